@@ -1,0 +1,120 @@
+//! The one place that configures wasmtime.
+//!
+//! Enters: a host's [`RuntimeConfig`]. Leaves: an engine that behaves the same on every CPU of an architecture.
+//! Refuses: a pool that the system has no address space for.
+//!
+//! Which features are on is validation's business: it refuses what `docs/abi.md` refuses, and the engine never
+//! sees a module that it did not accept.
+
+use std::num::NonZeroUsize;
+use std::thread;
+use std::time::Duration;
+
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+use crate::config::{Allocation, RuntimeConfig};
+use crate::limits::{NATIVE_STACK_BYTES, PAGE_BYTES};
+
+/// The engine and its version, as a receipt's advisory part and its metering name it.
+///
+/// A test holds it against the version in the lock file.
+pub const ENGINE_VERSION: &str = "48.0.8";
+
+/// How often a running capsule's clock is looked at. A run overstays its limit by at most this and the
+/// time of one bulk memory instruction, which the engine does not interrupt.
+pub(super) const TICK: Duration = Duration::from_millis(5);
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+#[error("the engine could not be set up: {reason}")]
+pub struct EngineError {
+    /// What wasmtime says.
+    pub reason: String,
+}
+
+/// Memory of a slot that is cleared by writing rather than given back to the system.
+///
+/// A page given back costs a system call and a page fault in each run.
+const KEEP_RESIDENT_BYTES: usize = 64 * 1024;
+
+/// The most table slots of a module; validation allows fewer.
+pub(crate) const TABLE_SLOTS_MAX: usize = 10_000;
+
+pub(super) fn engine(
+    runtime: &RuntimeConfig,
+    memory_pages_max: u32,
+) -> Result<Engine, EngineError> {
+    let mut config = Config::new();
+    config
+        .consume_fuel(true)
+        .epoch_interruption(true)
+        .cranelift_nan_canonicalization(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        .max_wasm_stack(NATIVE_STACK_BYTES as usize)
+        // The one frame tells which instruction trapped.
+        .wasm_backtrace_max_frames(NonZeroUsize::new(1));
+    if let Some(target) = TARGET {
+        config.target(target).map_err(failed)?;
+    }
+    if runtime.allocation == Allocation::Pooled {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(
+            runtime,
+            memory_pages_max,
+        )));
+    }
+    let engine = Engine::new(&config).map_err(failed)?;
+    start_clock(&engine)?;
+    Ok(engine)
+}
+
+/// Naming the target turns off the search for CPU features, so that the same build compiles the same code on every CPU.
+const TARGET: Option<&str> = if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+    Some("x86_64-unknown-linux-gnu")
+} else if cfg!(all(target_os = "linux", target_arch = "aarch64")) {
+    Some("aarch64-unknown-linux-gnu")
+} else if cfg!(all(target_os = "macos", target_arch = "aarch64")) {
+    Some("aarch64-apple-darwin")
+} else {
+    None
+};
+
+/// `pagemap_scan` stays off: it has leaked one tenant's pages to the next.
+fn pool(runtime: &RuntimeConfig, memory_pages_max: u32) -> PoolingAllocationConfig {
+    let slots = runtime.instances_max.max(1);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_core_instances(slots)
+        .total_memories(slots)
+        .total_tables(slots)
+        .max_tables_per_module(1)
+        .max_memories_per_module(1)
+        .table_elements(TABLE_SLOTS_MAX)
+        .max_memory_size((u64::from(memory_pages_max) * PAGE_BYTES) as usize)
+        .max_unused_warm_slots(slots)
+        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .table_keep_resident(TABLE_SLOTS_MAX * size_of::<usize>());
+    pool
+}
+
+/// Moves the engine's epoch on for as long as the engine lives.
+fn start_clock(engine: &Engine) -> Result<(), EngineError> {
+    let engine = engine.weak();
+    thread::Builder::new()
+        .name("tenzik-clock".to_owned())
+        .spawn(move || {
+            while let Some(engine) = engine.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                thread::sleep(TICK);
+            }
+        })
+        .map_err(|error| EngineError {
+            reason: format!("no thread for the clock: {error}"),
+        })?;
+    Ok(())
+}
+
+fn failed(error: wasmtime::Error) -> EngineError {
+    EngineError {
+        reason: format!("{error:#}"),
+    }
+}

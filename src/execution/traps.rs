@@ -1,0 +1,70 @@
+//! From what the engine says to what `docs/abi.md` says.
+//!
+//! Enters: the error of a run. Leaves: an [`Ending`]. Whatever the document does not name is `aborted`: a claim must
+//! not hang on an engine's own words.
+
+use wasmtime::{Error, Trap, WasmBacktrace};
+
+use super::host::Exit;
+use crate::outcome::{AbortCode, Ending, TrapCode};
+
+pub(super) fn ending(error: &Error, module: &[u8]) -> Ending {
+    if let Some(exit) = error.downcast_ref::<Exit>() {
+        return of_exit(exit);
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(trap) => of_trap(*trap, || instruction(error, module)),
+        None => Ending::Aborted(AbortCode::HostFailure),
+    }
+}
+
+fn of_exit(exit: &Exit) -> Ending {
+    match exit {
+        Exit::Abort => Ending::FailedByAbort,
+        Exit::Fail(message) => Ending::Failed(message.clone()),
+        Exit::HostFailure => Ending::Aborted(AbortCode::HostFailure),
+        Exit::MemoryRefused => Ending::Aborted(AbortCode::MemoryRefused),
+        Exit::OutOfFuel => Ending::OutOfFuel,
+        Exit::OutputTooLarge => Ending::OutputTooLarge,
+        Exit::TimeLimit => Ending::Aborted(AbortCode::TimeLimit),
+        Exit::TooManyCalls => Ending::TooManyCalls,
+        Exit::Trap(code) => Ending::Trapped(*code),
+    }
+}
+
+fn of_trap(trap: Trap, instruction: impl FnOnce() -> Option<u8>) -> Ending {
+    Ending::Trapped(match trap {
+        Trap::UnreachableCodeReached => TrapCode::Unreachable,
+        Trap::MemoryOutOfBounds => TrapCode::Memory,
+        Trap::TableOutOfBounds => TrapCode::Table,
+        Trap::IndirectCallToNull | Trap::BadSignature => TrapCode::IndirectCall,
+        Trap::IntegerDivisionByZero => TrapCode::DivideByZero,
+        Trap::BadConversionToInteger => TrapCode::Conversion,
+        Trap::IntegerOverflow => match instruction() {
+            Some(DIVISION_I32 | DIVISION_I64) => TrapCode::IntegerOverflow,
+            Some(_) => TrapCode::Conversion,
+            None => return Ending::Aborted(AbortCode::HostFailure),
+        },
+        Trap::OutOfFuel => return Ending::OutOfFuel,
+        Trap::StackOverflow => return Ending::Aborted(AbortCode::NativeStack),
+        Trap::Interrupt => return Ending::Aborted(AbortCode::TimeLimit),
+        _ => return Ending::Aborted(AbortCode::HostFailure),
+    })
+}
+
+/// `i32.div_s`
+const DIVISION_I32: u8 = 0x6d;
+/// `i64.div_s`
+const DIVISION_I64: u8 = 0x7f;
+
+/// The byte of the module at which the trap was raised.
+///
+/// wasmtime has one word for the overflow of a division and of a truncation; the instruction tells them apart.
+pub(super) fn instruction(error: &Error, module: &[u8]) -> Option<u8> {
+    module.get(offset(error)?).copied()
+}
+
+pub(super) fn offset(error: &Error) -> Option<usize> {
+    let backtrace = error.downcast_ref::<WasmBacktrace>()?;
+    backtrace.frames().first()?.module_offset()
+}

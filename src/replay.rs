@@ -1,0 +1,290 @@
+//! Replay: run a receipt again, and compare the whole claim.
+//!
+//! Enters: a receipt's claim, the capsule, the input; for a private run, also its secret and seed.
+//! Leaves: [`Replay::Same`], or the first member that differs.
+//! Refuses: claims that nobody can re-run (another kind, `aborted`), and those that this engine cannot: other rules, another
+//! metering, another capsule than was given. A refusal is never a finding against the node.
+//!
+//! Limits, grants, clock and seed are the claim's, never this host's. Whether the receipt's signature holds is
+//! not asked here; see [`verify`](tenzik_receipt::verify()).
+
+use std::fmt;
+use std::sync::Arc;
+
+use tenzik_receipt::{Blake3, Claim, Disclosed, PrivateMember, RunSecret, Seed, Status, WasmClaim};
+
+use crate::capability::{ABI, Grants, UnknownCapability};
+use crate::config::{Allocation, RuntimeConfig, SecurityConfig};
+use crate::execution::{EngineError, ExecuteError, Executor};
+use crate::limits::{Limits, LimitsAsked, NATIVE_STACK_BYTES};
+use crate::outcome::{Outcome, Request};
+use crate::receipts::wasm_claim;
+use crate::rules::{METERING, rules};
+use crate::sandbox::{BindError, Sandbox, Terms};
+use crate::validation::{Rejection, ValidationConfig, validate};
+
+/// What a replay is made of, beside the claim.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// The capsule's bytes.
+    pub capsule: &'a [u8],
+    /// The input's bytes.
+    pub input: &'a [u8],
+    /// The secret of a private run.
+    pub secret: Option<&'a RunSecret>,
+    /// The seed of a private run. Of an open one it stands in the claim.
+    pub seed: Option<Seed>,
+}
+
+/// What a replay found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replay {
+    /// The run gave another claim.
+    Differs(Difference),
+    /// The run gave the same claim, byte for byte.
+    Same,
+}
+
+/// The first member, in canonical order, that is not the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The member.
+    pub member: &'static str,
+    /// What the receipt claims, as canonical JSON.
+    pub claimed: String,
+    /// What the run gave, as canonical JSON.
+    pub found: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: the receipt claims {}, the run gave {}",
+            self.member, self.claimed, self.found
+        )
+    }
+}
+
+/// Why nothing was compared. None of these says anything about the node.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The run was aborted here, by this host's clock or memory.
+    #[error("the run was aborted here; that says nothing of the receipt")]
+    Aborted,
+    /// The capsule cannot be bound to the claim's terms.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The capsule or the input cannot be run.
+    #[error(transparent)]
+    Execute(#[from] ExecuteError),
+    /// A grant in the claim is not known.
+    #[error(transparent)]
+    Grant(#[from] UnknownCapability),
+    /// The capsule is not valid under these rules.
+    #[error(transparent)]
+    Invalid(#[from] Arc<Rejection>),
+    /// The claim is of a kind or status that nobody can re-run.
+    #[error("a claim of kind {kind} and status {status} cannot be run again")]
+    NotReplayable {
+        /// Its kind.
+        kind: &'static str,
+        /// Its status.
+        status: &'static str,
+    },
+    /// The run was private, and what opens it was not given.
+    #[error("the run is private; its secret and its seed are needed")]
+    Private,
+    /// The claim was made under tables or units that this engine does not have.
+    #[error("the claim's {member} is {claimed}; this engine has {known}")]
+    Unknown {
+        /// Which member.
+        member: &'static str,
+        /// What the claim says.
+        claimed: String,
+        /// What this engine has.
+        known: String,
+    },
+    /// What was given is not what the claim is about.
+    #[error("the {what} that was given is not the claim's")]
+    WrongEvidence {
+        /// The capsule, the input or the seed.
+        what: &'static str,
+    },
+}
+
+/// The largest capsule that is replayed: the claim's node may have allowed more than the default.
+const CAPSULE_BYTES_MAX: u32 = 16 * 1024 * 1024;
+
+/// Re-runs claims. Nothing of the host's own policy goes into a replay but its patience.
+pub struct Replayer {
+    executor: Executor,
+    sandbox: Sandbox,
+    time_ms_max: u32,
+}
+
+impl Replayer {
+    /// A replayer that gives each run at most so many milliseconds.
+    ///
+    /// # Errors
+    /// [`EngineError`] if there is no engine to be had.
+    pub fn new(time_ms_max: u32) -> Result<Self, EngineError> {
+        let security = SecurityConfig {
+            allowed_capabilities: Grants::all(),
+            capsule_bytes_max: CAPSULE_BYTES_MAX,
+            limits_max: Limits {
+                fuel: u64::MAX,
+                host_calls: u32::MAX,
+                memory_pages: 65_536,
+                output_bytes: u32::MAX,
+                time_ms: u32::MAX,
+            },
+            ..SecurityConfig::default()
+        };
+        // A pool would set aside the largest memory for each slot; a replay is seldom enough to map its own.
+        let runtime = RuntimeConfig {
+            allocation: Allocation::OnDemand,
+            ..RuntimeConfig::default()
+        };
+        Ok(Self {
+            executor: Executor::new(&security, &runtime)?,
+            sandbox: Sandbox::new(&security, &runtime),
+            time_ms_max,
+        })
+    }
+
+    /// Runs a claim again and compares.
+    ///
+    /// # Errors
+    /// [`ReplayError`] if there is nothing to compare.
+    pub fn replay(&self, claim: &Claim, evidence: &Evidence<'_>) -> Result<Replay, ReplayError> {
+        let claim = replayable(claim)?;
+        known(claim)?;
+        let request = request(claim, evidence)?;
+        let outcome = self.run(claim, evidence, &request)?;
+        if outcome.status() == Status::Aborted {
+            return Err(ReplayError::Aborted);
+        }
+        let found = wasm_claim(&outcome, evidence.secret);
+        Ok(compare(claim, &found))
+    }
+
+    fn run(
+        &self,
+        claim: &WasmClaim,
+        evidence: &Evidence<'_>,
+        request: &Request,
+    ) -> Result<Outcome, ReplayError> {
+        let config = ValidationConfig {
+            capsule_bytes_max: CAPSULE_BYTES_MAX,
+        };
+        let capsule = validate(evidence.capsule, &config).map_err(Arc::new)?;
+        let bound = self.sandbox.bind(capsule, &self.terms(claim)?)?;
+        Ok(self.executor.execute(&bound, request)?)
+    }
+
+    fn terms(&self, claim: &WasmClaim) -> Result<Terms, ReplayError> {
+        let grants = claim
+            .grants
+            .as_slice()
+            .iter()
+            .map(|name| name.as_str().parse());
+        let narrow = |number: tenzik_receipt::Int| u32::try_from(number.get()).unwrap_or(u32::MAX);
+        Ok(Terms {
+            grants: grants.collect::<Result<_, _>>()?,
+            limits: LimitsAsked {
+                fuel: Some(claim.limits.fuel.get()),
+                host_calls: Some(narrow(claim.limits.host_calls)),
+                memory_pages: Some(narrow(claim.limits.memory_pages)),
+                output_bytes: Some(narrow(claim.limits.output_bytes)),
+                time_ms: Some(self.time_ms_max),
+            },
+            policy: claim.policy,
+        })
+    }
+}
+
+fn replayable(claim: &Claim) -> Result<&WasmClaim, ReplayError> {
+    match claim {
+        Claim::Wasm(wasm) if claim.is_replayable() => Ok(wasm),
+        _ => Err(ReplayError::NotReplayable {
+            kind: claim.kind(),
+            status: claim.status(),
+        }),
+    }
+}
+
+/// Whether this engine has the claim's tables and units.
+pub fn is_known(claim: &WasmClaim) -> bool {
+    known(claim).is_ok()
+}
+
+fn known(claim: &WasmClaim) -> Result<(), ReplayError> {
+    let check = |member, claimed: String, known: String| {
+        if claimed == known {
+            return Ok(());
+        }
+        Err(ReplayError::Unknown {
+            member,
+            claimed,
+            known,
+        })
+    };
+    check("abi", claim.abi.to_string(), ABI.to_owned())?;
+    check("metering", claim.metering.to_string(), METERING.to_owned())?;
+    check("rules", claim.rules.to_string(), rules().to_string())?;
+    let stack = claim.limits.stack.to_string();
+    check("limits.stack", stack, NATIVE_STACK_BYTES.to_string())
+}
+
+/// The request of the claim, from what was given; what was given must be what the claim commits to.
+fn request(claim: &WasmClaim, evidence: &Evidence<'_>) -> Result<Request, ReplayError> {
+    let require = |holds, what| {
+        if holds {
+            return Ok(());
+        }
+        Err(ReplayError::WrongEvidence { what })
+    };
+    require(Blake3::of(evidence.capsule) == claim.capsule, "capsule")?;
+    let seed = match (&claim.seed, evidence.seed, evidence.secret) {
+        (Disclosed::Open(seed), ..) => *seed,
+        (Disclosed::Keyed(keyed), Some(seed), Some(secret)) => {
+            require(
+                secret.commit_value(PrivateMember::Seed, &seed) == *keyed,
+                "seed",
+            )?;
+            seed
+        }
+        (Disclosed::Keyed(_), ..) => return Err(ReplayError::Private),
+    };
+    let input = match (&claim.input, evidence.secret) {
+        (Disclosed::Open(digest), _) => *digest == Blake3::of(evidence.input),
+        (Disclosed::Keyed(keyed), Some(secret)) => {
+            *keyed == secret.commit(PrivateMember::Input, evidence.input)
+        }
+        (Disclosed::Keyed(_), None) => return Err(ReplayError::Private),
+    };
+    require(input, "input")?;
+    Ok(Request {
+        input: Arc::from(evidence.input),
+        input_type: claim.input_type,
+        clock_ms: claim.clock_ms,
+        seed,
+    })
+}
+
+fn compare(claimed: &WasmClaim, found: &WasmClaim) -> Replay {
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    claimed
+        .members()
+        .zip(found.members())
+        .find(|(claimed, found)| claimed != found)
+        .map_or(Replay::Same, |((member, claimed), (_, found))| {
+            Replay::Differs(Difference {
+                member,
+                claimed: text(claimed),
+                found: text(found),
+            })
+        })
+}

@@ -1,0 +1,149 @@
+//! The normative tables of this version: prices, limits on counts, codes.
+//!
+//! Enters: constants of the modules that use them. Leaves: [`rules`], the digest that a receipt names, of
+//! `docs/rules.json`, which is written from the same constants. Refuses nothing.
+//!
+//! A change of any of them is a change of that file and so of the digest: a receipt made under other rules is
+//! told apart, and is never taken for false.
+
+use std::sync::LazyLock;
+
+use tenzik_receipt::{Blake3, InputType};
+
+use crate::json::path::WalkPrice;
+use crate::outcome::Request;
+use crate::validation::ValidatedCapsule;
+
+/// The rules as a file: what the digest is over.
+pub const RULES_FILE: &[u8] = include_bytes!("../docs/rules.json");
+
+/// Whose units fuel and stack are in: this engine's own, so a re-run needs this very engine.
+pub const METERING: &str = "engine:wasmtime/48.0.8";
+
+/// The most bytes of UTF-8 in the result buffer.
+pub const RESULT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The most bytes of UTF-8 in `fail`'s message.
+pub const MESSAGE_BYTES_MAX: usize = 65_536;
+
+/// What a byte of a path costs: reading it is the dearest part of a short walk.
+pub const PATH_BYTE_FUEL: u64 = 200;
+/// What a member costs that a name is looked for in.
+pub const MEMBER_FUEL: u64 = 4;
+/// What the steps of a path's walk cost.
+pub const WALK_PRICE: WalkPrice = WalkPrice {
+    node: 20,
+    member: MEMBER_FUEL,
+    child: 20,
+    source_byte: 1,
+};
+
+/// Each run.
+const RUN_FUEL: u64 = 1_000;
+/// Each initial memory page.
+const PAGE_FUEL: u64 = 4_000;
+/// Each initial table slot.
+const TABLE_SLOT_FUEL: u64 = 4;
+/// Each byte of an active data segment and each entry of an active element segment.
+const SEGMENT_FUEL: u64 = 1;
+/// Each byte of a JSON input, for reading it.
+const INPUT_BYTE_FUEL: u64 = 8;
+
+/// What a run costs before its first instruction.
+pub fn startup_fuel(capsule: &ValidatedCapsule, request: &Request) -> u64 {
+    let input = match request.input_type {
+        InputType::Json => request.input.len() as u64 * INPUT_BYTE_FUEL,
+        InputType::Bytes => 0,
+    };
+    RUN_FUEL
+        + u64::from(capsule.memory_pages_min()) * PAGE_FUEL
+        + u64::from(capsule.table_slots()) * TABLE_SLOT_FUEL
+        + capsule.segment_units() * SEGMENT_FUEL
+        + input
+}
+
+/// The digest of the rules of this version.
+pub fn rules() -> Blake3 {
+    static DIGEST: LazyLock<Blake3> = LazyLock::new(|| Blake3::of(RULES_FILE));
+    *DIGEST
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capability::{ABI, IMPORTS, Import};
+    use crate::execution::ENGINE_VERSION;
+    use crate::json::DEPTH_MAX;
+    use crate::json::path::PATH_BYTES_MAX;
+    use crate::outcome::{AbortCode, TrapCode};
+    use crate::validation::COUNT_LIMITS;
+    use serde_json::{Value, json};
+
+    fn import(row: &Import) -> Value {
+        json!({
+            "module": row.module,
+            "name": row.name,
+            "params": row.params.iter().map(|t| t.name()).collect::<Vec<_>>(),
+            "result": row.result.map(|t| t.name()),
+            "capability": row.capability.map(|c| c.name()),
+            "base": row.price.base,
+            "byte": row.price.byte,
+        })
+    }
+
+    fn table() -> Value {
+        let counts = COUNT_LIMITS
+            .iter()
+            .map(|c| (c.name.to_owned(), json!(c.limit)));
+        json!({
+            "type": "tenzik/rules/v1",
+            "abi": ABI,
+            "imports": IMPORTS.iter().map(import).collect::<Vec<_>>(),
+            "json_path": {
+                "path_byte": PATH_BYTE_FUEL,
+                "node": WALK_PRICE.node,
+                "member": WALK_PRICE.member,
+                "child": WALK_PRICE.child,
+                "source_byte": WALK_PRICE.source_byte,
+            },
+            "json_get_member": MEMBER_FUEL,
+            "startup": {
+                "run": RUN_FUEL,
+                "page": PAGE_FUEL,
+                "table_slot": TABLE_SLOT_FUEL,
+                "segment_unit": SEGMENT_FUEL,
+                "json_input_byte": INPUT_BYTE_FUEL,
+            },
+            "limits": {
+                "json_depth": DEPTH_MAX,
+                "path_bytes": PATH_BYTES_MAX,
+                "result_bytes": RESULT_BYTES_MAX,
+                "message_bytes": MESSAGE_BYTES_MAX,
+            },
+            "counts": counts.collect::<serde_json::Map<_, _>>(),
+            "trap_codes": TrapCode::ALL.map(TrapCode::name),
+            "abort_codes": AbortCode::ALL.map(AbortCode::name),
+            "statuses": tenzik_receipt::Status::ALL.iter().map(|s| s.name()).collect::<Vec<_>>(),
+        })
+    }
+
+    /// `TENZIK_WRITE=1 cargo test -p tenzik rules` writes the file anew.
+    #[test]
+    fn the_file_says_what_the_constants_say() {
+        let mut text = serde_json::to_string_pretty(&table()).expect("a value");
+        text.push('\n');
+        if std::env::var_os("TENZIK_WRITE").is_some() {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rules.json");
+            std::fs::write(path, &text).expect("the file can be written");
+        }
+        let file = std::str::from_utf8(RULES_FILE).expect("text");
+        assert!(file == text, "docs/rules.json is out of date");
+    }
+
+    #[test]
+    fn the_metering_names_the_engine_that_is_linked() {
+        assert_eq!(METERING, format!("engine:wasmtime/{ENGINE_VERSION}"));
+        let lock = include_str!("../Cargo.lock");
+        let entry = format!("name = \"wasmtime\"\nversion = \"{ENGINE_VERSION}\"");
+        assert!(lock.contains(&entry), "the lock file has another wasmtime");
+    }
+}

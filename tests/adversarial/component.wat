@@ -1,0 +1,3 @@
+;; expect: reject component
+;; A component is no capsule.
+(component)

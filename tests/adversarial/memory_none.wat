@@ -1,0 +1,5 @@
+;; expect: reject export_missing,memory
+;; A capsule has a memory.
+(module
+  (func (export "run"))
+)

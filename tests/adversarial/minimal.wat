@@ -1,0 +1,6 @@
+;; expect: accept
+;; The smallest capsule.
+(module
+  (memory (export "memory") 1)
+  (func (export "run"))
+)

@@ -1,0 +1,219 @@
+//! Every capsule of the repository, by its own `capsule.json`: each run gives what it must, leaves a receipt that
+//! verifies, and is found the same when it is run again.
+
+mod common;
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use common::{assert_verifies, circumstances, order, path, pipeline};
+use serde::Deserialize;
+use tenzik::outcome::{Ending, Outcome, Request};
+use tenzik::pipeline::Pipeline;
+use tenzik::replay::{Evidence, Replay, Replayer};
+use tenzik_receipt::{Claim, InputType, Int, Seed};
+
+/// `capsules/README.md` describes the members.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    name: String,
+    description: String,
+    grants: Vec<String>,
+    input_type: String,
+    example: Case,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: Option<String>,
+    input: Option<String>,
+    input_hex: Option<String>,
+    input_file: Option<PathBuf>,
+    input_gzip: Option<PathBuf>,
+    output: Option<String>,
+    output_file: Option<PathBuf>,
+    status: Option<String>,
+    code: Option<String>,
+    message: Option<String>,
+    clock_ms: Option<u64>,
+    seed: Option<String>,
+}
+
+impl Case {
+    fn input(&self, folder: &Path, example: bool) -> Vec<u8> {
+        let read = |name: &Path| fs::read(folder.join(name)).expect("the input file");
+        match self {
+            Self {
+                input: Some(name), ..
+            } if example => read(Path::new(name)),
+            Self {
+                input: Some(text), ..
+            } => text.clone().into_bytes(),
+            Self {
+                input_hex: Some(hex),
+                ..
+            } => tenzik_receipt::from_hex(hex).expect("hex"),
+            Self {
+                input_file: Some(name),
+                ..
+            } => read(name),
+            Self {
+                input_gzip: Some(name),
+                ..
+            } => {
+                let mut bytes = Vec::new();
+                flate2::read::GzDecoder::new(&read(name)[..])
+                    .read_to_end(&mut bytes)
+                    .expect("gzip");
+                bytes
+            }
+            _ => panic!("a run without input"),
+        }
+    }
+
+    fn output(&self, folder: &Path, example: bool) -> Option<Vec<u8>> {
+        let read = |name: &Path| fs::read(folder.join(name)).expect("the output file");
+        match (&self.output, &self.output_file) {
+            (Some(name), None) if example => Some(read(Path::new(name))),
+            (Some(text), None) => Some(text.clone().into_bytes()),
+            (None, Some(name)) => Some(read(name)),
+            (None, None) => None,
+            _ => panic!("a run with two outputs"),
+        }
+    }
+
+    fn request(&self, input: Vec<u8>, input_type: &str) -> Request {
+        let seed = self
+            .seed
+            .as_deref()
+            .map_or(Seed::from_bytes([0; 32]), |seed| {
+                seed.parse().expect("a seed")
+            });
+        Request {
+            input_type: InputType::from_name(input_type).expect("an input type"),
+            clock_ms: Int::new(self.clock_ms.unwrap_or(0)).expect("a clock"),
+            seed,
+            ..Request::bytes(input)
+        }
+    }
+}
+
+fn folders() -> Vec<PathBuf> {
+    let mut folders: Vec<_> = fs::read_dir(path("capsules"))
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|folder| folder.join("capsule.json").exists())
+        .collect();
+    folders.sort();
+    folders
+}
+
+fn describe(folder: &Path) -> Description {
+    let bytes = fs::read(folder.join("capsule.json")).expect("the description");
+    serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+}
+
+fn message(ending: &Ending) -> Option<&str> {
+    match ending {
+        Ending::Failed(message) => Some(message),
+        _ => None,
+    }
+}
+
+fn assert_outcome(case: &Case, outcome: &Outcome, expected: Option<Vec<u8>>, label: &str) {
+    let (got, ending) = (outcome.output(), outcome.ending());
+    match (expected, &case.status) {
+        (Some(expected), None) => {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            assert_eq!(got.map(text), Some(text(&expected)), "{label}: {ending:?}");
+            assert_eq!(got, Some(&expected[..]), "{label}");
+        }
+        (None, Some(status)) => {
+            assert_eq!(outcome.status().name(), status, "{label}: {ending:?}");
+            if case.message.is_some() {
+                assert_eq!(message(ending), case.message.as_deref(), "{label}");
+            }
+        }
+        _ => panic!("{label}: either an output or a status is expected"),
+    }
+}
+
+fn assert_code(case: &Case, claim: &Claim, label: &str) {
+    let Claim::Wasm(claim) = claim else {
+        panic!("{label}: {}", claim.kind());
+    };
+    let code = claim
+        .detail
+        .as_ref()
+        .and_then(|detail| detail.open())
+        .map(|d| d.code.as_str());
+    assert_eq!(code, case.code.as_deref(), "{label}");
+}
+
+fn run(pipeline: &Pipeline, replayer: &Replayer, folder: &Path, case: &Case, example: bool) {
+    let description = describe(folder);
+    let label = format!(
+        "{}: {}",
+        description.name,
+        case.name.as_deref().unwrap_or("example")
+    );
+    let capsule = fs::read(folder.join(format!("{}.wasm", description.name))).expect("the module");
+    let input = case.input(folder, example);
+    let grants: Vec<&str> = description.grants.iter().map(String::as_str).collect();
+    let request = case.request(input.clone(), &description.input_type);
+    let run = pipeline
+        .run(&order(capsule.clone(), &grants, request), circumstances())
+        .unwrap_or_else(|error| panic!("{label}: {error}"));
+    assert_outcome(case, &run.outcome, case.output(folder, example), &label);
+    assert_code(case, run.receipt.claim(), &label);
+    assert_verifies(&run.receipt);
+    let evidence = Evidence {
+        capsule: &capsule,
+        input: &input,
+        secret: None,
+        seed: None,
+    };
+    assert_eq!(
+        replayer.replay(run.receipt.claim(), &evidence),
+        Ok(Replay::Same),
+        "{label}"
+    );
+}
+
+#[test]
+fn every_run_gives_what_its_capsule_says() {
+    let (pipeline, replayer) = (pipeline(), Replayer::new(60_000).expect("an engine"));
+    let folders = folders();
+    assert!(folders.len() >= 8, "{folders:?}");
+    for folder in folders {
+        let description = describe(&folder);
+        assert!(!description.description.is_empty());
+        run(&pipeline, &replayer, &folder, &description.example, true);
+        for case in &description.cases {
+            run(&pipeline, &replayer, &folder, case, false);
+        }
+    }
+}
+
+#[test]
+fn every_capsule_is_small_and_asks_for_exactly_what_it_imports() {
+    for folder in folders() {
+        let description = describe(&folder);
+        let bytes =
+            fs::read(folder.join(format!("{}.wasm", description.name))).expect("the module");
+        assert!(
+            bytes.len() <= 5 * 1024,
+            "{}: {} bytes",
+            description.name,
+            bytes.len()
+        );
+        let capsule = tenzik::validation::validate(bytes, &Default::default()).expect("valid");
+        let mut grants = description.grants;
+        grants.sort();
+        assert_eq!(capsule.required_grants().to_string(), grants.join(","));
+    }
+}
