@@ -107,6 +107,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Starts at a later byte, which is at most the last one's end; errors count from the first.
+    pub(crate) const fn at(bytes: &'a [u8], offset: usize) -> Self {
+        Self {
+            bytes,
+            offset,
+            depth: 0,
+        }
+    }
+
     /// Whether `text` comes next. Moves past it if so.
     pub fn eat(&mut self, text: &str) -> bool {
         let next = self.peek(text);
@@ -630,7 +639,8 @@ impl<T: Decode + Ord> Decode for Sorted<T> {
     }
 }
 
-/// A value of an extension: JSON without floats, escapes and deep nesting.
+/// A value of an extension: JSON without floats, escapes, empty texts and names, and more than
+/// [`VALUE_DEPTH_MAX`] levels (a number is one level, a list of numbers is two).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// `null`
@@ -645,6 +655,20 @@ pub enum Value {
     List(Vec<Value>),
     /// An object.
     Object(BTreeMap<Label, Value>),
+}
+
+impl Value {
+    /// Whether the value is at most so many levels deep; a value that holds none is one level.
+    pub(crate) fn nests_within(&self, levels: u8) -> bool {
+        let Some(below) = levels.checked_sub(1) else {
+            return false;
+        };
+        match self {
+            Self::List(values) => values.iter().all(|value| value.nests_within(below)),
+            Self::Object(members) => members.values().all(|value| value.nests_within(below)),
+            Self::Null | Self::Bool(_) | Self::Int(_) | Self::Text(_) => true,
+        }
+    }
 }
 
 impl Encode for Value {

@@ -254,9 +254,13 @@ impl WasmClaim {
             ok == self.output.is_some(),
             "there is an output exactly where the status is ok",
         )?;
+        let explained = matches!(
+            self.status,
+            Status::Aborted | Status::Failed | Status::Trapped
+        );
         require(
-            !ok || self.detail.is_none(),
-            "there is no detail where the status is ok",
+            explained == self.detail.is_some(),
+            "there is a detail exactly where the status is aborted, failed or trapped",
         )?;
         let aborted = self.status == Status::Aborted;
         let figures = [
@@ -269,7 +273,9 @@ impl WasmClaim {
             "there are figures exactly where the status is not aborted",
         )?;
         self.check_privacy()?;
-        self.check_fuel()
+        self.check_fuel()?;
+        self.check_memory()?;
+        self.check_host_calls()
     }
 
     fn check_privacy(&self) -> Result<(), ReadError> {
@@ -300,6 +306,35 @@ impl WasmClaim {
         require(
             exact || fuel == self.limits.fuel,
             "a run that neither ended well nor said that it failed used all its fuel",
+        )
+    }
+
+    fn check_memory(&self) -> Result<(), ReadError> {
+        let Some(Disclosed::Open(peak)) = self.memory_pages_peak else {
+            return Ok(());
+        };
+        require(
+            peak <= self.limits.memory_pages,
+            "the most memory pages are within their limit",
+        )
+    }
+
+    fn check_host_calls(&self) -> Result<(), ReadError> {
+        let Some(Disclosed::Open(calls)) = &self.host_calls else {
+            return Ok(());
+        };
+        require(
+            calls.values().all(|count| *count > Int::ZERO),
+            "a host function that was not called is not counted",
+        )?;
+        let counts = calls.values().map(|count| count.get());
+        let total = counts.fold(0, u64::saturating_add);
+        // The call that breaks the limit is counted too.
+        let over = u64::from(self.status == Status::TooManyCalls);
+        let limit = self.limits.host_calls.get() + over;
+        require(
+            total == limit || over == 0 && total < limit,
+            "host calls are within their limit, and one beyond it where that ended the run",
         )
     }
 
@@ -347,6 +382,13 @@ object! {
         "rules" => rules: Blake3,
         /// The key of the run's random bytes.
         "seed" => seed: Disclosed<Seed>,
+    }
+}
+
+impl WasmRequest {
+    /// The identity of what is asked: that of every claim that answers it.
+    pub fn id(&self) -> RequestId {
+        RequestId::of(self)
     }
 }
 

@@ -7,10 +7,10 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use ed25519_dalek::Signer as _;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
-use crate::canonical::{Decode, Encode, Int, ReadError, names, object};
-use crate::digest::{PublicKey, RawSignature, Seed};
+use crate::canonical::{Decode, Encode, Int, ReadError, Reader, names, object};
+use crate::digest::{PublicKey, RawSignature, push_hex, read_hex};
 use crate::merkle;
 use crate::pae::{BATCH_PAYLOAD, RECEIPT_PAYLOAD, REQUEST_PAYLOAD, STATEMENT_PAYLOAD, pae};
 use crate::receipt::{
@@ -64,7 +64,7 @@ pub enum SignError {
         bytes: usize,
     },
     /// The key is for something else.
-    #[error("the key is a {got} key, this takes a {wanted} key")]
+    #[error("the key is for use as {got}, this takes one for use as {wanted}")]
     Use {
         /// The key's use.
         got: KeyUse,
@@ -232,15 +232,13 @@ impl SecretKey {
 
     /// The key file's bytes: one line of canonical JSON. They hold the secret.
     pub fn to_file(&self) -> Zeroizing<Vec<u8>> {
-        let mut seed = self.inner.to_bytes();
         let file = KeyFile {
             created_at: self.created_at,
             key_use: self.key_use,
             public: self.public(),
-            secret: Seed::from_bytes(seed),
+            secret: SecretHalf(Zeroizing::new(self.inner.to_bytes())),
             version: Int::from(1),
         };
-        seed.zeroize();
         let mut out = Zeroizing::new(Vec::with_capacity(512));
         file.encode(&mut out);
         out
@@ -254,7 +252,7 @@ impl SecretKey {
         let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         let file = KeyFile::from_canonical(line)?;
         crate::claim::require(file.version == Int::from(1), "the key file's version is 1")?;
-        let key = Self::from_seed(file.secret.as_bytes(), file.key_use, file.created_at);
+        let key = Self::from_seed(&file.secret.0, file.key_use, file.created_at);
         crate::claim::require(
             key.public() == file.public,
             "the key file's public half belongs to its secret half",
@@ -268,8 +266,28 @@ object! {
     KeyFile {
         "created_at" => created_at: Timestamp,
         "public" => public: PublicKey,
-        "secret" => secret: Seed,
+        "secret" => secret: SecretHalf,
         "use" => key_use: KeyUse,
         "version" => version: Int,
+    }
+}
+
+/// The secret half as 64 hex digits. Erased when dropped, unlike the digests, which it looks like.
+struct SecretHalf(Zeroizing<[u8; 32]>);
+
+impl Encode for SecretHalf {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(b'"');
+        push_hex(self.0.as_slice(), out);
+        out.push(b'"');
+    }
+}
+
+impl Decode for SecretHalf {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+        let refused = reader.unexpected("64 lower-case hex digits");
+        let digits = reader.text()?;
+        let secret = read_hex(digits.as_bytes()).map(Zeroizing::new);
+        secret.map(Self).ok_or(refused)
     }
 }

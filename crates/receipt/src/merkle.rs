@@ -128,10 +128,10 @@ mod tests {
             let leaves = leaves(size);
             let tree = Tree::new(leaves.clone());
             let root = tree.root();
-            for index in 0..size {
+            for (index, leaf) in leaves.iter().enumerate() {
                 let path = tree.path(index);
                 for other in 0..size {
-                    let led = root_from_path(leaves[index], other as u64, size as u64, &path);
+                    let led = root_from_path(*leaf, other as u64, size as u64, &path);
                     assert_eq!(
                         led == Some(root),
                         other == index,

@@ -11,7 +11,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::canonical::{
-    Decode, Encode, Int, Label, ReadError, Reader, Sorted, Value, names, object,
+    Decode, Encode, Int, Label, ReadError, Reader, Sorted, VALUE_DEPTH_MAX, Value, names, object,
 };
 use crate::claim::{Claim, require};
 use crate::digest::{Epoch, PublicKey, RawSignature, Sha256, from_hex, push_hex};
@@ -36,6 +36,21 @@ names! {
         Hardened = "hardened",
         /// The code runs in an operating system's sandbox.
         Standard = "standard",
+    }
+}
+
+impl Profile {
+    /// Whether what this profile promises includes what `wanted` does.
+    pub const fn is_at_least(self, wanted: Self) -> bool {
+        self.rank() >= wanted.rank()
+    }
+
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Dev => 0,
+            Self::Standard => 1,
+            Self::Hardened => 2,
+        }
     }
 }
 
@@ -225,6 +240,12 @@ impl Receipt {
     /// [`ReadError::Contradiction`] with the first rule that is broken.
     pub fn check(&self) -> Result<(), ReadError> {
         self.claim.check()?;
+        require(
+            self.ext
+                .values()
+                .all(|value| value.nests_within(VALUE_DEPTH_MAX)),
+            "an extension nests at most 8 deep",
+        )?;
         let named = |name| self.ext.contains_key(name);
         require(
             self.crit.as_slice().iter().all(named),
@@ -332,14 +353,12 @@ impl SignedReceipt {
                 bytes_max: RECEIPT_BYTES_MAX,
             });
         }
-        let (payload, signature) = split(bytes)?;
+        let (payload, mut rest) = split(bytes)?;
         let receipt = Receipt::from_canonical(&payload)?;
         receipt.check()?;
-        Ok(Self::new(
-            receipt,
-            payload,
-            Signature::from_canonical(signature)?,
-        ))
+        let signature = Signature::decode(&mut rest)?;
+        rest.finish()?;
+        Ok(Self::new(receipt, payload, signature))
     }
 
     /// The receipt as one line of canonical JSON, signature included, without a newline.
@@ -384,12 +403,12 @@ impl SignedReceipt {
     }
 }
 
-/// Parts a signed receipt into its payload and its signature's bytes.
+/// Parts a signed receipt into its payload and a reader that stands at its signature.
 ///
 /// Nothing is unescaped anywhere, and no member of a signature is itself named `signature`, so
 /// the last such member is the receipt's own or the receipt has none. In the latter case what is left is
 /// not a receipt, and reading it says so.
-fn split(bytes: &[u8]) -> Result<(Vec<u8>, &[u8]), ReadError> {
+fn split(bytes: &[u8]) -> Result<(Vec<u8>, Reader<'_>), ReadError> {
     let head = bytes.strip_suffix(TAIL).ok_or(ReadError::Member {
         name: ",\"type\":\"tenzik/receipt/v1\"}",
         offset: bytes.len().saturating_sub(TAIL.len()),
@@ -404,7 +423,7 @@ fn split(bytes: &[u8]) -> Result<(Vec<u8>, &[u8]), ReadError> {
     let mut payload = Vec::with_capacity(start + TAIL.len());
     payload.extend_from_slice(&head[..start]);
     payload.extend_from_slice(TAIL);
-    Ok((payload, &head[start + SIGNATURE_MEMBER.len()..]))
+    Ok((payload, Reader::at(head, start + SIGNATURE_MEMBER.len())))
 }
 
 #[cfg(test)]

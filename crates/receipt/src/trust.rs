@@ -131,9 +131,12 @@ pub struct TrustedKey {
     /// What it signed before does not count.
     pub valid_from: Timestamp,
     /// What it signed from then on does not count; `null` is no end.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub valid_until: Option<Timestamp>,
     /// When it was found out that someone else may hold it. Nothing it signed counts any more: the date on a receipt is
     /// the thief's choice.
+    // Without this, a line that is left out would read as `null`: a key would be trusted again by deleting its revocation.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub revoked_at: Option<Timestamp>,
 }
 
@@ -158,7 +161,7 @@ impl TrustFile {
     /// Reads a trust file.
     ///
     /// # Errors
-    /// [`TrustError::Size`], [`TrustError::Form`] and [`TrustError::ListedTwice`].
+    /// [`TrustError::Size`] and [`TrustError::Form`]; what the keys are worth is for [`accept`](Self::accept).
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, TrustError> {
         if bytes.len() > TRUST_BYTES_MAX {
             return Err(TrustError::Size { bytes: bytes.len() });
@@ -195,7 +198,7 @@ impl TrustFile {
     /// Takes the file into use at a time, given the highest version of that name seen before (0 for none).
     ///
     /// # Errors
-    /// [`TrustError`]: expired, rolled back, a key listed twice or no key at all.
+    /// [`TrustError`]: expired, rolled back, a key listed twice, or bytes that are no key or a weak one.
     pub fn accept(&self, at: Timestamp, seen: u64) -> Result<Trust, TrustError> {
         if at >= self.expires_at {
             return Err(TrustError::Expired {
@@ -242,8 +245,10 @@ pub(crate) struct Entry {
 impl Entry {
     fn new(trusted: TrustedKey) -> Result<Self, TrustError> {
         let key = trusted.key;
-        let verifying =
-            VerifyingKey::from_bytes(key.as_bytes()).map_err(|_| TrustError::Key { key })?;
+        let verifying = VerifyingKey::from_bytes(key.as_bytes()).ok();
+        // Anyone can sign for a key of small order; verification refuses it, so nobody should list it.
+        let verifying = verifying.filter(|key| !key.is_weak());
+        let verifying = verifying.ok_or(TrustError::Key { key })?;
         Ok(Self { trusted, verifying })
     }
 }

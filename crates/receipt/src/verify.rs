@@ -9,6 +9,7 @@
 
 use alloc::borrow::Cow;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -26,7 +27,7 @@ use crate::receipt::{
 };
 use crate::request::RequestStatement;
 use crate::time::Timestamp;
-use crate::trust::{Entry, Trust};
+use crate::trust::{Entry, Trust, TrustedKey};
 
 /// How far a node's clock may be ahead of the verifier's: five minutes.
 pub const CLOCK_SKEW_SECONDS_MAX: u64 = 300;
@@ -48,8 +49,10 @@ pub struct Expectations<'a> {
     pub log: bool,
     /// The exact output.
     pub output: Option<&'a [u8]>,
-    /// The profile that must have been in force.
+    /// The profile that must have been in force, or a stricter one.
     pub profile: Option<Profile>,
+    /// Whether a trusted requester must have signed the request, and with it clock and seed.
+    pub requester: bool,
     /// The secret of a private run, to open its commitments.
     pub secret: Option<&'a RunSecret>,
     /// The status that the run must have ended with. Naming one is the only way to accept `aborted` and `refused`.
@@ -219,6 +222,10 @@ impl Report {
     ///
     /// # Errors
     /// The report itself, unless every check that was made passed.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the report is handed back as it came, not made for the error"
+    )]
     pub fn into_verified(self) -> Result<VerifiedReceipt, Self> {
         match (self.verdict(), self.receipt) {
             (Verdict::Passed, Some(receipt)) => Ok(VerifiedReceipt(receipt)),
@@ -283,7 +290,7 @@ pub fn verify(bytes: &[u8], trust: &Trust, at: Timestamp, expected: &Expectation
     report.add(CheckName::Input, check_input(claim, expected));
     report.add(CheckName::Output, check_output(claim, expected));
     report.add(CheckName::Audience, check_audience(&receipt, at, expected));
-    report.add(CheckName::Request, check_request(&receipt, trust));
+    report.add(CheckName::Request, check_request(&receipt, trust, expected));
     report.add(CheckName::Log, check_log(&receipt, at, expected));
     report.receipt = Some(receipt);
     report
@@ -293,23 +300,25 @@ fn check_key(receipt: &SignedReceipt, entry: Option<&Entry>) -> Finding {
     let Some(Entry { trusted, .. }) = entry else {
         return unknown("the node's key is not among the trusted ones");
     };
-    if trusted.key_use != KeyUse::Receipt {
-        return failed(format!(
-            "the key is trusted as {} key only",
-            trusted.key_use
-        ));
+    match distrust(trusted, KeyUse::Receipt, receipt.receipt().issued_at) {
+        Some(reason) => failed(format!("the key {reason}")),
+        None => passed("trusted for receipts"),
+    }
+}
+
+/// Why a listed key does not count for this use at this time.
+fn distrust(trusted: &TrustedKey, wanted: KeyUse, at: Timestamp) -> Option<String> {
+    if trusted.key_use != wanted {
+        return Some(format!("is trusted as {} key only", trusted.key_use));
     }
     if let Some(revoked_at) = trusted.revoked_at {
-        return failed(format!("the key was revoked at {revoked_at}"));
+        return Some(format!("was revoked at {revoked_at}"));
     }
-    let issued_at = receipt.receipt().issued_at;
-    if issued_at < trusted.valid_from {
-        return failed(format!("the key is valid from {} on", trusted.valid_from));
+    if at < trusted.valid_from {
+        return Some(format!("is valid from {} on", trusted.valid_from));
     }
-    match trusted.valid_until {
-        Some(end) if issued_at >= end => failed(format!("the key was valid until {end}")),
-        _ => passed("trusted for receipts"),
-    }
+    let end = trusted.valid_until.filter(|end| at >= *end)?;
+    Some(format!("was valid until {end}"))
 }
 
 fn check_signature(receipt: &SignedReceipt, entry: Option<&Entry>) -> Finding {
@@ -408,7 +417,7 @@ fn check_status(claim: &Claim, expected: &Expectations<'_>) -> Finding {
 fn check_profile(receipt: &SignedReceipt, expected: &Expectations<'_>) -> Finding {
     let profile = receipt.receipt().backend.profile;
     match expected.profile {
-        Some(wanted) if wanted == profile => passed(profile.name()),
+        Some(wanted) if profile.is_at_least(wanted) => passed(profile.name()),
         Some(_) => failed(format!("the profile is {profile}")),
         None => not_checked(format!("the node says {profile}")),
     }
@@ -448,17 +457,16 @@ fn check_bytes(
     let Some(bytes) = given else {
         return not_checked("not given");
     };
-    let holds = match (committed, secret) {
-        (Disclosed::Open(digest), _) => *digest == Blake3::of(bytes),
-        (Disclosed::Keyed(keyed), Some(secret)) => *keyed == secret.commit(member, bytes),
-        (Disclosed::Keyed(_), None) => {
-            return unknown("the run is private, and its secret was not given");
+    match (committed, secret) {
+        (Disclosed::Open(digest), _) if *digest == Blake3::of(bytes) => passed("the bytes given"),
+        (Disclosed::Open(_), _) => failed(format!("{} was given", Blake3::of(bytes))),
+        (Disclosed::Keyed(keyed), Some(secret)) if *keyed == secret.commit(member, bytes) => {
+            passed("the bytes given")
         }
-    };
-    if holds {
-        return passed("the bytes given");
+        // A digest of the bytes would tell a reader of the report what the receipt hides.
+        (Disclosed::Keyed(_), Some(_)) => failed("other bytes or another secret were given"),
+        (Disclosed::Keyed(_), None) => unknown("the run is private, and its secret was not given"),
     }
-    failed(format!("{} was given", Blake3::of(bytes)))
 }
 
 fn check_audience(receipt: &SignedReceipt, at: Timestamp, expected: &Expectations<'_>) -> Finding {
@@ -483,30 +491,38 @@ fn check_audience(receipt: &SignedReceipt, at: Timestamp, expected: &Expectation
     {
         return failed("it answers another challenge");
     }
-    if at > audience.expires_at {
+    // From then on the verifier may have forgotten that it has seen the pair.
+    if at >= audience.expires_at {
         return failed(format!("it expired at {}", audience.expires_at));
     }
     passed("it is for this verifier")
 }
 
-fn check_request(receipt: &SignedReceipt, trust: &Trust) -> Finding {
+fn check_request(receipt: &SignedReceipt, trust: &Trust, expected: &Expectations<'_>) -> Finding {
     let Some(request) = &receipt.receipt().request else {
-        return not_checked("nobody signed the request: the node chose seed and clock");
+        let note = "nobody signed the request: the node chose seed and clock";
+        return if expected.requester {
+            failed(note)
+        } else {
+            not_checked(note)
+        };
     };
     let entry = trust.find(request.requester);
     if !request_holds(receipt, request, entry) {
         return failed("the requester's signature does not belong to this request");
     }
-    match entry.map(|entry| &entry.trusted) {
-        None => not_checked(
-            "the requester's key is not among the trusted ones: the node may have chosen seed and clock",
-        ),
-        Some(trusted) if trusted.key_use != KeyUse::Requester => failed(format!(
-            "the requester's key is trusted as {} key only",
-            trusted.key_use
-        )),
-        Some(trusted) if trusted.revoked_at.is_some() => failed("the requester's key was revoked"),
-        Some(_) => passed("signed by its requester, seed and clock included"),
+    let Some(Entry { trusted, .. }) = entry else {
+        let note = "the requester's key is not among the trusted ones: the node may have chosen seed and clock";
+        return if expected.requester {
+            unknown(note)
+        } else {
+            not_checked(note)
+        };
+    };
+    // A request has no date of its own; it was signed before the receipt was.
+    match distrust(trusted, KeyUse::Requester, receipt.receipt().issued_at) {
+        Some(reason) => failed(format!("the requester's key {reason}")),
+        None => passed("signed by its requester, seed and clock included"),
     }
 }
 
