@@ -12,6 +12,7 @@ mod engine;
 mod host;
 mod memory;
 mod slots;
+mod start;
 mod traps;
 
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use tenzik_receipt::InputType;
 use wasmtime::{
-    Engine, Instance, InstancePre, Linker, Module, ModuleExport, Store, UpdateDeadline,
+    Engine, Func, Instance, InstancePre, Linker, Module, ModuleExport, Store, UpdateDeadline,
 };
 
 use crate::capability::{Capability, HostFunction};
@@ -95,6 +96,10 @@ struct Compiled {
     instance: InstancePre<Host>,
     memory: ModuleExport,
     run: ModuleExport,
+    start: Option<ModuleExport>,
+    /// The module as it was compiled, to see which instruction trapped.
+    module: Vec<u8>,
+    code_shift: i64,
 }
 
 impl Executor {
@@ -184,8 +189,9 @@ impl Executor {
 }
 
 impl Compiled {
-    fn new(executor: &Executor, bytes: &[u8]) -> wasmtime::Result<Self> {
-        let module = Module::new(&executor.engine, bytes)?;
+    fn new(executor: &Executor, capsule: &[u8]) -> wasmtime::Result<Self> {
+        let startable = start::startable(capsule)?;
+        let module = Module::new(&executor.engine, &startable.bytes)?;
         let export = |name| {
             module
                 .get_export_index(name)
@@ -194,16 +200,29 @@ impl Compiled {
         Ok(Self {
             memory: export("memory")?,
             run: export("run")?,
+            start: module.get_export_index(start::START_EXPORT),
             instance: executor.linker.instantiate_pre(&module)?,
+            code_shift: startable.shift,
+            module: startable.bytes.into_owned(),
         })
     }
+
+    /// The offset in the capsule of an offset in the compiled module.
+    fn capsule_offset(&self, offset: usize) -> Option<usize> {
+        usize::try_from(i64::try_from(offset).ok()? - self.code_shift).ok()
+    }
 }
+
+/// Fuel that the engine has beyond the limit, so that none left means too much used.
+///
+/// The engine looks at its counter where functions and loops begin, not where they end, and stops already at zero there.
+/// Without this a run could use more than its limit unseen, or be stopped with exactly its limit used.
+const FUEL_SPARE: u64 = 1;
 
 /// One run, from its store to its figures.
 struct Run<'a> {
     compiled: &'a Compiled,
     store: Store<Host>,
-    bytes: &'a Arc<[u8]>,
     returns_code: bool,
     startup_fuel: u64,
     trap_offset: Option<usize>,
@@ -241,7 +260,6 @@ impl<'a> Run<'a> {
         Self {
             compiled,
             store,
-            bytes: capsule.bytes(),
             returns_code: capsule.run_returns_code(),
             startup_fuel: startup_fuel(capsule, request),
             trap_offset: None,
@@ -250,35 +268,51 @@ impl<'a> Run<'a> {
 
     fn end(&mut self) -> Ending {
         match self.call() {
+            Ok(_) if self.fuel_left().is_none() => Ending::OutOfFuel,
             Ok(0) => self.store.data_mut().finish(),
             Ok(code) => Ending::Exited(code),
             Err(error) => {
-                self.trap_offset = traps::offset(&error);
-                traps::ending(&error, self.bytes)
+                let offset = traps::offset(&error);
+                self.trap_offset = offset.and_then(|offset| self.compiled.capsule_offset(offset));
+                traps::ending(&error, &self.compiled.module)
             }
         }
     }
 
-    /// Starts the instance and calls `run`.
+    /// Makes the instance, then calls the start function and `run`.
     fn call(&mut self) -> wasmtime::Result<i32> {
         let fuel = self.store.data().limits.fuel;
         let left = fuel.checked_sub(self.startup_fuel).ok_or(Exit::OutOfFuel)?;
-        self.store.set_fuel(left)?;
+        // Setting up is paid for already. What the engine counts for it is the engine's and the system's business.
+        self.store.set_fuel(u64::MAX)?;
         let instance = self.compiled.instance.instantiate(&mut self.store)?;
-        self.call_run(&instance)
-    }
-
-    fn call_run(&mut self, instance: &Instance) -> wasmtime::Result<i32> {
-        let run = instance
-            .get_module_export(&mut self.store, &self.compiled.run)
-            .and_then(wasmtime::Extern::into_func)
-            .ok_or(Exit::HostFailure)?;
+        self.store.set_fuel(left.saturating_add(FUEL_SPARE))?;
+        if let Some(start) = &self.compiled.start {
+            let start = self.function(&instance, start)?;
+            start
+                .typed::<(), ()>(&self.store)?
+                .call(&mut self.store, ())?;
+        }
+        let run = self.function(&instance, &self.compiled.run)?;
         if self.returns_code {
             return run.typed::<(), i32>(&self.store)?.call(&mut self.store, ());
         }
         run.typed::<(), ()>(&self.store)?
             .call(&mut self.store, ())?;
         Ok(0)
+    }
+
+    fn function(&mut self, instance: &Instance, export: &ModuleExport) -> Result<Func, Exit> {
+        instance
+            .get_module_export(&mut self.store, export)
+            .and_then(wasmtime::Extern::into_func)
+            .ok_or(Exit::HostFailure)
+    }
+
+    /// The fuel that is left, if not more was used than there was.
+    fn fuel_left(&self) -> Option<u64> {
+        let left = self.store.get_fuel().unwrap_or(0);
+        left.checked_sub(FUEL_SPARE)
     }
 
     fn outcome(
@@ -291,7 +325,7 @@ impl<'a> Run<'a> {
         let fuel = match ending {
             Ending::Ok(_) | Ending::Exited(_) | Ending::Failed(_) | Ending::FailedByAbort => {
                 let limits: &Limits = bound.limits();
-                limits.fuel - self.store.get_fuel().unwrap_or(0)
+                limits.fuel - self.fuel_left().unwrap_or(0)
             }
             // A counter kept in a register is lost on a trap; this way every engine agrees.
             _ => bound.limits().fuel,
@@ -299,7 +333,7 @@ impl<'a> Run<'a> {
         let host = self.store.data_mut();
         Outcome {
             capsule: bound.capsule().id(),
-            terms: bound.terms().clone(),
+            terms: Arc::clone(bound.terms()),
             request: request.clone(),
             usage: Usage {
                 fuel,

@@ -83,6 +83,8 @@ impl Limits {
     /// [`LimitRefused`] for the first limit that is zero or above its ceiling.
     pub fn within(self, ceilings: &Self) -> Result<Self, LimitRefused> {
         for ((limit, got), (_, allowed)) in self.named().into_iter().zip(ceilings.named()) {
+            // No receipt can hold more than 2^53 - 1.
+            let allowed = allowed.min(Int::MAX.get());
             if got == 0 || got > allowed {
                 return Err(LimitRefused {
                     limit,

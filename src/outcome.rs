@@ -232,7 +232,7 @@ pub struct Diagnostics {
 #[derive(Clone, Debug)]
 pub struct Outcome {
     pub(crate) capsule: Blake3,
-    pub(crate) terms: BoundTerms,
+    pub(crate) terms: Arc<BoundTerms>,
     pub(crate) request: Request,
     pub(crate) ending: Ending,
     pub(crate) usage: Usage,

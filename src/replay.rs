@@ -114,8 +114,8 @@ pub enum ReplayError {
     },
 }
 
-/// The largest capsule that is replayed: the claim's node may have allowed more than the default.
-const CAPSULE_BYTES_MAX: u32 = 16 * 1024 * 1024;
+/// The largest capsule and input that are replayed: the claim's node may have allowed more than the default.
+const BYTES_MAX: u32 = 1024 * 1024 * 1024;
 
 /// Re-runs claims. Nothing of the host's own policy goes into a replay but its patience.
 pub struct Replayer {
@@ -132,7 +132,8 @@ impl Replayer {
     pub fn new(time_ms_max: u32) -> Result<Self, EngineError> {
         let security = SecurityConfig {
             allowed_capabilities: Grants::all(),
-            capsule_bytes_max: CAPSULE_BYTES_MAX,
+            capsule_bytes_max: BYTES_MAX,
+            input_bytes_max: BYTES_MAX,
             limits_max: Limits {
                 fuel: u64::MAX,
                 host_calls: u32::MAX,
@@ -177,7 +178,7 @@ impl Replayer {
         request: &Request,
     ) -> Result<Outcome, ReplayError> {
         let config = ValidationConfig {
-            capsule_bytes_max: CAPSULE_BYTES_MAX,
+            capsule_bytes_max: BYTES_MAX,
         };
         let capsule = validate(evidence.capsule, &config).map_err(Arc::new)?;
         let bound = self.sandbox.bind(capsule, &self.terms(claim)?)?;

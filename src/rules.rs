@@ -75,7 +75,9 @@ mod tests {
     use crate::json::DEPTH_MAX;
     use crate::json::path::PATH_BYTES_MAX;
     use crate::outcome::{AbortCode, TrapCode};
-    use crate::validation::COUNT_LIMITS;
+    use crate::validation::{
+        COMPILE_COST, COMPILE_COST_BYTES_MIN, COMPILE_COST_PER_BYTE, COMPILE_WEIGHTS, COUNT_LIMITS,
+    };
     use serde_json::{Value, json};
 
     fn import(row: &Import) -> Value {
@@ -88,6 +90,26 @@ mod tests {
             "base": row.price.base,
             "byte": row.price.byte,
         })
+    }
+
+    /// The weights that are not the common one, by opcode.
+    fn weights() -> serde_json::Map<String, Value> {
+        let other = (0_u32..)
+            .zip(COMPILE_WEIGHTS)
+            .filter(|(_, weight)| *weight != COMPILE_WEIGHTS[0]);
+        other
+            .map(|(opcode, weight)| (format!("0x{opcode:02x}"), json!(weight)))
+            .collect()
+    }
+
+    fn compile_cost() -> Value {
+        let figures = COMPILE_COST.map(|(name, figure)| (name.to_owned(), json!(figure)));
+        let mut table = serde_json::Map::from_iter(figures);
+        table.insert("per_byte_max".to_owned(), json!(COMPILE_COST_PER_BYTE));
+        table.insert("bytes_min".to_owned(), json!(COMPILE_COST_BYTES_MIN));
+        table.insert("opcode".to_owned(), json!(COMPILE_WEIGHTS[0]));
+        table.insert("opcodes".to_owned(), Value::Object(weights()));
+        Value::Object(table)
     }
 
     fn table() -> Value {
@@ -120,6 +142,15 @@ mod tests {
                 "message_bytes": MESSAGE_BYTES_MAX,
             },
             "counts": counts.collect::<serde_json::Map<_, _>>(),
+            "features": [
+                "mutable_globals",
+                "sign_extension",
+                "saturating_float_to_int",
+                "multi_value",
+                "bulk_memory",
+                "call_indirect_overlong",
+            ],
+            "compile_cost": compile_cost(),
             "trap_codes": TrapCode::ALL.map(TrapCode::name),
             "abort_codes": AbortCode::ALL.map(AbortCode::name),
             "statuses": tenzik_receipt::Status::ALL.iter().map(|s| s.name()).collect::<Vec<_>>(),

@@ -6,6 +6,8 @@
 //!
 //! One `BoundCapsule` serves any number of runs.
 
+use std::sync::Arc;
+
 use tenzik_receipt::{Blake3, Label, Sorted};
 
 use crate::capability::{Capability, Grants, HostFunction};
@@ -106,7 +108,8 @@ pub struct Sandbox {
 #[derive(Clone, Debug)]
 pub struct BoundCapsule {
     capsule: ValidatedCapsule,
-    terms: BoundTerms,
+    /// Shared with every outcome.
+    terms: Arc<BoundTerms>,
 }
 
 /// The terms as they stand in a claim: nothing is left open.
@@ -170,7 +173,7 @@ impl Sandbox {
         }
         Ok(BoundCapsule {
             capsule,
-            terms: resolved,
+            terms: Arc::new(resolved),
         })
     }
 
@@ -197,12 +200,12 @@ impl BoundCapsule {
     }
 
     /// What it may do and use.
-    pub const fn terms(&self) -> &BoundTerms {
+    pub const fn terms(&self) -> &Arc<BoundTerms> {
         &self.terms
     }
 
     /// The limits in force.
-    pub const fn limits(&self) -> &Limits {
+    pub fn limits(&self) -> &Limits {
         &self.terms.limits
     }
 }

@@ -31,6 +31,7 @@ use crate::capability::{Grants, HostFunction};
 use facts::Facts;
 use pass::Examined;
 
+pub use cost::{COMPILE_COST, COMPILE_WEIGHTS};
 pub use features::FEATURES;
 pub use finding::{FINDINGS_MAX, Finding, FindingCode, Severity};
 pub use shape::{

@@ -341,7 +341,7 @@ fn compile_bombs_are_refused() {
     );
     let bombs = [
         ("locals in many functions", empty),
-        ("loops around live locals", loops(24, 200)),
+        ("loops around live locals", loops(24, 320)),
         ("many functions", "(func)".repeat(1_000)),
         ("edges to one join", joins),
         ("calls with results in memory", calls),
@@ -391,6 +391,25 @@ fn compile_bombs_are_refused() {
             "{name}: {found:?}"
         );
     }
+}
+
+#[test]
+fn the_two_bombs_that_are_known_by_name_are_refused() {
+    // 500 functions of 50,000 locals each, in 4 KB.
+    let declared = format!("(func (local {}))", "i32 ".repeat(50_000));
+    let one = with(&declared.repeat(4));
+    assert!(assembled(&one).len() < 100);
+    exceeds(&one, "locals");
+    let ends = "local.get 0 br_if 0 end ".repeat(60);
+    let loops = format!(
+        "(func (local {}) {} {} {ends})",
+        "i32 ".repeat(200),
+        "loop ".repeat(60),
+        touch(200)
+    );
+    assert!(assembled(&with(&loops)).len() < 2_200);
+    exceeds(&with(&loops), "loop_depth");
+    exceeds(&with(&loops), "compile_cost");
 }
 
 #[test]

@@ -53,9 +53,7 @@ pub(super) fn engine(
         .max_wasm_stack(NATIVE_STACK_BYTES as usize)
         // The one frame tells which instruction trapped.
         .wasm_backtrace_max_frames(NonZeroUsize::new(1));
-    if let Some(target) = TARGET {
-        config.target(target).map_err(failed)?;
-    }
+    config.target(TARGET).map_err(failed)?;
     if runtime.allocation == Allocation::Pooled {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(
             runtime,
@@ -68,15 +66,22 @@ pub(super) fn engine(
 }
 
 /// Naming the target turns off the search for CPU features, so that the same build compiles the same code on every CPU.
-const TARGET: Option<&str> = if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-    Some("x86_64-unknown-linux-gnu")
-} else if cfg!(all(target_os = "linux", target_arch = "aarch64")) {
-    Some("aarch64-unknown-linux-gnu")
-} else if cfg!(all(target_os = "macos", target_arch = "aarch64")) {
-    Some("aarch64-apple-darwin")
-} else {
-    None
-};
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+#[cfg(all(target_os = "linux", target_arch = "aarch64"))]
+const TARGET: &str = "aarch64-unknown-linux-gnu";
+#[cfg(all(target_os = "macos", target_arch = "aarch64"))]
+const TARGET: &str = "aarch64-apple-darwin";
+#[cfg(not(any(
+    all(
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ),
+    all(target_os = "macos", target_arch = "aarch64")
+)))]
+compile_error!(
+    "no compilation target is pinned for this system; without one, two machines could compile differently"
+);
 
 /// `pagemap_scan` stays off: it has leaked one tenant's pages to the next.
 fn pool(runtime: &RuntimeConfig, memory_pages_max: u32) -> PoolingAllocationConfig {

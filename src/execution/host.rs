@@ -21,6 +21,7 @@ use std::time::Instant;
 use tenzik_receipt::{InputType, Int, Seed};
 use wasmtime::{Caller, Linker, Memory, ModuleExport};
 
+use super::FUEL_SPARE;
 use crate::capability::{HOST_FUNCTIONS, HostFunction, Price};
 use crate::json::Document;
 use crate::limits::Limits;
@@ -212,7 +213,10 @@ impl<'a> Call<'a> {
     /// Takes fuel before the work that it pays for.
     fn charge(&mut self, fuel: u64) -> Result<(), Exit> {
         let left = self.caller.get_fuel().map_err(|_| Exit::HostFailure)?;
-        let left = left.checked_sub(fuel).ok_or(Exit::OutOfFuel)?;
+        let left = left
+            .checked_sub(fuel)
+            .filter(|left| *left >= FUEL_SPARE)
+            .ok_or(Exit::OutOfFuel)?;
         self.caller.set_fuel(left).map_err(|_| Exit::HostFailure)
     }
 
@@ -332,3 +336,6 @@ fn memory(caller: &mut Caller<'_, Host>) -> Result<Memory, Exit> {
     caller.data_mut().memory = Some(memory);
     Ok(memory)
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,6 +99,28 @@ const fn weight_prefixed(operator: u32) -> u64 {
     if operator < 8 { 6 } else { 75 }
 }
 
+/// The figures of the estimate by name; `docs/rules.json` shows them, so that anyone can reckon the same cost.
+pub const COMPILE_COST: [(&str, u64); 15] = [
+    ("function", FUNCTION),
+    ("entry", ENTRY),
+    ("entry_value", ENTRY_VALUE),
+    ("type", TYPE),
+    ("import", IMPORT),
+    ("locals_per_unit", LOCALS_PER_UNIT),
+    ("join", JOIN),
+    ("join_square", JOIN_SQUARE),
+    ("loop_span", LOOP_SPAN),
+    ("span", SPAN),
+    ("target", TARGET),
+    ("param", PARAM),
+    ("result", RESULT),
+    ("saturating_conversion", weight_prefixed(0)),
+    ("bulk_memory", weight_prefixed(8)),
+];
+
+/// The weight of each opcode.
+pub const COMPILE_WEIGHTS: [u8; 256] = WEIGHTS;
+
 /// The opcodes that are more than a weight.
 pub(super) mod op {
     pub(in super::super) const UNREACHABLE: u8 = 0x00;

@@ -1,4 +1,4 @@
-;; expect: reject feature_off,memory
+;; expect: reject invalid_module,memory
 ;; One memory.
 (module
   (memory (export "memory") 1)

@@ -16,42 +16,42 @@ use tenzik_receipt::{
 };
 
 /// A file of the repository.
-pub fn path(name: &str) -> PathBuf {
+pub(crate) fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
 /// A file's bytes.
-pub fn read(name: &str) -> Vec<u8> {
+pub(crate) fn read(name: &str) -> Vec<u8> {
     std::fs::read(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 /// The time of every test receipt.
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     "2026-11-20T08:00:00Z".parse().expect("a time")
 }
 
 /// A key that only tests have.
-pub fn key(byte: u8, key_use: KeyUse) -> SecretKey {
+pub(crate) fn key(byte: u8, key_use: KeyUse) -> SecretKey {
     SecretKey::from_seed(&[byte; 32], key_use, now())
 }
 
 /// A sealer with a fixed key.
-pub fn sealer() -> Sealer {
+pub(crate) fn sealer() -> Sealer {
     Sealer::new(key(1, KeyUse::Receipt), Epoch::from_bytes([2; 16])).expect("a receipt key")
 }
 
 /// Trust in the sealer's key.
-pub fn trust() -> Trust {
+pub(crate) fn trust() -> Trust {
     Trust::in_receipts_of(sealer().node()).expect("a key")
 }
 
 /// A pipeline with these settings and the fixed key.
-pub fn pipeline_with(security: &SecurityConfig, runtime: &RuntimeConfig) -> Pipeline {
+pub(crate) fn pipeline_with(security: &SecurityConfig, runtime: &RuntimeConfig) -> Pipeline {
     Pipeline::new(security, runtime, sealer()).expect("an engine")
 }
 
 /// A pipeline for tests: the defaults, with few slots.
-pub fn pipeline() -> Pipeline {
+pub(crate) fn pipeline() -> Pipeline {
     let runtime = RuntimeConfig {
         instances_max: 8,
         ..RuntimeConfig::default()
@@ -60,7 +60,7 @@ pub fn pipeline() -> Pipeline {
 }
 
 /// An order for a capsule with these grants, by name.
-pub fn order(capsule: Vec<u8>, grants: &[&str], request: Request) -> Order {
+pub(crate) fn order(capsule: Vec<u8>, grants: &[&str], request: Request) -> Order {
     let grants: Grants = grants
         .iter()
         .map(|name| name.parse().expect("a capability"))
@@ -76,17 +76,17 @@ pub fn order(capsule: Vec<u8>, grants: &[&str], request: Request) -> Order {
 }
 
 /// Nothing but the time.
-pub fn circumstances() -> Circumstances {
+pub(crate) fn circumstances() -> Circumstances {
     Circumstances::at(now())
 }
 
 /// A module from its text.
-pub fn wat(text: &str) -> Vec<u8> {
+pub(crate) fn wat(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
 /// Asserts that the receipt passes, whatever its status.
-pub fn assert_verifies(receipt: &SignedReceipt) {
+pub(crate) fn assert_verifies(receipt: &SignedReceipt) {
     let status = receipt.claim().status();
     let expected = Expectations {
         status: Some(status),

@@ -1,0 +1,116 @@
+//! The arrows between the parts, as `docs/architecture.md` draws them, held against the sources.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::path;
+
+/// Every Rust file below a folder, or the file itself.
+fn sources(name: &str) -> Vec<PathBuf> {
+    let start = path(name);
+    if start.is_file() {
+        return vec![start];
+    }
+    let entries = fs::read_dir(&start).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry.expect("an entry").path();
+        let below = entry
+            .strip_prefix(path(""))
+            .expect("below the root")
+            .to_path_buf();
+        if entry.is_dir() {
+            files.extend(sources(&below.to_string_lossy()));
+        } else if entry.extension().is_some_and(|ending| ending == "rs") {
+            files.push(entry);
+        }
+    }
+    files
+}
+
+/// Lines of code: comments may name what code may not.
+fn code(file: &Path) -> Vec<String> {
+    let text = fs::read_to_string(file).expect("text");
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    text.lines().filter(is_code).map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn assert_absent(words: &[&str], files: Vec<PathBuf>) {
+    assert!(!files.is_empty());
+    for file in files {
+        for line in code(&file) {
+            for word in words {
+                assert!(
+                    !line.contains(word),
+                    "{}: {word} in: {line}",
+                    file.display()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn validation_never_compiles() {
+    let mut files = sources("src/validation");
+    files.extend(sources("src/validation.rs"));
+    assert_absent(&["wasmtime", "crate::execution", "crate::sandbox"], files);
+}
+
+#[test]
+fn only_execution_names_wasmtime() {
+    let execution = path("src/execution");
+    let outside = |file: &PathBuf| {
+        !file.starts_with(&execution)
+            && *file != path("src/execution.rs")
+            && *file != path("src/rules.rs")
+    };
+    let files = sources("src").into_iter().filter(outside).collect();
+    assert_absent(&["wasmtime::", "use wasmtime"], files);
+}
+
+#[test]
+fn the_engine_reads_no_clock_but_to_stop_a_run() {
+    // The rules' test writes their file where the environment asks for it.
+    let outside =
+        |file: &PathBuf| !file.starts_with(path("src/execution")) && *file != path("src/rules.rs");
+    let files: Vec<_> = sources("src").into_iter().filter(outside).collect();
+    assert_absent(
+        &["SystemTime", "getrandom", "std::env::", "std::net"],
+        files,
+    );
+}
+
+#[test]
+fn the_receipt_crate_reads_no_clock_no_file_and_no_chance() {
+    let words = [
+        "std::",
+        "SystemTime",
+        "getrandom",
+        "Timestamp::now",
+        "wasmtime",
+        "unsafe",
+    ];
+    let files = sources("crates/receipt/src");
+    let in_code = |file: &PathBuf| {
+        let allowed = |line: &String| line.contains("forbid(unsafe_code)");
+        code(file)
+            .into_iter()
+            .filter(|line| !allowed(line))
+            .collect::<Vec<_>>()
+    };
+    for file in files {
+        for line in in_code(&file) {
+            for word in words {
+                assert!(
+                    !line.contains(word),
+                    "{}: {word} in: {line}",
+                    file.display()
+                );
+            }
+        }
+    }
+}

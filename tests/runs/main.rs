@@ -1,0 +1,23 @@
+//! Runs of small capsules, each telling how a run can end and what may be seen of it, by `docs/abi.md`.
+//!
+//! Enters: capsules as WebAssembly text. Leaves: claims, held against what the document says, with receipts that verify.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod support;
+
+mod endings;
+mod floats;
+mod host_calls;
+mod inputs;
+mod isolation;
+mod limits;
+mod private;
+mod processes;
+mod refusals;
+mod replay;
+mod settings;
+mod start;
+mod stops;
+mod traps;
+mod truncation;

@@ -1,0 +1,111 @@
+//! Stops by the host itself: a capsule that never ends is stopped by the clock, and one that never returns by its stack.
+
+use std::time::Duration;
+
+use tenzik::config::SecurityConfig;
+use tenzik::limits::LimitsAsked;
+use tenzik::outcome::{AbortCode, Ending};
+use tenzik::pipeline::Pipeline;
+
+use crate::common::pipeline_with;
+use crate::support::{Story, claim, few_slots, lenient, with};
+
+/// A host that pays for anything, so that only the clock is left.
+fn generous() -> Pipeline {
+    let mut security = lenient();
+    security.limits_max.fuel = 1 << 52;
+    pipeline_with(&security, &few_slots())
+}
+
+fn endless(story: Story, time_ms: u32) {
+    let story = story.limits(LimitsAsked {
+        fuel: Some(1 << 52),
+        time_ms: Some(time_ms),
+        ..LimitsAsked::default()
+    });
+    let run = story.run_on(&generous());
+    assert_eq!(*run.outcome.ending(), Ending::Aborted(AbortCode::TimeLimit));
+    let wall = run.outcome.wall();
+    assert!(wall >= Duration::from_millis(time_ms.into()), "{wall:?}");
+    assert!(wall < Duration::from_secs(5), "{wall:?}");
+    // What it used depends on the machine, so nothing of it is claimed.
+    let claim = claim(&run);
+    assert_eq!(run.outcome.usage(), None);
+    assert_eq!(
+        (claim.fuel, claim.memory_pages_peak, &claim.host_calls),
+        (None, None, &None)
+    );
+}
+
+#[test]
+fn a_loop_that_never_yields_is_stopped() {
+    endless(with("", "(loop (br 0))"), 100);
+}
+
+#[test]
+fn a_loop_of_large_bulk_operations_is_stopped() {
+    let body = "(drop (memory.grow (i32.const 500)))
+        (loop (memory.fill (i32.const 0) (i32.const 1) (i32.const 32000000))
+              (memory.copy (i32.const 16000000) (i32.const 0) (i32.const 16000000)) (br 0))";
+    endless(with("", body), 100);
+}
+
+#[test]
+fn a_loop_of_calls_is_stopped() {
+    endless(
+        with(
+            "(func $f (param i32))",
+            "(loop (call $f (i32.const 1)) (br 0))",
+        ),
+        50,
+    );
+}
+
+#[test]
+fn a_start_function_that_never_ends_is_stopped() {
+    endless(with("(func $s (loop (br 0))) (start $s)", ""), 50);
+}
+
+#[test]
+fn recursion_without_end_uses_up_the_native_stack() {
+    for before in [
+        "(func $down (call $down))",
+        "(func $down (call $other)) (func $other (call $down))",
+        "(func $down (param i64 i64 i64) (call $down (local.get 2) (local.get 0) (local.get 1)))",
+    ] {
+        let args = "(i64.const 1) ".repeat(if before.contains("param") { 3 } else { 0 });
+        let story = with(before, &format!("(call $down {args})"));
+        assert_eq!(
+            story.fuel(900_000_000).said(),
+            "aborted native_stack",
+            "{before}"
+        );
+    }
+}
+
+#[test]
+fn after_a_stop_the_host_goes_on() {
+    let pipeline = generous();
+    let stopped = with("", "(loop (br 0))").limits(LimitsAsked {
+        fuel: Some(1 << 52),
+        time_ms: Some(20),
+        ..LimitsAsked::default()
+    });
+    for _ in 0..few_slots().instances_max + 2 {
+        assert_eq!(
+            stopped.run_on(&pipeline).receipt.claim().status(),
+            "aborted"
+        );
+    }
+    assert_eq!(
+        with("", "").run_on(&pipeline).receipt.claim().status(),
+        "ok"
+    );
+}
+
+#[test]
+fn the_default_host_gives_a_second() {
+    assert_eq!(SecurityConfig::default().limits_max.time_ms, 10_000);
+    let story = with("", "(loop (br 0))").fuel(1_000_000);
+    assert_eq!(story.said(), "out_of_fuel", "by then its fuel is long gone");
+}
