@@ -17,6 +17,7 @@ $zig cc --target=wasm32-freestanding -mcpu=mvp -std=c11 -Os -nostdlib -I ../sdk-
   -Wall -Wextra -Werror \
   -Wl,--no-entry -Wl,--strip-all -Wl,--gc-sections -Wl,-z,stack-size=1024 \
   -o "$out" crc32.c
+chmod -x "$out"
 
 if [ "$out" != crc32.wasm ]; then
   cmp "$out" crc32.wasm

@@ -8,10 +8,10 @@ static const uint32_t remainders[16] = {
     0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
 };
 
-static uint32_t crc32(const unsigned char *bytes, uint32_t len) {
+static uint32_t crc32(const unsigned char *at, const unsigned char *end) {
   uint32_t crc = 0xffffffffu;
-  for (uint32_t i = 0; i < len; i++) {
-    crc ^= bytes[i];
+  while (at != end) {
+    crc ^= *at++;
     crc = crc >> 4 ^ remainders[crc & 15];
     crc = crc >> 4 ^ remainders[crc & 15];
   }
@@ -28,7 +28,7 @@ TENZIK_EXPORT("run") void run(void) {
   tenzik_reserve(bytes, len);
   tenzik_input_read(bytes);
 
-  uint32_t crc = crc32(bytes, len);
+  uint32_t crc = crc32(bytes, bytes + len);
   for (int i = DIGITS - 1; i >= 0; i--, crc >>= 4) {
     answer[FIRST_DIGIT + i] = (char)((crc & 15) + ((crc & 15) < 10 ? '0' : 'a' - 10));
   }

@@ -1,159 +1,213 @@
 // RFC 4180 to JSON: the first record names the fields, every other one becomes an object of strings.
 //
-// Bytes in, bytes out. The host is asked for four things only (read, check that it is UTF-8, write,
-// fail), and the loop escapes as it copies: a host call for each field would cost more than the field.
-// Line ends are CRLF or LF. A byte-order mark is skipped. Everything else that RFC 4180 does not
-// allow is refused, with the number of the record; the header is number 1.
+// Bytes in, bytes out. The host is asked for four things only: read, check that it is UTF-8, write,
+// fail. Names are escaped once, together with the punctuation around them, and what needs no escape
+// is copied in one go. Line ends are CRLF or LF. A byte-order mark is skipped. Everything else that
+// RFC 4180 does not allow is refused, with the number of the record; the header is number 1.
 
 import { Char, Input, Output, fail, failAt } from "@tenzik/sdk";
 import { text_decode } from "@tenzik/sdk/assembly/abi/core";
 
 // @ts-ignore: decorator
-@inline const LF: i32 = 10;
+@inline const LF: u32 = 10;
 // @ts-ignore: decorator
-@inline const CR: i32 = 13;
+@inline const CR: u32 = 13;
 // @ts-ignore: decorator
-@inline const BACKSLASH: i32 = 92;
+@inline const BACKSLASH: u32 = 92;
 // @ts-ignore: decorator
 @inline const BYTE_ORDER_MARK: u32 = 0xbfbbef;
 
-// Output gathers here and leaves when it is full. The escaped header must fit once, see below.
+// The kinds of bytes stand in a table at address 0, which the compiler leaves free, so that a byte is
+// the address of its kind.
+const enum Kind { Plain, Escaped, Separator, Quote }
+
+// Every name stands here with the punctuation around it, `","name":"`, and `"},{"` before the first:
+// a name closes the value before it, and the first name the object before it.
+// @ts-ignore: decorator
+@inline const NAMES_BYTES: usize = 16384;
+const names = memory.data(16384);
+const opening = memory.data<u8>([0x22, 0x7d, 0x2c, 0x7b, 0x22]); // "},{"
+const between = memory.data<u8>([0x22, 0x3a, 0x22, 0x22, 0x2c, 0x22]); // ":" and ","
+// @ts-ignore: decorator
+@inline const OPENING_BYTES: usize = 5;
+// @ts-ignore: decorator
+@inline const BETWEEN_BYTES: usize = 6;
+// `","` belongs to the name behind it, and `"},` has nothing to close before the first object.
+// @ts-ignore: decorator
+@inline const LEAD_BYTES: usize = 3;
+
+// Where each column's name begins, and where one more would begin.
+// @ts-ignore: decorator
+@inline const COLUMNS_MAX: usize = 256;
+const starts = memory.data(1028);
+let last: usize = 0; // of these; 0 while the header is read
+
+// Output gathers here and leaves when it is full.
 // @ts-ignore: decorator
 @inline const BUFFER_BYTES: usize = 16384;
 const buffer = memory.data(16384);
+
 // The letters after the backslash for the characters 8 to 13; 11 has none but its number.
 const letters = memory.data<u8>([0x62, 0x74, 0x6e, 0x75, 0x66, 0x72]);
 
-let end: usize = 0; // of the input
-let out: usize = 0; // bytes in the buffer
+let end: usize = 0; // of the input; a zero byte stands there
+let out: usize = 0; // where the next byte goes, and
+let full: usize = 0; // where its room ends
 let row: u32 = 1;
-let writing = false;
 
 export function run(): void {
-  const start = Input.bytes();
+  let at = Input.bytes();
   const length = Input.length();
-  end = start + length;
-  if (text_decode(start, length) < 0) fail("the input is not UTF-8");
-  const header = length >= 3 && (load<u32>(start) & 0xffffff) == BYTE_ORDER_MARK ? start + 3 : start;
-  if (header == end) fail("there is no header");
-  let at = checkNames(header);
+  end = at + length;
+  if (text_decode(at, length) < 0) fail("the input is not UTF-8");
+  if ((load<u32>(at) & 0xffffff) == BYTE_ORDER_MARK) at += 3;
+  if (at == end) fail("there is no header");
 
-  out = 0;
-  writing = true;
+  memory.fill(0, <u8>Kind.Escaped, 32);
+  store<u8>(BACKSLASH, Kind.Escaped);
+  store<u8>(LF, Kind.Separator);
+  store<u8>(CR, Kind.Separator);
+  store<u8>(Char.Comma, Kind.Separator);
+  store<u8>(Char.Quote, Kind.Quote);
+
+  at = header(at);
+  out = buffer;
+  full = buffer + BUFFER_BYTES;
   put(Char.OpenArray);
   while (at < end) {
-    if (++row > 2) put(Char.Comma);
-    at = record(header, at);
+    row++;
+    at = record(at);
   }
+  if (row > 1) append(opening, opening + 2); // "}
   put(Char.CloseArray);
   flush();
 }
 
-// One object. The header is read along with the record, so no table of names is needed.
-function record(name: usize, at: usize): usize {
-  put(Char.OpenObject);
+// Gathers the names. Two fields of one name would give an object with a doubled key.
+function header(at: usize): usize {
+  out = names;
+  full = names + NAMES_BYTES;
+  append(opening, opening + OPENING_BYTES);
+  let slot = starts;
+  store<usize>(slot, out);
   let more: bool;
   do {
-    name = field(name);
-    put(Char.Colon);
+    if (slot == starts + COLUMNS_MAX * 4) fail("more than 256 fields in the header");
+    const name = load<usize>(slot);
     at = field(at);
-    more = peek(name) == Char.Comma;
-    if (more != (peek(at) == Char.Comma)) failAt("not as many fields as the header has: row", row);
-    if (more) put(Char.Comma);
-    name = past(name);
+    more = load<u8>(at) == Char.Comma;
     at = past(at);
-  } while (more);
-  put(Char.CloseObject);
-  return at;
-}
-
-// Two fields of one name would give an object with a doubled key. The escaped names go to the buffer
-// between line feeds, which no escaped name contains, and each is searched for in what is before it.
-function checkNames(at: usize): usize {
-  put(LF);
-  let more: bool;
-  do {
-    const name = out;
-    at = field(at);
-    put(LF);
-    for (let other: usize = 1; other < name; other++) {
-      let i: usize = 0;
-      while (load<u8>(buffer + other - 1 + i) == load<u8>(buffer + name - 1 + i)) {
-        if (name + ++i > out) fail("two fields of the header have one name");
+    append(between, between + BETWEEN_BYTES);
+    const length = out - name;
+    for (let other = starts; other < slot; other += 4) {
+      const start = load<usize>(other);
+      if (load<usize>(other, 4) - start == length && same(start, name, length - BETWEEN_BYTES)) {
+        fail("a name stands twice in the header");
       }
     }
-    more = peek(at) == Char.Comma;
+    slot += 4;
+    store<usize>(slot, out);
+  } while (more);
+  last = slot;
+  return at;
+}
+
+// Four bytes at a time. The last ones may reach into the punctuation, which is the same behind both.
+function same(a: usize, b: usize, length: usize): bool {
+  for (const until = a + length; a < until; a += 4, b += 4) {
+    if (load<u32>(a) != load<u32>(b)) return false;
+  }
+  return true;
+}
+
+// One object, but for its end.
+function record(at: usize): usize {
+  let from = row == 2 ? names + LEAD_BYTES : names;
+  let slot = starts;
+  let more: bool;
+  do {
+    slot += 4;
+    const to = load<usize>(slot) - LEAD_BYTES;
+    append(from, to);
+    from = to;
+    at = field(at);
+    more = load<u8>(at) == Char.Comma;
+    if (more != slot < last) failAt("not as many fields as names: row", row);
     at = past(at);
   } while (more);
   return at;
 }
 
-// Copies a field as a JSON string and gives the address of what ends it.
+// Appends a field without its quotes, escaped, and gives the address of what ends it.
 function field(at: usize): usize {
-  put(Char.Quote);
-  const quoted = peek(at) == Char.Quote;
+  const quoted = load<u8>(at) == Char.Quote;
   if (quoted) at++;
+  let from = at;
   for (;;) {
-    const c = peek(at);
-    if (c < 0) {
-      if (quoted) failAt("a quote is not closed: row", row);
-      break;
+    let kind: u32;
+    while (!(kind = load<u8>(<usize>load<u8>(at)))) at++;
+    if (!quoted) {
+      if (kind == Kind.Separator || at == end) break;
+      if (kind == Kind.Quote) failAt("a quote in a plain field: row", row);
+    } else if (at == end) {
+      failAt("a quote is not closed: row", row);
+    } else if (load<u8>(at) == Char.Comma) {
+      at++;
+      continue;
     }
-    if (c == Char.Quote) {
-      if (!quoted) failAt("a quote in a field that does not begin with one: row", row);
-      // A closing quote, unless it is doubled: then the second one is copied.
-      if (peek(++at) != Char.Quote) break;
-    } else if (!quoted && (c == Char.Comma || c == LF || c == CR)) {
-      break;
-    }
-    escape(c);
-    at++;
+    append(from, at);
+    // A closing quote, unless it is doubled: then the second one is escaped.
+    if (kind == Kind.Quote && load<u8>(++at) != Char.Quote) return at;
+    put(BACKSLASH);
+    from = at++;
+    if (load<u8>(from) < 32) escape(load<u8>(from++));
   }
-  put(Char.Quote);
+  append(from, at);
   return at;
 }
 
 // The address after a comma, a line end or the end of the input.
 function past(at: usize): usize {
-  const c = peek(at);
-  if (c < 0) return at;
-  if (c == CR && peek(++at) != LF || c != CR && c != Char.Comma && c != LF) {
-    failAt("neither comma nor line end after a field: row", row);
+  if (at == end) return at;
+  const c: u32 = load<u8>(at++);
+  if (c == CR ? load<u8>(at++) != LF : c != Char.Comma && c != LF) {
+    failAt("no comma or line end after a field: row", row);
   }
-  return at + 1;
+  return at;
 }
 
-function peek(at: usize): i32 {
-  return at < end ? load<u8>(at) : -1;
-}
-
-// Escapes as RFC 8785 does, so the output has one form only.
+// What follows the backslash for a control character, in the one form that RFC 8785 has for each.
 function escape(c: u32): void {
-  if (c < 32) {
-    const letter: u32 = c - 8 < 6 ? load<u8>(letters + c - 8) : 0x75;
-    put(BACKSLASH);
-    put(letter);
-    if (letter != 0x75) return;
-    put(48);
-    put(48);
-    put(48 + (c >> 4));
-    c &= 15;
-    c += c < 10 ? 48 : 87;
-  } else if (c == Char.Quote || c == BACKSLASH) {
-    put(BACKSLASH);
-  }
-  put(c);
+  const letter: u32 = c - 8 < 6 ? load<u8>(letters + c - 8) : 0x75;
+  put(letter);
+  if (letter != 0x75) return;
+  put(48);
+  put(48);
+  put(48 + (c >> 4));
+  c &= 15;
+  put(c + (c < 10 ? 48 : 87));
 }
 
 function put(byte: u32): void {
-  if (out == BUFFER_BYTES) {
-    if (!writing) fail("the header is too long");
+  if (out == full) flush();
+  store<u8>(out++, byte);
+}
+
+function append(from: usize, to: usize): void {
+  const length = to - from;
+  if (out + length > full) {
     flush();
+    if (length > BUFFER_BYTES) {
+      Output.bytes(from, <i32>length);
+      return;
+    }
   }
-  store<u8>(buffer + out++, byte);
+  memory.copy(out, from, length);
+  out += length;
 }
 
 function flush(): void {
-  Output.bytes(buffer, <i32>out);
-  out = 0;
+  if (!last) fail("the header is too long");
+  Output.bytes(buffer, <i32>(out - buffer));
+  out = buffer;
 }

@@ -34,7 +34,7 @@ export function run(): void {
     const amount = price * (qty / 100);
     subtotal += amount;
     pieces += qty / 100;
-    if (subtotal > AMOUNT_MAX) tooLarge();
+    if (subtotal > AMOUNT_MAX || pieces > AMOUNT_MAX) tooLarge();
     line(item, amount, i);
   }
 

@@ -10,6 +10,13 @@
 
 import { Char, Input, Output, Type, Value, alloc, fail } from "@tenzik/sdk";
 
+const enum Token { End, Name, And, Or, With, Open = 40, Close = 41 }
+
+// How deep parentheses may stand in an expression. Each level takes its share of the stack, and a run
+// that ends for want of stack is no answer.
+// @ts-ignore: decorator
+@inline const DEPTH_MAX: i32 = 64;
+
 @unmanaged class Finding {
   next: Finding | null;
   component: Value;
@@ -24,10 +31,12 @@ let passed: i32 = 0;
 let first: Finding | null = null;
 let last: Finding | null = null;
 
-// The expression that is being read, and its token at hand; an empty token is the end.
+// The expression that is being read, and its token at hand, which goes from `token` to `at`.
 let at: usize = 0;
 let end: usize = 0;
 let token: usize = 0;
+let kind: u32 = Token.End;
+let depth: i32 = 0;
 let wellFormed = true;
 
 export function run(): void {
@@ -51,7 +60,7 @@ export function run(): void {
 }
 
 function readAllowList(allow: Value): void {
-  if (!allow.is(Type.Array)) fail("allow: not an array");
+  if (!allow.is(Type.Array)) fail("allow: not an array of strings");
   allowCount = allow.length;
   allowList = alloc(<usize>allowCount << 2);
   for (let i = 0; i < allowCount; i++) {
@@ -61,8 +70,10 @@ function readAllowList(allow: Value): void {
   }
 }
 
+// The host's limit on the nesting of JSON, 128, lets components stand 63 deep.
 function walk(list: Value): void {
-  if (!list.is(Type.Array)) return;
+  if (!list.exists) return;
+  if (!list.is(Type.Array)) fail("components: not an array");
   for (let i = 0, n = list.length; i < n; i++) {
     const component = list.at(i);
     components++;
@@ -109,9 +120,9 @@ function list(violations: bool): void {
       Output.char(Char.Comma);
     }
     Output.raw('"name":');
-    Output.value(finding.component.get("name"));
+    Output.orNull(finding.component.get("name"));
     Output.raw(',"version":');
-    Output.value(finding.component.get("version"));
+    Output.orNull(finding.component.get("version"));
     if (violations) {
       Output.raw(',"license":');
       Output.value(finding.license);
@@ -127,12 +138,12 @@ function passes(text: string): bool {
   wellFormed = true;
   next();
   const ok = anyOf();
-  return ok && wellFormed && token == end;
+  return ok && wellFormed && kind == Token.End;
 }
 
 function anyOf(): bool {
   let ok = allOf();
-  while (isWord("OR")) {
+  while (kind == Token.Or) {
     next();
     // Both sides are always read: a mistake after a true side is still a mistake.
     ok = allOf() || ok;
@@ -142,7 +153,7 @@ function anyOf(): bool {
 
 function allOf(): bool {
   let ok = one();
-  while (isWord("AND")) {
+  while (kind == Token.And) {
     next();
     ok = one() && ok;
   }
@@ -150,38 +161,50 @@ function allOf(): bool {
 }
 
 function one(): bool {
-  if (isWord("(")) {
+  let ok: bool;
+  if (kind == Token.Open) {
+    if (++depth > DEPTH_MAX) fail("license: parentheses more than 64 deep");
     next();
-    const ok = anyOf();
-    if (!isWord(")")) wellFormed = false;
-    next();
+    ok = anyOf();
+    depth--;
+    need(Token.Close);
     return ok;
   }
   const id = token;
-  if (id == at) wellFormed = false;
-  let ok = listed(id, at) || load<u16>(at - 2) == 43 && listed(id, at - 2);
-  next();
-  if (isWord("WITH")) {
+  ok = listed(id, at) || load<u16>(at - 2) == 43 && listed(id, at - 2);
+  need(Token.Name);
+  if (kind == Token.With) {
     next();
     ok = listed(id, at) || ok;
-    next();
+    need(Token.Name);
   }
   return ok;
+}
+
+function need(wanted: Token): void {
+  if (kind != wanted) wellFormed = false;
+  next();
 }
 
 // Steps to the next token: a parenthesis, or everything up to a blank or a parenthesis.
 function next(): void {
   while (at < end && load<u16>(at) == 32) at += 2;
   token = at;
-  while (at < end) {
+  for (; at < end; at += 2) {
     const c = load<u16>(at);
-    if (c == 32) return;
-    if (c == 40 || c == 41) {
-      if (token == at) at += 2;
+    if (c == 32) break;
+    if (c == Token.Open || c == Token.Close) {
+      if (token < at) break;
+      at += 2;
+      kind = c;
       return;
     }
-    at += 2;
   }
+  kind = token == at ? Token.End
+    : isWord("AND") ? Token.And
+    : isWord("OR") ? Token.Or
+    : isWord("WITH") ? Token.With
+    : Token.Name;
 }
 
 function isWord(word: string): bool {

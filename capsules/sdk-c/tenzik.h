@@ -21,9 +21,15 @@ TENZIK_IMPORT("output_write") void tenzik_output_write(const void *from, uint32_
 TENZIK_IMPORT("output_json_str") void tenzik_output_json_str(const char *text, uint32_t len);
 TENZIK_IMPORT("output_num") void tenzik_output_num(double value);
 TENZIK_IMPORT("result_read") void tenzik_result_read(void *to);
+TENZIK_IMPORT("output_result") void tenzik_output_result(void);
+TENZIK_IMPORT("output_result_str") void tenzik_output_result_str(void);
 TENZIK_IMPORT("text_encode") int32_t tenzik_text_encode(const char *text, uint32_t len);
 TENZIK_IMPORT("text_decode") int32_t tenzik_text_decode(const void *bytes, uint32_t len);
 TENZIK_IMPORT("fail") _Noreturn void tenzik_fail(const char *message, uint32_t len);
+
+/* Ends the run as `failed` without a message. The host looks at none of the parameters. */
+__attribute__((import_module("env"), import_name("abort")))
+_Noreturn void tenzik_abort(uint32_t message, uint32_t file, uint32_t line, uint32_t column);
 
 /* Capability `hash`. */
 TENZIK_IMPORT("hash_commit") int32_t tenzik_hash_commit(const void *from, uint32_t len);
@@ -42,6 +48,7 @@ TENZIK_IMPORT("json_key") int32_t tenzik_json_key(int32_t value, uint32_t i);
 TENZIK_IMPORT("json_raw") int32_t tenzik_json_raw(int32_t value);
 TENZIK_IMPORT("json_str") int32_t tenzik_json_str(int32_t value);
 TENZIK_IMPORT("json_num") double tenzik_json_num(int32_t value);
+TENZIK_IMPORT("num_parse") double tenzik_num_parse(const char *text, uint32_t len);
 TENZIK_IMPORT("num_format") int32_t tenzik_num_format(double value);
 TENZIK_IMPORT("json_path")
 int32_t tenzik_json_path(const char *doc, uint32_t doc_len, const char *path, uint32_t path_len);
@@ -57,6 +64,10 @@ int32_t tenzik_base64_decode(const char *text, uint32_t len, uint32_t flags);
 /* Capabilities `time` and `random`. */
 TENZIK_IMPORT("time_now_ms") int64_t tenzik_time_now_ms(void);
 TENZIK_IMPORT("random_bytes") void tenzik_random_bytes(void *to, uint32_t len);
+
+/* Capability `tools`: reserved. A run that is granted it is refused where no gateway is attached. */
+TENZIK_IMPORT("tool_call")
+int32_t tenzik_tool_call(const char *id, uint32_t id_len, const char *args, uint32_t args_len);
 
 /* The first byte that neither static data nor the stack uses; the linker provides it. */
 extern unsigned char __heap_base;

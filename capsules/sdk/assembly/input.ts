@@ -21,10 +21,11 @@ export namespace Input {
     return input_len();
   }
 
-  /** Copies an input of type `bytes` into fresh memory and gives its address. */
+  /** Copies an input of type `bytes` into fresh memory and gives its address. A zero byte follows it. */
   // @ts-ignore: decorator
   @inline export function bytes(): usize {
-    const ptr = alloc(input_len());
+    // Memory is handed out once only, so what nobody wrote is zero.
+    const ptr = alloc(input_len() + 1);
     input_read(ptr);
     return ptr;
   }

@@ -1,6 +1,8 @@
-// The output, appended piece by piece. The host escapes strings and prints numbers.
+// The output, appended piece by piece. The host escapes strings and prints numbers, and what it has in
+// its result buffer goes out without a way through the capsule's memory.
 
-import { output_json_str, output_num, output_write } from "./abi/core";
+import { output_json_str, output_num, output_result, output_result_str, output_write } from "./abi/core";
+import { json_key, json_raw } from "./abi/json";
 import { Value } from "./input";
 
 /** The punctuation of JSON. */
@@ -26,9 +28,35 @@ export namespace Output {
     output_json_str(changetype<usize>(text), text.length);
   }
 
-  /** Appends a value of the input as it stands there, `null` for none. */
+  /** Appends a value of the input as it stands there. The caller knows that there is one. */
   export function value(value: Value): void {
-    raw(value.exists ? value.raw() : "null");
+    json_raw(value.handle);
+    output_result();
+  }
+
+  /** Appends a value of the input as it stands there, `null` for none. */
+  export function orNull(found: Value): void {
+    if (found.exists) value(found);
+    else raw("null");
+  }
+
+  /** Appends the name of an object's i-th member as a JSON string. The caller knows that there is one. */
+  // @ts-ignore: decorator
+  @inline export function key(object: Value, i: i32): void {
+    json_key(object.handle, i);
+    output_result_str();
+  }
+
+  /** Appends what the host function before this one gave back, as it is. */
+  // @ts-ignore: decorator
+  @inline export function result(): void {
+    output_result();
+  }
+
+  /** Appends what the host function before this one gave back, as a JSON string. */
+  // @ts-ignore: decorator
+  @inline export function resultStr(): void {
+    output_result_str();
   }
 
   /** Appends a number as JavaScript prints it. */

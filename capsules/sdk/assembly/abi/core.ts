@@ -25,6 +25,14 @@ export declare function output_num(value: f64): void;
 export declare function result_read(ptr: usize): void;
 
 // @ts-ignore: decorator
+@external("tenzik_v1", "output_result")
+export declare function output_result(): void;
+
+// @ts-ignore: decorator
+@external("tenzik_v1", "output_result_str")
+export declare function output_result_str(): void;
+
+// @ts-ignore: decorator
 @external("tenzik_v1", "text_encode")
 export declare function text_encode(ptr: usize, len: i32): i32;
 

@@ -37,6 +37,10 @@ export declare function json_str(h: i32): i32;
 export declare function json_num(h: i32): f64;
 
 // @ts-ignore: decorator
+@external("tenzik_v1", "num_parse")
+export declare function num_parse(ptr: usize, len: i32): f64;
+
+// @ts-ignore: decorator
 @external("tenzik_v1", "num_format")
 export declare function num_format(value: f64): i32;
 
