@@ -1,1 +1,38 @@
-fn main() {}
+//! The `tenzik` command: runs capsules, and checks and repeats what others ran.
+//!
+//! Enters: a command line. Leaves: data on stdout, words on stderr, an exit code. Refuses: what
+//! `docs/cli.md` says it refuses, each with a code, a message and a remedy.
+
+mod args;
+mod check;
+mod completions;
+mod config;
+mod doctor;
+mod error;
+mod explain;
+mod files;
+mod home;
+mod init;
+mod inspect;
+mod key;
+mod keyfile;
+mod man;
+mod output;
+mod own;
+mod receipts;
+mod replay;
+mod run;
+mod settings;
+mod source;
+mod store;
+mod system;
+mod text;
+mod trust;
+mod verify;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    files::survive_file_size_limit();
+    ExitCode::from(args::dispatch(std::env::args_os()) as u8)
+}

@@ -1,0 +1,99 @@
+//! What `run` is told on the command line.
+//!
+//! Enters: arguments. Leaves: [`Args`], each value of its own type. Refuses: values that are not of their type.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use tenzik::capability::Capability;
+use tenzik_receipt::{Challenge, InputType, Int, Label, NotALabel, Seed, Timestamp};
+
+use crate::source::{Input, Source};
+
+/// `run`, as it is written.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The capsule's file, or - for stdin
+    #[arg(value_name = "CAPSULE", value_parser = clap::value_parser!(OsString))]
+    capsule: OsString,
+    /// The input: JSON as it stands, @FILE, or - for stdin; without it, `null`, or no bytes
+    #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    input: Option<OsString>,
+    /// How input and output are read: strict JSON, or any bytes
+    #[arg(long, value_name = "json|bytes", default_value = "json", value_parser = input_type)]
+    pub(crate) input_type: InputType,
+    /// What the capsule may use, such as hash,json
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) grant: Vec<Capability>,
+    /// The fuel limit
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) fuel: Option<u64>,
+    /// The memory limit, in pages of 64 KiB
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) memory_pages: Option<u32>,
+    /// The output limit, in bytes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) output_bytes: Option<u32>,
+    /// How many host calls the capsule may make
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) host_calls: Option<u32>,
+    /// The limit by the wall clock, in milliseconds; a run that reaches it cannot be repeated
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) timeout: Option<u32>,
+    /// The seed of the capsule's random bytes; without it, from the system
+    #[arg(long, value_name = "HEX")]
+    pub(crate) seed: Option<Seed>,
+    /// The capsule's clock, in milliseconds since 1970; without it, the time now
+    #[arg(long, value_name = "MS", value_parser = int)]
+    pub(crate) clock: Option<Int>,
+    /// The key that signs the receipt; without it, your own, made if you have none
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Where the receipt goes; without it, to your store
+    #[arg(long, value_name = "FILE")]
+    pub(crate) receipt: Option<PathBuf>,
+    /// Sign the request, seed and clock included, with this requester key
+    #[arg(long, value_name = "KEYFILE")]
+    pub(crate) requester: Option<PathBuf>,
+    /// The verifier that the receipt is for
+    #[arg(long, value_name = "NAME", requires_all = ["challenge", "expires"], value_parser = label)]
+    pub(crate) audience: Option<Label>,
+    /// That verifier's challenge: 32 to 128 hex digits
+    #[arg(long, value_name = "HEX", requires = "audience", value_parser = Challenge::from_hex)]
+    pub(crate) challenge: Option<Challenge>,
+    /// When that verifier may forget the challenge
+    #[arg(long, value_name = "TIME", requires = "audience")]
+    pub(crate) expires: Option<Timestamp>,
+    /// Make the run private: the receipt only commits to input, output, seed and figures, under this secret
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret: Option<PathBuf>,
+}
+
+impl Args {
+    /// Where the capsule comes from.
+    pub(crate) fn capsule(&self) -> Source {
+        Source::from(self.capsule.clone())
+    }
+
+    /// Where the input comes from.
+    pub(crate) fn input(&self) -> Input {
+        match (&self.input, self.input_type) {
+            (Some(argument), _) => Input::from(argument.clone()),
+            (None, InputType::Json) => Input::Inline(b"null".to_vec()),
+            (None, InputType::Bytes) => Input::Inline(Vec::new()),
+        }
+    }
+}
+
+fn input_type(name: &str) -> Result<InputType, &'static str> {
+    InputType::from_name(name).ok_or("json or bytes")
+}
+
+fn int(digits: &str) -> Result<Int, String> {
+    let number: u64 = digits.parse().map_err(|_| "a whole number is needed")?;
+    Int::new(number).map_err(|error| error.to_string())
+}
+
+fn label(text: &str) -> Result<Label, NotALabel> {
+    Label::new(text.to_owned())
+}

@@ -1,0 +1,130 @@
+//! How a run came out, whichever stage it came to.
+//!
+//! Enters: the pipeline's result. Leaves: [`Ended`]: a receipt in any case, an outcome if it ran, a failure unless it
+//! ended well. Refuses: nothing but a result without a receipt.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+use tenzik::outcome::{Ending, Outcome};
+use tenzik::pipeline::{Order, Run, RunError};
+use tenzik_receipt::SignedReceipt;
+
+use super::failure;
+use crate::error::{Exit, Failure};
+use crate::settings::Settings;
+use crate::text;
+
+/// A run that is over, or was refused.
+pub(crate) struct Ended {
+    /// The node's word.
+    pub(crate) receipt: SignedReceipt,
+    /// What went wrong.
+    pub(crate) failure: Option<Failure>,
+    outcome: Option<Outcome>,
+}
+
+impl Ended {
+    /// Sorts the pipeline's result.
+    pub(crate) fn of(
+        result: Result<Run, RunError>,
+        order: &Order,
+        settings: &Settings,
+    ) -> Result<Self, Failure> {
+        match result {
+            Ok(run) => Ok(Self::ran(run, settings)),
+            Err(RunError::Aborted { run, .. }) => Ok(Self::ran(*run, settings)),
+            Err(RunError::Refused {
+                refusal, receipt, ..
+            }) => Ok(Self {
+                receipt: *receipt,
+                failure: Some(failure::of_refusal(&refusal, order, settings)),
+                outcome: None,
+            }),
+            Err(RunError::Sign(error)) => Err(error.into()),
+            Err(error) => Err(Failure {
+                exit: Exit::Other,
+                code: "run",
+                message: error.to_string(),
+                hint: "report this".to_owned(),
+            }),
+        }
+    }
+
+    fn ran(run: Run, settings: &Settings) -> Self {
+        Self {
+            failure: failure::of_outcome(&run.outcome, run.receipt.claim(), settings),
+            receipt: run.receipt,
+            outcome: Some(run.outcome),
+        }
+    }
+
+    /// The output, if it ended well.
+    pub(crate) fn output(&self) -> Option<&[u8]> {
+        self.outcome.as_ref().and_then(Outcome::output)
+    }
+
+    /// The members of the JSON answer.
+    pub(crate) fn to_json(&self) -> Value {
+        let claim = self.receipt.claim();
+        let mut members = json!({
+            "id": self.receipt.id().to_string(),
+            "claim_id": claim.id().to_string(),
+            "status": claim.status(),
+            "detail": self.detail(),
+            "usage": self.outcome.as_ref().map(usage),
+            "receipt": receipt_object(&self.receipt),
+        });
+        for (name, value) in output(self.output()) {
+            members[name] = value;
+        }
+        members
+    }
+
+    /// The code that stands in the receipt, with the capsule's own words beside it.
+    fn detail(&self) -> Option<Value> {
+        let code = match self.outcome.as_ref()?.ending() {
+            Ending::Aborted(code) => code.name().to_owned(),
+            Ending::Exited(code) => format!("exit:{code}"),
+            Ending::Failed(message) => {
+                let message = text::shown(message, text::MESSAGE_CHARS_MAX);
+                return Some(json!({"code": "fail", "message": message}));
+            }
+            Ending::FailedByAbort => "abort".to_owned(),
+            Ending::Trapped(code) => code.name().to_owned(),
+            _ => return None,
+        };
+        Some(json!({"code": code, "message": null}))
+    }
+}
+
+/// A receipt as a JSON object. Its members keep their order, so printing it compactly gives its bytes.
+pub(crate) fn receipt_object(receipt: &SignedReceipt) -> Value {
+    // A receipt is JSON; were it not, it would not have been read or signed.
+    serde_json::from_slice(&receipt.to_bytes()).unwrap_or_default()
+}
+
+fn output(output: Option<&[u8]>) -> [(&'static str, Value); 2] {
+    let (text, encoding) = match output.map(|bytes| (bytes, std::str::from_utf8(bytes))) {
+        None => (Value::Null, Value::Null),
+        Some((_, Ok(text))) => (json!(text), json!("utf-8")),
+        Some((bytes, Err(_))) => (json!(STANDARD.encode(bytes)), json!("base64")),
+    };
+    [("output", text), ("output_encoding", encoding)]
+}
+
+fn usage(outcome: &Outcome) -> Value {
+    let usage = outcome.usage();
+    let calls = |usage: &tenzik::outcome::Usage| -> Map<String, Value> {
+        let calls = usage.calls();
+        calls
+            .map(|(name, count)| (name.to_owned(), json!(count)))
+            .collect()
+    };
+    json!({
+        "fuel": usage.map(|usage| usage.fuel),
+        "host_calls": usage.map(calls),
+        "memory_pages_peak": usage.map(|usage| usage.memory_pages_peak),
+        "wall_us": u64::try_from(outcome.wall().as_micros()).unwrap_or(u64::MAX),
+    })
+}

@@ -1,0 +1,192 @@
+//! What went wrong in a run, in words, with a remedy and an exit code.
+//!
+//! Enters: an outcome or a refusal. Leaves: a [`Failure`], or none. Refuses nothing. The capsule's own words are
+//! escaped and cut before they are shown.
+
+use tenzik::execution::ExecuteError;
+use tenzik::outcome::{AbortCode, Ending, Outcome};
+use tenzik::pipeline::{Order, Refusal};
+use tenzik::sandbox::{BindError, GrantGap};
+use tenzik::validation::{ValidationConfig, validate};
+use tenzik_receipt::{Claim, WasmLimits};
+
+use crate::error::{Exit, Failure};
+use crate::settings::Settings;
+use crate::text;
+
+/// The failure of a run that is over; none if it ended well.
+pub(super) fn of_outcome(outcome: &Outcome, claim: &Claim, settings: &Settings) -> Option<Failure> {
+    let Claim::Wasm(claim) = claim else {
+        return None;
+    };
+    let (exit, message, hint) = match outcome.ending() {
+        Ending::Ok(_) => return None,
+        Ending::Aborted(code) => aborted(*code),
+        Ending::OutOfFuel | Ending::OutputTooLarge | Ending::TooManyCalls => {
+            limit(outcome.ending(), &claim.limits)
+        }
+        ending => capsule_failed(ending, outcome, settings),
+    };
+    Some(Failure {
+        exit,
+        code: outcome.status().name(),
+        message,
+        hint,
+    })
+}
+
+fn capsule_failed(
+    ending: &Ending,
+    outcome: &Outcome,
+    settings: &Settings,
+) -> (Exit, String, String) {
+    let told = &outcome.diagnostics();
+    let (message, hint) = match ending {
+        Ending::Exited(code) => (
+            format!("the capsule returned the code {code}"),
+            "what a code means is for the capsule's author to say",
+        ),
+        Ending::Failed(words) => (
+            format!("the capsule failed: {}", own_words(words)),
+            "the words are the capsule's own; most often the input is not what it takes",
+        ),
+        Ending::FailedByAbort => (
+            match &told.abort {
+                Some(words) => format!("the capsule aborted itself: {}", own_words(words)),
+                None => "the capsule aborted itself".to_owned(),
+            },
+            debugging(
+                settings,
+                "it met what its author ruled out; try another input",
+            ),
+        ),
+        Ending::InvalidOutput => (
+            "the capsule's output is not strict JSON".to_owned(),
+            "for a capsule that does not write JSON, use --input-type bytes",
+        ),
+        Ending::Trapped(code) => (
+            match told.trap_offset {
+                Some(offset) => format!("the capsule trapped: {code}, at byte {offset:#x}"),
+                None => format!("the capsule trapped: {code}"),
+            },
+            debugging(settings, "docs/abi.md says what raises it"),
+        ),
+        // A new way to end has a status, if no words yet.
+        _ => (format!("the run ended {}", outcome.status().name()), ""),
+    };
+    (Exit::CapsuleFailed, message, hint.to_owned())
+}
+
+fn debugging(settings: &Settings, otherwise: &'static str) -> &'static str {
+    if settings.security.enable_debugging {
+        return otherwise;
+    }
+    "with TENZIK_SECURITY_ENABLE_DEBUGGING=true it is said where, and in whose words"
+}
+
+fn own_words(words: &str) -> String {
+    text::shown(words, text::MESSAGE_CHARS_MAX)
+}
+
+fn limit(ending: &Ending, limits: &WasmLimits) -> (Exit, String, String) {
+    let (what, allowed, flag) = match ending {
+        Ending::OutOfFuel => ("units of fuel", limits.fuel, "--fuel"),
+        Ending::OutputTooLarge => ("bytes of output", limits.output_bytes, "--output-bytes"),
+        _ => ("host calls", limits.host_calls, "--host-calls"),
+    };
+    (
+        Exit::LimitHit,
+        format!("the capsule needs more than {} {what}", allowed.get()),
+        format!("give it more with {flag} N"),
+    )
+}
+
+fn aborted(code: AbortCode) -> (Exit, String, String) {
+    let (exit, message, hint) = match code {
+        AbortCode::TimeLimit => (
+            Exit::LimitHit,
+            "the run was stopped by the wall clock",
+            "give it more with --timeout MS; with --fuel N a run that is too long ends the same everywhere",
+        ),
+        AbortCode::NativeStack => (
+            Exit::LimitHit,
+            "the capsule used up the stack",
+            "it nests too deep: try a smaller input",
+        ),
+        AbortCode::MemoryRefused => (
+            Exit::Other,
+            "the system refused memory that the limit allows",
+            "free memory, and run it again",
+        ),
+        _ => (
+            Exit::Other,
+            "the host failed",
+            "`tenzik doctor` says what is missing; if nothing is, report it with capsule and input",
+        ),
+    };
+    let message = format!("{message}; nobody can repeat such a run, and its receipt says so");
+    (exit, message, hint.to_owned())
+}
+
+/// The failure of a request that was refused before anything ran.
+pub(super) fn of_refusal(refusal: &Refusal, order: &Order, settings: &Settings) -> Failure {
+    let (exit, hint) = match refusal {
+        Refusal::Binding(error) => (binding_exit(error), binding_hint(error, order, settings)),
+        Refusal::Execution(ExecuteError::Input(_)) => (
+            Exit::Usage,
+            "send strict JSON, or use --input-type bytes".to_owned(),
+        ),
+        Refusal::Execution(ExecuteError::InputSize { .. }) => (
+            Exit::LimitHit,
+            "send less, or raise security.input_bytes_max".to_owned(),
+        ),
+        Refusal::Validation(_) => (
+            Exit::InvalidCapsule,
+            "`tenzik check CAPSULE` lists every finding".to_owned(),
+        ),
+        other => (Exit::InvalidCapsule, other.remedy().to_owned()),
+    };
+    Failure {
+        exit,
+        code: refusal.code(),
+        message: refusal.to_string(),
+        hint,
+    }
+}
+
+const fn binding_exit(error: &BindError) -> Exit {
+    match error {
+        BindError::Memory { .. } => Exit::LimitHit,
+        _ => Exit::Denied,
+    }
+}
+
+fn binding_hint(error: &BindError, order: &Order, settings: &Settings) -> String {
+    match error {
+        BindError::Limit(refused) => format!(
+            "ask for at most {}, or raise security.limits_max.{}",
+            refused.allowed, refused.limit
+        ),
+        BindError::Memory { pages, .. } => format!("give it --memory-pages {pages} or more"),
+        BindError::MissingGrant {
+            reason: GrantGap::NotAsked,
+            ..
+        } => format!("grant what it imports: --grant {}", needed(order, settings)),
+        BindError::MissingGrant { capability, .. } => {
+            format!("allow {capability} in security.allowed_capabilities")
+        }
+        other => other.remedy().to_owned(),
+    }
+}
+
+/// All grants that the capsule needs, so that nobody has to find them one by one.
+fn needed(order: &Order, settings: &Settings) -> String {
+    let config = ValidationConfig {
+        capsule_bytes_max: settings.security.capsule_bytes_max,
+    };
+    let capsule = validate(order.capsule.clone(), &config);
+    capsule.map_or_else(
+        |_| String::new(),
+        |capsule| capsule.required_grants().to_string(),
+    )
+}

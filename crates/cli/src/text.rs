@@ -1,0 +1,53 @@
+//! Foreign text made safe to show.
+//!
+//! Enters: file names, capsules' messages, anything that someone else chose. Leaves: one line of bounded length in which
+//! every character that could steer a terminal is escaped. Refuses nothing.
+
+use std::path::Path;
+
+/// How many characters of a capsule's message are shown.
+pub(crate) const MESSAGE_CHARS_MAX: usize = 1_000;
+
+/// How many characters of a path are shown.
+const PATH_CHARS_MAX: usize = 400;
+
+/// The text on one line, at most so many characters of it, control characters and direction marks escaped.
+pub(crate) fn shown(text: &str, chars_max: usize) -> String {
+    let mut line = String::new();
+    let mut chars = text.chars();
+    for char in chars.by_ref().take(chars_max) {
+        match char {
+            '"' | '\'' => line.push(char),
+            _ => line.extend(char.escape_debug()),
+        }
+    }
+    if chars.next().is_some() {
+        line.push('…');
+    }
+    line
+}
+
+/// A path, to be read by a person.
+pub(crate) fn path(path: &Path) -> String {
+    shown(&path.to_string_lossy(), PATH_CHARS_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_steers_a_terminal_gets_through() {
+        let hostile = "a\u{1b}[2J\u{9b}31m\r\u{202e}\u{7f}\u{0}b";
+        let line = shown(hostile, 100);
+        assert!(line.chars().all(|char| !char.is_control()), "{line}");
+        assert!(!line.contains('\u{202e}'), "{line}");
+        assert_eq!(shown("it's \"ä\"", 100), "it's \"ä\"");
+    }
+
+    #[test]
+    fn long_text_is_cut() {
+        assert_eq!(shown("abcdef", 3), "abc…");
+        assert_eq!(shown("abc", 3), "abc");
+    }
+}
