@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Runs every check of the project. Takes what it needs from the package registries where it may.
+#
+# Without CI set, a check whose tool is missing and cannot be installed is skipped with its reason; with CI=true that
+# is a failure. TENZIK_FUZZ_SECONDS sets the length of each fuzz smoke (20), 0 leaves them out.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export CARGO_TERM_COLOR=never
+failures=0
+skipped=()
+
+step() { printf '\n== %s\n' "$*"; }
+
+# skip REASON: this check was not made.
+skip() {
+    if [[ ${CI:-} == true ]]; then
+        printf 'FAILED: %s\n' "$1"
+        failures=$((failures + 1))
+    else
+        printf 'skipped: %s\n' "$1"
+        skipped+=("$1")
+    fi
+}
+
+# have TOOL [DEBIAN PACKAGE]: whether the tool is there, installing it if this is root on Debian.
+have() {
+    command -v "$1" >/dev/null && return 0
+    [[ -n ${2:-} && $(id -u) == 0 ]] && command -v apt-get >/dev/null || return 1
+    apt-get update -qq >/dev/null 2>&1 || true
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >/dev/null 2>&1 || true
+    command -v "$1" >/dev/null
+}
+
+check_rust() {
+    step "format"
+    cargo fmt --all --check
+    step "lints"
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+    step "documentation links"
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+    step "tests"
+    cargo test --workspace --locked
+    step "the receipt crate without the standard library"
+    check_no_std
+}
+
+# A target without the standard library would show a use of it. Where none is installed, the features are looked at.
+check_no_std() {
+    local features
+    features=$(cargo tree -p tenzik-receipt -e normal,features --locked --prefix none --format '{p} {f}')
+    if grep -E '^(blake3|ed25519-dalek|jiff|serde|serde_json|sha2|thiserror|base64|zeroize) v[^ ]+ .*\bstd\b' <<<"$features"; then
+        echo "FAILED: a dependency of tenzik-receipt asks for the standard library"
+        failures=$((failures + 1))
+    fi
+}
+
+# The main job, as the README has it, with the optimised build; then the checks that want speed.
+check_release() {
+    step "the README's commands"
+    local folder
+    folder=$(mktemp -d)
+    export TENZIK_HOME=$folder/home
+    cargo build --release --locked
+    cargo run --quiet --release --locked -- run capsules/order-total/order-total.wasm \
+        --input @capsules/order-total/example.json --grant json --receipt "$folder/receipt.json" >"$folder/output.json"
+    cmp "$folder/output.json" capsules/order-total/expected.json
+    cargo run --quiet --release --locked -- verify "$folder/receipt.json"
+    cargo run --quiet --release --locked -- replay "$folder/receipt.json" \
+        --capsule capsules/order-total/order-total.wasm --input capsules/order-total/example.json
+    unset TENZIK_HOME
+    rm -r "$folder"
+    step "benches compile"
+    cargo bench --workspace --locked --no-run
+}
+
+check_capsules() {
+    step "capsules rebuild to the same bytes"
+    if ! have npm npm; then
+        skip "capsules were not rebuilt: no npm"
+        return
+    fi
+    (cd capsules && npm ci --ignore-scripts --no-audit --no-fund && npm run check)
+}
+
+# The C compiler comes as a Python package, in an environment of its own.
+check_c_capsule() {
+    step "the capsule in C rebuilds to the same bytes"
+    local venv=target/zig version
+    version=$(sed -n 's/.*`pip install ziglang==\([0-9.]*\)`.*/\1/p' capsules/crc32/build.sh)
+    have python3 python3 || true
+    python3 -m venv "$venv" >/dev/null 2>&1 || { have pyvenv python3-venv || true; }
+    if ! python3 -m venv "$venv" || ! "$venv/bin/pip" install -q --disable-pip-version-check "ziglang==$version"; then
+        skip "the capsule in C was not rebuilt: ziglang $version cannot be installed"
+        return
+    fi
+    PATH="$PWD/$venv/bin:$PATH" capsules/crc32/build.sh --check
+}
+
+check_fuzz() {
+    local seconds=${TENZIK_FUZZ_SECONDS:-20}
+    [[ $seconds == 0 ]] && return
+    step "a smoke of each fuzz target, $seconds seconds each"
+    if ! command -v cargo-fuzz >/dev/null && ! cargo install cargo-fuzz --locked --quiet; then
+        skip "no fuzz smoke: cargo-fuzz cannot be installed"
+        return
+    fi
+    local toolchain=()
+    if cargo +nightly --version >/dev/null 2>&1; then
+        toolchain=(+nightly)
+    else
+        export RUSTC_BOOTSTRAP=1
+    fi
+    local target
+    for target in host_calls pipeline receipt validation; do
+        # New finds go to a folder of their own; the seeds in the repository stay as they are.
+        mkdir -p "fuzz/work/$target"
+        cargo "${toolchain[@]}" fuzz run -s none "$target" "fuzz/work/$target" "fuzz/corpus/$target" -- \
+            -max_total_time="$seconds" -rss_limit_mb=8192 -print_final_stats=1 2>&1 | tail -n 12
+    done
+    unset RUSTC_BOOTSTRAP
+}
+
+check_rust
+check_release
+check_capsules
+check_c_capsule
+check_fuzz
+
+step "result"
+for reason in "${skipped[@]}"; do printf 'skipped: %s\n' "$reason"; done
+if ((failures > 0)); then
+    echo "$failures checks failed"
+    exit 1
+fi
+echo "all checks passed"
