@@ -11,31 +11,29 @@ pub(crate) mod cache;
 mod engine;
 mod host;
 mod memory;
+mod run;
 mod slots;
 mod start;
 mod traps;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tenzik_receipt::InputType;
-use wasmtime::{
-    Engine, Func, Instance, InstancePre, Linker, Module, ModuleExport, Store, UpdateDeadline,
-};
+use wasmtime::{Engine, InstancePre, Linker, Module, ModuleExport};
 
 use crate::capability::{Capability, HostFunction};
 use crate::config::{RuntimeConfig, SecurityConfig};
 use crate::json::{Document, JsonError};
-use crate::limits::Limits;
-use crate::outcome::{Diagnostics, Ending, Outcome, Request, Usage};
-use crate::rules::startup_fuel;
+use crate::outcome::{Outcome, Request};
 use crate::sandbox::BoundCapsule;
 use crate::validation::ValidatedCapsule;
 
 pub use engine::{ENGINE_VERSION, EngineError};
 
 use cache::Cache;
-use host::{Exit, Host};
+use host::Host;
+use run::Run;
 use slots::Slots;
 
 /// Why nothing ran.
@@ -210,142 +208,5 @@ impl Compiled {
     /// The offset in the capsule of an offset in the compiled module.
     fn capsule_offset(&self, offset: usize) -> Option<usize> {
         usize::try_from(i64::try_from(offset).ok()? - self.code_shift).ok()
-    }
-}
-
-/// Fuel that the engine has beyond the limit, so that none left means too much used.
-///
-/// The engine looks at its counter where functions and loops begin, not where they end, and stops already at zero there.
-/// Without this a run could use more than its limit unseen, or be stopped with exactly its limit used.
-const FUEL_SPARE: u64 = 1;
-
-/// One run, from its store to its figures.
-struct Run<'a> {
-    compiled: &'a Compiled,
-    store: Store<Host>,
-    returns_code: bool,
-    startup_fuel: u64,
-    trap_offset: Option<usize>,
-}
-
-impl<'a> Run<'a> {
-    fn new(
-        executor: &Executor,
-        compiled: &'a Compiled,
-        bound: &'a BoundCapsule,
-        request: &Request,
-        document: Option<Arc<Document>>,
-        started: Instant,
-    ) -> Self {
-        let (capsule, limits) = (bound.capsule(), *bound.limits());
-        let deadline = started + Duration::from_millis(limits.time_ms.into());
-        let mut host = Host::new(
-            request,
-            document,
-            capsule.text(),
-            limits,
-            compiled.memory,
-            deadline,
-        );
-        host.debugging = executor.debugging;
-        let mut store = Store::new(&executor.engine, host);
-        store.limiter(|host| host);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|context| {
-            if Instant::now() >= context.data().deadline {
-                return Err(Exit::TimeLimit.into());
-            }
-            Ok(UpdateDeadline::Continue(1))
-        });
-        Self {
-            compiled,
-            store,
-            returns_code: capsule.run_returns_code(),
-            startup_fuel: startup_fuel(capsule, request),
-            trap_offset: None,
-        }
-    }
-
-    fn end(&mut self) -> Ending {
-        match self.call() {
-            Ok(_) if self.fuel_left().is_none() => Ending::OutOfFuel,
-            Ok(0) => self.store.data_mut().finish(),
-            Ok(code) => Ending::Exited(code),
-            Err(error) => {
-                let offset = traps::offset(&error);
-                self.trap_offset = offset.and_then(|offset| self.compiled.capsule_offset(offset));
-                traps::ending(&error, &self.compiled.module)
-            }
-        }
-    }
-
-    /// Makes the instance, then calls the start function and `run`.
-    fn call(&mut self) -> wasmtime::Result<i32> {
-        let fuel = self.store.data().limits.fuel;
-        let left = fuel.checked_sub(self.startup_fuel).ok_or(Exit::OutOfFuel)?;
-        // Setting up is paid for already. What the engine counts for it is the engine's and the system's business.
-        self.store.set_fuel(u64::MAX)?;
-        let instance = self.compiled.instance.instantiate(&mut self.store)?;
-        self.store.set_fuel(left.saturating_add(FUEL_SPARE))?;
-        if let Some(start) = &self.compiled.start {
-            let start = self.function(&instance, start)?;
-            start
-                .typed::<(), ()>(&self.store)?
-                .call(&mut self.store, ())?;
-        }
-        let run = self.function(&instance, &self.compiled.run)?;
-        if self.returns_code {
-            return run.typed::<(), i32>(&self.store)?.call(&mut self.store, ());
-        }
-        run.typed::<(), ()>(&self.store)?
-            .call(&mut self.store, ())?;
-        Ok(0)
-    }
-
-    fn function(&mut self, instance: &Instance, export: &ModuleExport) -> Result<Func, Exit> {
-        instance
-            .get_module_export(&mut self.store, export)
-            .and_then(wasmtime::Extern::into_func)
-            .ok_or(Exit::HostFailure)
-    }
-
-    /// The fuel that is left, if not more was used than there was.
-    fn fuel_left(&self) -> Option<u64> {
-        let left = self.store.get_fuel().unwrap_or(0);
-        left.checked_sub(FUEL_SPARE)
-    }
-
-    fn outcome(
-        mut self,
-        bound: &BoundCapsule,
-        request: &Request,
-        ending: Ending,
-        wall: Duration,
-    ) -> Outcome {
-        let fuel = match ending {
-            Ending::Ok(_) | Ending::Exited(_) | Ending::Failed(_) | Ending::FailedByAbort => {
-                let limits: &Limits = bound.limits();
-                limits.fuel - self.fuel_left().unwrap_or(0)
-            }
-            // A counter kept in a register is lost on a trap; this way every engine agrees.
-            _ => bound.limits().fuel,
-        };
-        let host = self.store.data_mut();
-        Outcome {
-            capsule: bound.capsule().id(),
-            terms: Arc::clone(bound.terms()),
-            request: request.clone(),
-            usage: Usage {
-                fuel,
-                memory_pages_peak: host.memory_pages_peak,
-                host_calls: host.calls,
-            },
-            diagnostics: Diagnostics {
-                trap_offset: self.trap_offset.filter(|_| host.debugging),
-                abort: host.abort.take(),
-            },
-            ending,
-            wall,
-        }
     }
 }

@@ -77,7 +77,7 @@ object! {
     pub Advisory {
         /// The engine and its version.
         "engine" => engine: Label,
-        /// Wall-clock time of the run in microseconds; absent in a private run.
+        /// Wall-clock time of the run in microseconds; absent in a private run and in a refusal.
         "wall_us" => wall_us: Option<Int>,
     }
 }
@@ -132,7 +132,7 @@ object! {
     pub Audience {
         /// The verifier's challenge.
         "challenge" => challenge: Challenge,
-        /// When the verifier may forget the challenge.
+        /// From then on the receipt does not answer the challenge, and the verifier may forget it.
         "expires_at" => expires_at: Timestamp,
         /// The verifier's name.
         "name" => name: Label,
@@ -151,7 +151,7 @@ object! {
         "enforced" => enforced: bool,
         /// The limit's name, its unit last.
         "limit" => limit: Label,
-        /// What was used; absent where it was not measured and in a private run.
+        /// What was used; absent where it was not measured, in a private run, and for all but time in an aborted one.
         "observed" => observed: Option<Int>,
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Enters: a trust file's bytes (JSON, written by people), the time, the highest version seen before.
 //! Leaves: [`Trust`], which [`verify`](crate::verify()) takes. A receipt's own key never vouches for itself.
-//! Refuses: unknown members, a key that is listed twice, an expired file, an older version than was seen.
+//! Refuses: members that are unknown or missing, a key that is weak or listed twice, an expired file, an older version
+//! than was seen.
 //!
 //! ```json
 //! {
@@ -62,7 +63,7 @@ pub enum TrustError {
         /// Counted from 1; 0 where the whole file is meant.
         column: usize,
     },
-    /// The bytes of a key are not a point that signatures can be checked with.
+    /// The bytes of a key are no point of the curve, or one of small order, for which anyone could sign.
     #[error("{key} is not an Ed25519 key")]
     Key {
         /// The key.
@@ -257,7 +258,7 @@ impl Trust {
     /// Trusts one key for receipts, whenever it signed.
     ///
     /// # Errors
-    /// [`TrustError::Key`] if the bytes are no Ed25519 key.
+    /// [`TrustError::Key`] if the bytes are no Ed25519 key, or a weak one.
     pub fn in_receipts_of(key: PublicKey) -> Result<Self, TrustError> {
         let trusted = TrustedKey {
             key,

@@ -1,7 +1,8 @@
 //! The frame around each host call, with bodies that no host function has: they panic.
 
 use super::*;
-use wasmtime::{Config, Engine, Module, Store};
+use crate::capability::HostFunction;
+use wasmtime::{Caller, Config, Engine, Module, Store};
 
 const CAPSULE: &str = r#"(module
     (import "tenzik_v1" "input_len" (func $input_len (result i32)))
