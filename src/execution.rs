@@ -16,6 +16,7 @@ mod slots;
 mod start;
 mod traps;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,6 +27,7 @@ use crate::capability::{Capability, HostFunction};
 use crate::config::{RuntimeConfig, SecurityConfig};
 use crate::json::{Document, JsonError};
 use crate::outcome::{Outcome, Request};
+use crate::rules::startup_fuel;
 use crate::sandbox::BoundCapsule;
 use crate::validation::ValidatedCapsule;
 
@@ -35,6 +37,9 @@ use cache::Cache;
 use host::Host;
 use run::Run;
 use slots::Slots;
+
+/// The largest input of any host, 1 GiB: a capsule is told its length as an `i32`.
+const INPUT_BYTES_MAX: u32 = 1024 * 1024 * 1024;
 
 /// Why nothing ran.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -138,36 +143,39 @@ impl Executor {
         bound: &BoundCapsule,
         request: &Request,
     ) -> Result<Outcome, ExecuteError> {
-        let document = self.read_input(bound.capsule(), request)?;
+        self.check_size(request)?;
         let compiled = self.compiled(bound.capsule())?;
+        // The index of an input is larger than the input, so only those that run have one.
         let _slot = self.slots.acquire();
+        let document = self.read_input(bound, request)?;
         let started = Instant::now();
         let mut run = Run::new(self, &compiled, bound, request, document, started);
         let ending = run.end();
         Ok(run.outcome(bound, request, ending, started.elapsed()))
     }
 
-    /// Checks the input, and indexes it for a capsule that looks into it.
+    fn check_size(&self, request: &Request) -> Result<(), ExecuteError> {
+        let (bytes, allowed) = (
+            request.input.len(),
+            self.input_bytes_max.min(INPUT_BYTES_MAX),
+        );
+        if bytes > allowed as usize {
+            return Err(ExecuteError::InputSize { bytes, allowed });
+        }
+        Ok(())
+    }
+
+    /// Checks the input, and indexes it for a capsule that looks into it and can pay for that.
     fn read_input(
         &self,
-        capsule: &ValidatedCapsule,
+        bound: &BoundCapsule,
         request: &Request,
     ) -> Result<Option<Arc<Document>>, ExecuteError> {
-        let bytes = request.input.len();
-        if bytes > self.input_bytes_max as usize {
-            return Err(ExecuteError::InputSize {
-                bytes,
-                allowed: self.input_bytes_max,
-            });
-        }
-        let reads = |function: &HostFunction| {
-            function.import().capability == Some(Capability::Json)
-                && *function != HostFunction::NumFormat
-        };
         if request.input_type == InputType::Bytes {
             return Ok(None);
         }
-        if capsule.imports().iter().any(reads) {
+        let pays = startup_fuel(bound.capsule(), request) <= bound.limits().fuel;
+        if pays && bound.capsule().imports().iter().any(looks_into_input) {
             let document = Document::parse(Arc::clone(&request.input))?;
             return Ok(Some(Arc::new(document)));
         }
@@ -176,14 +184,33 @@ impl Executor {
     }
 
     fn compiled(&self, capsule: &ValidatedCapsule) -> Result<Arc<Compiled>, ExecuteError> {
-        self.compiled.get_or_make(capsule.id(), || {
-            Compiled::new(self, capsule.bytes())
-                .map(Arc::new)
-                .map_err(|error| ExecuteError::Compile {
-                    reason: format!("{error:#}").chars().take(200).collect(),
-                })
-        })
+        let compiled = self
+            .compiled
+            .get_or_make(capsule.id(), || self.compile(capsule.bytes()));
+        if compiled.is_err() {
+            // Validation has accepted it, so this may be the system's doing, and pass.
+            self.compiled.forget(capsule.id());
+        }
+        compiled
     }
+
+    /// Compiles; a panic of the compiler is an error like any other.
+    fn compile(&self, bytes: &[u8]) -> Result<Arc<Compiled>, ExecuteError> {
+        let compiled = catch_unwind(AssertUnwindSafe(|| Compiled::new(self, bytes)));
+        let refused = |reason: String| ExecuteError::Compile {
+            reason: reason.chars().take(200).collect(),
+        };
+        match compiled {
+            Ok(Ok(compiled)) => Ok(Arc::new(compiled)),
+            Ok(Err(error)) => Err(refused(format!("{error:#}"))),
+            Err(_) => Err(refused("the compiler panicked".to_owned())),
+        }
+    }
+}
+
+fn looks_into_input(function: &HostFunction) -> bool {
+    let numbers = matches!(function, HostFunction::NumFormat | HostFunction::NumParse);
+    function.import().capability == Some(Capability::Json) && !numbers
 }
 
 impl Compiled {

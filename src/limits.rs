@@ -9,6 +9,9 @@ use tenzik_receipt::{Int, Label, WasmLimits};
 /// The bytes of a WebAssembly memory page.
 pub const PAGE_BYTES: u64 = 65_536;
 
+/// The most pages of a 32-bit memory.
+const MEMORY_PAGES_MAX: u64 = 65_536;
+
 /// The native stack of a capsule's run, in bytes: fixed, because the engine's own metering cannot
 /// bound depth in portable units. A run that needs more is `aborted`.
 pub const NATIVE_STACK_BYTES: u32 = 512 * 1024;
@@ -77,14 +80,28 @@ impl Limits {
         }
     }
 
+    /// The smaller of each limit.
+    pub(crate) fn at_most(self, other: &Self) -> Self {
+        Self {
+            fuel: self.fuel.min(other.fuel),
+            host_calls: self.host_calls.min(other.host_calls),
+            memory_pages: self.memory_pages.min(other.memory_pages),
+            output_bytes: self.output_bytes.min(other.output_bytes),
+            time_ms: self.time_ms.min(other.time_ms),
+        }
+    }
+
     /// Holds these limits against ceilings.
     ///
     /// # Errors
     /// [`LimitRefused`] for the first limit that is zero or above its ceiling.
     pub fn within(self, ceilings: &Self) -> Result<Self, LimitRefused> {
         for ((limit, got), (_, allowed)) in self.named().into_iter().zip(ceilings.named()) {
-            // No receipt can hold more than 2^53 - 1.
-            let allowed = allowed.min(Int::MAX.get());
+            // No receipt can hold more than 2^53 - 1, and no memory has more than 65,536 pages.
+            let allowed = allowed.min(match limit {
+                "memory_pages" => MEMORY_PAGES_MAX,
+                _ => Int::MAX.get(),
+            });
             if got == 0 || got > allowed {
                 return Err(LimitRefused {
                     limit,

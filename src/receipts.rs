@@ -23,7 +23,7 @@ use crate::rules::{METERING, rules};
 use crate::sandbox::BoundTerms;
 
 /// The engine as a receipt's advisory part names it.
-const ENGINE: Label = label("wasmtime 48.0.8");
+pub(crate) const ENGINE: Label = label("wasmtime 48.0.8");
 
 /// What stands around a claim: when, to whom, at whose request.
 #[derive(Clone, Debug)]

@@ -117,6 +117,11 @@ pub enum ReplayError {
 /// The largest capsule and input that are replayed: the claim's node may have allowed more than the default.
 const BYTES_MAX: u32 = 1024 * 1024 * 1024;
 
+/// The most memory and output that a replay takes of this host. A claim of more is "cannot tell" here, like one whose run
+/// takes too long.
+const MEMORY_PAGES_MAX: u32 = 4_096;
+const OUTPUT_BYTES_MAX: u32 = 64 * 1024 * 1024;
+
 /// Re-runs claims. Nothing of the host's own policy goes into a replay but its patience.
 pub struct Replayer {
     executor: Executor,
@@ -125,7 +130,7 @@ pub struct Replayer {
 }
 
 impl Replayer {
-    /// A replayer that gives each run at most so many milliseconds.
+    /// A replayer that gives each run so many milliseconds, and the work of one host call more at most.
     ///
     /// # Errors
     /// [`EngineError`] if there is no engine to be had.
@@ -136,9 +141,9 @@ impl Replayer {
             input_bytes_max: BYTES_MAX,
             limits_max: Limits {
                 fuel: u64::MAX,
-                host_calls: u32::MAX,
-                memory_pages: 65_536,
-                output_bytes: u32::MAX,
+                host_calls: u32::MAX - 1,
+                memory_pages: MEMORY_PAGES_MAX,
+                output_bytes: OUTPUT_BYTES_MAX,
                 time_ms: u32::MAX,
             },
             ..SecurityConfig::default()
@@ -167,7 +172,9 @@ impl Replayer {
         if outcome.status() == Status::Aborted {
             return Err(ReplayError::Aborted);
         }
-        let found = wasm_claim(&outcome, evidence.secret);
+        // An open claim has nothing that a secret would open.
+        let secret = evidence.secret.filter(|_| claim.is_private());
+        let found = wasm_claim(&outcome, secret);
         Ok(compare(claim, &found))
     }
 
@@ -191,6 +198,7 @@ impl Replayer {
             .as_slice()
             .iter()
             .map(|name| name.as_str().parse());
+        // What does not fit is above the ceiling, and so refused.
         let narrow = |number: tenzik_receipt::Int| u32::try_from(number.get()).unwrap_or(u32::MAX);
         Ok(Terms {
             grants: grants.collect::<Result<_, _>>()?,

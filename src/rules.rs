@@ -27,6 +27,10 @@ pub const MESSAGE_BYTES_MAX: usize = 65_536;
 
 /// What a byte of a path costs: reading it is the dearest part of a short walk.
 pub const PATH_BYTE_FUEL: u64 = 200;
+/// A number's text of up to so many characters is read fast, whatever its digits.
+pub const SHORT_NUMBER_CHARACTERS: usize = 19;
+/// What a longer one costs on top: some are decided only by exact arithmetic.
+pub const LONG_NUMBER_FUEL: u64 = 4_000;
 /// What a member costs that a name is looked for in.
 pub const MEMBER_FUEL: u64 = 4;
 /// What the steps of a path's walk cost.
@@ -47,6 +51,17 @@ const TABLE_SLOT_FUEL: u64 = 4;
 const SEGMENT_FUEL: u64 = 1;
 /// Each byte of a JSON input, for reading it.
 const INPUT_BYTE_FUEL: u64 = 8;
+
+/// Each byte of a JSON output, for checking it when the run has ended well.
+const OUTPUT_BYTE_FUEL: u64 = 8;
+
+/// What a run's output costs at its end.
+pub(crate) fn output_fuel(output_bytes: usize, input_type: InputType) -> u64 {
+    match input_type {
+        InputType::Json => output_bytes as u64 * OUTPUT_BYTE_FUEL,
+        InputType::Bytes => 0,
+    }
+}
 
 /// What a run costs before its first instruction.
 pub fn startup_fuel(capsule: &ValidatedCapsule, request: &Request) -> u64 {
@@ -72,8 +87,8 @@ mod tests {
     use super::*;
     use crate::capability::{ABI, IMPORTS, Import};
     use crate::execution::ENGINE_VERSION;
-    use crate::json::DEPTH_MAX;
     use crate::json::path::PATH_BYTES_MAX;
+    use crate::json::{DEPTH_MAX, TEXT_BYTES_MAX};
     use crate::outcome::{AbortCode, TrapCode};
     use crate::validation::{
         COMPILE_COST, COMPILE_COST_BYTES_MIN, COMPILE_COST_PER_BYTE, COMPILE_WEIGHTS, COUNT_LIMITS,
@@ -128,6 +143,8 @@ mod tests {
                 "source_byte": WALK_PRICE.source_byte,
             },
             "json_get_member": MEMBER_FUEL,
+            "long_number": { "above_characters": SHORT_NUMBER_CHARACTERS, "fuel": LONG_NUMBER_FUEL },
+            "json_output_byte": OUTPUT_BYTE_FUEL,
             "startup": {
                 "run": RUN_FUEL,
                 "page": PAGE_FUEL,
@@ -137,6 +154,7 @@ mod tests {
             },
             "limits": {
                 "json_depth": DEPTH_MAX,
+                "json_text_bytes": TEXT_BYTES_MAX,
                 "path_bytes": PATH_BYTES_MAX,
                 "result_bytes": RESULT_BYTES_MAX,
                 "message_bytes": MESSAGE_BYTES_MAX,
@@ -173,6 +191,8 @@ mod tests {
     #[test]
     fn the_metering_names_the_engine_that_is_linked() {
         assert_eq!(METERING, format!("engine:wasmtime/{ENGINE_VERSION}"));
+        let advisory = crate::receipts::ENGINE;
+        assert_eq!(advisory.as_str(), format!("wasmtime {ENGINE_VERSION}"));
         let lock = include_str!("../Cargo.lock");
         let entry = format!("name = \"wasmtime\"\nversion = \"{ENGINE_VERSION}\"");
         assert!(lock.contains(&entry), "the lock file has another wasmtime");

@@ -133,7 +133,8 @@ impl Sandbox {
         Self {
             allowed: security.allowed_capabilities.clone(),
             ceilings: security.limits_max,
-            defaults: runtime.limits,
+            // What nobody asked for is not refused for being too much.
+            defaults: runtime.limits.at_most(&security.limits_max),
         }
     }
 

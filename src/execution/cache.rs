@@ -38,6 +38,16 @@ impl<V: Clone> Cache<V> {
         };
         slot.get_or_init(make).clone()
     }
+
+    /// Forgets the value of `key`, if there is one.
+    pub(crate) fn forget(&self, key: Blake3) {
+        if let Some(slots) = &self.slots {
+            slots
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop(&key);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +84,14 @@ mod tests {
         assert_eq!((get(1, 'a'), get(2, 'b'), get(1, 'x')), ('a', 'b', 'a'));
         assert_eq!(get(3, 'c'), 'c');
         assert_eq!((get(1, 'x'), get(2, 'y')), ('a', 'y'));
+    }
+
+    #[test]
+    fn what_is_forgotten_is_made_again() {
+        let cache = Cache::new(2);
+        assert_eq!(cache.get_or_make(key(1), || 1), 1);
+        cache.forget(key(1));
+        assert_eq!(cache.get_or_make(key(1), || 2), 2);
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub struct EngineError {
 /// A page given back costs a system call and a page fault in each run.
 const KEEP_RESIDENT_BYTES: usize = 64 * 1024;
 
+/// The largest memory image that is made of sparse segments. Two bytes far apart would otherwise keep 16 MiB in the cache.
+const IMAGE_BYTES_MAX: u64 = 256 * 1024;
+
 /// The most table slots of a module; validation allows fewer.
 pub(crate) const TABLE_SLOTS_MAX: usize = 10_000;
 
@@ -50,6 +53,7 @@ pub(super) fn engine(
         .epoch_interruption(true)
         .cranelift_nan_canonicalization(true)
         .cranelift_opt_level(OptLevel::Speed)
+        .memory_guaranteed_dense_image_size(IMAGE_BYTES_MAX)
         .max_wasm_stack(NATIVE_STACK_BYTES as usize)
         // The one frame tells which instruction trapped.
         .wasm_backtrace_max_frames(NonZeroUsize::new(1));

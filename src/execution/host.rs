@@ -19,6 +19,7 @@ use wasmtime::{Linker, Memory, ModuleExport};
 
 use crate::capability::HOST_FUNCTIONS;
 use crate::json::Document;
+use crate::json::text::{quoted_len, write_string};
 use crate::limits::Limits;
 use crate::outcome::{Ending, Request, TrapCode};
 use crate::validation::TextEncoding;
@@ -72,6 +73,8 @@ pub(super) struct Host {
     pub(super) held: Option<u16>,
     pub(super) calls: [u32; HOST_FUNCTIONS],
     pub(super) calls_total: u32,
+    /// Fuel of host work since the clock was last looked at.
+    unwatched_fuel: u64,
     pub(super) memory_pages_peak: u32,
     /// Set if the author wants to know what the capsule passed to `abort`.
     pub(super) debugging: bool,
@@ -123,6 +126,7 @@ impl Host {
             held: None,
             calls: [0; HOST_FUNCTIONS],
             calls_total: 0,
+            unwatched_fuel: 0,
             memory_pages_peak: 0,
             debugging: false,
             abort: None,
@@ -157,6 +161,15 @@ pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     json::link(linker)?;
     base64::link(linker)?;
     random::link(linker)
+}
+
+/// Appends a text in quotes. The room is looked at first: a quoted text can be six times as long.
+fn append_quoted(output: &mut Vec<u8>, limits: &Limits, text: &str) -> Result<(), Exit> {
+    if output.len() + quoted_len(text) > limits.output_bytes as usize {
+        return Err(Exit::OutputTooLarge);
+    }
+    write_string(output, text);
+    Ok(())
 }
 
 fn append(output: &mut Vec<u8>, limits: &Limits, bytes: &[u8]) -> Result<(), Exit> {

@@ -11,8 +11,8 @@ use wasmtime::{Func, Instance, ModuleExport, Store, UpdateDeadline};
 use super::host::{Exit, Host};
 use super::{Compiled, Executor, traps};
 use crate::json::Document;
-use crate::outcome::{Diagnostics, Ending, Outcome, Request, Usage};
-use crate::rules::startup_fuel;
+use crate::outcome::{AbortCode, Diagnostics, Ending, Outcome, Request, Usage};
+use crate::rules::{output_fuel, startup_fuel};
 use crate::sandbox::BoundCapsule;
 
 /// Fuel that the engine has beyond the limit, so that none left means too much used.
@@ -71,13 +71,25 @@ impl<'a> Run<'a> {
     pub(super) fn end(&mut self) -> Ending {
         match self.call() {
             Ok(_) if self.fuel_left().is_none() => Ending::OutOfFuel,
-            Ok(0) => self.store.data_mut().finish(),
+            Ok(0) => self.finish(),
             Ok(code) => Ending::Exited(code),
             Err(error) => {
                 let offset = traps::offset(&error);
                 self.trap_offset = offset.and_then(|offset| self.compiled.capsule_offset(offset));
                 traps::ending(&error, &self.compiled.module)
             }
+        }
+    }
+
+    /// Pays for the check of the output, and makes it.
+    fn finish(&mut self) -> Ending {
+        let host = self.store.data();
+        let price = output_fuel(host.output.len(), host.input_type);
+        let left = self.fuel_left().and_then(|left| left.checked_sub(price));
+        match left.map(|left| self.store.set_fuel(left + FUEL_SPARE)) {
+            Some(Ok(())) => self.store.data_mut().finish(),
+            Some(Err(_)) => Ending::Aborted(AbortCode::HostFailure),
+            None => Ending::OutOfFuel,
         }
     }
 

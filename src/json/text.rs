@@ -19,6 +19,17 @@ pub fn write_string(out: &mut Vec<u8>, s: &str) {
     out.push(b'"');
 }
 
+/// How many bytes [`write_string`] would append.
+#[must_use]
+pub fn quoted_len(s: &str) -> usize {
+    let escaped = s.bytes().map(|byte| match byte {
+        b'"' | b'\\' | 0x08 | 0x09 | 0x0A | 0x0C | 0x0D => 2,
+        0x00..=0x1F => 6,
+        _ => 1,
+    });
+    2 + escaped.sum::<usize>()
+}
+
 fn write_escape(out: &mut Vec<u8>, byte: u8) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let letter = match byte {

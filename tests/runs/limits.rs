@@ -242,3 +242,16 @@ fn how_the_engine_copies_segments_is_not_seen_in_the_fuel() {
         assert_eq!(story.fuel(used - 1).said(), "out_of_fuel");
     }
 }
+
+/// The check of a JSON output is host work like any other, and is paid for before it is done.
+#[test]
+fn a_json_output_pays_for_its_check() {
+    let output = "(call $output_write (i32.const 0) (i32.const 5))";
+    let before = format!("{} (data (i32.const 0) \"[1,2]\")", import("output_write"));
+    let json = with(&before, output).json("1");
+    let bytes = with(&before, output).bytes(b"1");
+    assert_eq!(json.fuel_used(), bytes.fuel_used() + 8 + 5 * 8);
+    let used = json.fuel_used();
+    assert_eq!(json.clone().fuel(used).said(), "ok");
+    assert_eq!(json.fuel(used - 1).said(), "out_of_fuel");
+}

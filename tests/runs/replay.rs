@@ -4,7 +4,9 @@ use std::sync::LazyLock;
 
 use tenzik::outcome::Request;
 use tenzik::replay::{Difference, Evidence, Replay, ReplayError, Replayer};
-use tenzik_receipt::{Blake3, Claim, Detail, Disclosed, Int, KeyUse, Label, Status, WasmClaim};
+use tenzik_receipt::{
+    Blake3, Claim, Detail, Disclosed, Int, KeyUse, Label, RunSecret, Status, WasmClaim, WasmLimits,
+};
 
 use crate::common::{assert_verifies, key};
 use crate::support::{Story, claim, import, with};
@@ -223,4 +225,36 @@ fn a_replay_that_is_aborted_here_says_nothing_of_the_receipt() {
     forged.input = Disclosed::Open(Blake3::of(b""));
     forged.limits.fuel = int(900_000_000);
     assert_eq!(replay(&story, &forged), Err(ReplayError::Aborted));
+}
+
+/// A secret opens a private claim; an open one is not keyed by it and called false.
+#[test]
+fn a_secret_that_an_open_claim_does_not_need_changes_nothing() {
+    let story = honest();
+    let run = story.run();
+    let secret = RunSecret::from_bytes([9; 32]);
+    let evidence = Evidence {
+        secret: Some(&secret),
+        ..evidence(&story)
+    };
+    let found = REPLAYER.replay(run.receipt.claim(), &evidence);
+    assert_eq!(found, Ok(Replay::Same));
+}
+
+/// Limits that are beyond this host are no finding against the node.
+#[test]
+fn limits_that_this_host_does_not_give_cannot_be_told() {
+    let story = honest();
+    let run = story.run();
+    let claim = claim(&run);
+    for change in [
+        (|limits| limits.host_calls = int(1 << 40)) as fn(&mut WasmLimits),
+        |limits| limits.output_bytes = int(1 << 40),
+        |limits| limits.memory_pages = int(60_000),
+    ] {
+        let mut claim = claim.clone();
+        change(&mut claim.limits);
+        let refused = replay(&story, &claim);
+        assert!(matches!(refused, Err(ReplayError::Bind(_))), "{refused:?}");
+    }
 }

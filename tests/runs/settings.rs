@@ -106,3 +106,14 @@ fn where_all_slots_are_taken_a_run_waits() {
         assert_eq!(ended.into_inner(), 80);
     }
 }
+
+/// What nobody asked for is not refused for being too much.
+#[test]
+fn a_default_above_its_ceiling_is_the_ceiling() {
+    let mut security = lenient();
+    security.limits_max.fuel = 10_000;
+    let story = with("", "");
+    let run = story.run_on(&pipeline_with(&security, &RuntimeConfig::default()));
+    let limits = crate::support::claim(&run).limits;
+    assert_eq!(limits.fuel.get(), 10_000);
+}

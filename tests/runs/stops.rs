@@ -8,7 +8,7 @@ use tenzik::outcome::{AbortCode, Ending};
 use tenzik::pipeline::Pipeline;
 
 use crate::common::pipeline_with;
-use crate::support::{Story, claim, few_slots, lenient, with};
+use crate::support::{Story, claim, few_slots, import, lenient, with};
 
 /// A host that pays for anything, so that only the clock is left.
 fn generous() -> Pipeline {
@@ -108,4 +108,25 @@ fn the_default_host_gives_a_second() {
     assert_eq!(SecurityConfig::default().limits_max.time_ms, 10_000);
     let story = with("", "(loop (br 0))").fuel(1_000_000);
     assert_eq!(story.said(), "out_of_fuel", "by then its fuel is long gone");
+}
+
+/// The engine does not look at the clock while a host function works: a path can walk for as long as there is fuel.
+#[test]
+fn one_host_call_without_end_is_stopped() {
+    let document = format!("{}0{}", "[0,".repeat(127), "]".repeat(127));
+    let path = format!("${}", "..*".repeat(200));
+    let before = format!("{} (data (i32.const 0) \"{path}\")", import("json_path"));
+    let body = format!(
+        "(drop (call $json_path (i32.const 0) (i32.const 0) (i32.const 0) (i32.const {})))",
+        path.len()
+    );
+    endless(with(&before, &body).json(&document), 100);
+}
+
+/// Nor between host calls where no loop and no function begins.
+#[test]
+fn a_straight_line_of_host_calls_is_stopped() {
+    let call = "(drop (call $hash_sha256 (i32.const 0) (i32.const 33554432)))";
+    let body = format!("(drop (memory.grow (i32.const 511))) {}", call.repeat(200));
+    endless(with(&import("hash_sha256"), &body), 100);
 }

@@ -21,6 +21,12 @@ PAGE = 65536
 FILES = {}
 
 
+
+def number_price(size, characters):
+    """What json_num and num_parse pay for a number of so many bytes, which are so many characters."""
+    return 100 + 8 * size + (4_000 if characters > 19 else 0)
+
+
 def case(file, name, call, fuel, **more):
     """One case. `call` is the function's name and its arguments; `extra_fuel` is what a walk costs on top of `fuel`."""
     fuel += more.pop("extra_fuel", 0)
@@ -393,16 +399,16 @@ def numbers():
         label = text if len(text) < 40 else f"{text[:20]} and on, {len(text)} bytes"
         for mode in (8, 16):
             size = len(text) * (mode // 8)
-            case(f, f"parse {ascii(label)}, utf-{mode}", ["num_parse", 1, len(text)], 100 + 8 * size, text=mode, memory=[at(1, text=text)], value=hex)
-        case(f, f"json_num {ascii(label)}", ["json_num", 0], 100 + 8 * len(text), input_type="json", input={"text": f" {text}\n"}, value=hex)
+            case(f, f"parse {ascii(label)}, utf-{mode}", ["num_parse", 1, len(text)], number_price(size, len(text)), text=mode, memory=[at(1, text=text)], value=hex)
+        case(f, f"json_num {ascii(label)}", ["json_num", 0], number_price(len(text), len(text)), input_type="json", input={"text": f" {text}\n"}, value=hex)
     for text in ["1e309", "-1e309", "1.7976931348623159e308", "1e99999999999999999999", "1" + "0" * 309]:
         label = text if len(text) < 40 else f"{text[:20]} and on, {len(text)} bytes"
-        case(f, f"parse {ascii(label)}", ["num_parse", 1, len(text)], 100 + 8 * len(text), memory=[at(1, text=text)], trap="number_overflow")
-        case(f, f"json_num {ascii(label)}", ["json_num", 0], 100 + 8 * len(text), input_type="json", input={"text": text}, trap="number_overflow")
+        case(f, f"parse {ascii(label)}", ["num_parse", 1, len(text)], number_price(len(text), len(text)), memory=[at(1, text=text)], trap="number_overflow")
+        case(f, f"json_num {ascii(label)}", ["json_num", 0], number_price(len(text), len(text)), input_type="json", input={"text": text}, trap="number_overflow")
     for text in ["", " ", "+1", "01", "-01", ".5", "1.", "1e", "1e+", "-", "0x10", "1_000", "1 ", " 1", "1\n", "Infinity", "-Infinity", "NaN", "nan",
                  "inf", "1,5", "\u0661", "\uff11", "1f", "--1", "1e1.5", '"1"', "[1]", "null", "1\u0000"]:
         size = len(text.encode())
-        case(f, f"parse {ascii(text)}", ["num_parse", 1, size], 100 + 8 * size, memory=[at(1, text=text)], trap="not_a_number")
+        case(f, f"parse {ascii(text)}", ["num_parse", 1, size], number_price(size, size), memory=[at(1, text=text)], trap="not_a_number")
     case(f, "parse ill-formed text", ["num_parse", 0, 2], 100 + 16, memory=[at(0, hex="31ff")], trap="invalid_text")
     case(f, "parse a lone surrogate", ["num_parse", 0, 1], 100 + 16, text=16, memory=[at(0, hex="00d8")], trap="invalid_text")
     case(f, "parse leaves the result buffer alone", ["num_parse", 0, 1], 100 + 8, memory=[at(0, text="7")], before=[["text_encode", 0, 1]],
@@ -440,7 +446,7 @@ def handles():
             else:
                 case(f, f"str of {h}, utf-{mode}", ["json_str", h], 50, text=mode, before=[["json_raw", 2]], value=-1, result={"hex": ""}, **J)
     for h, hex in [(2, bits(1.0)), (3, bits(-0.0)), (9, bits(12.5))]:
-        case(f, f"num of {h}", ["json_num", h], 100 + 8 * len(raws[h]), value=hex, **J)
+        case(f, f"num of {h}", ["json_num", h], number_price(len(raws[h]), len(raws[h])), value=hex, **J)
     for h in [0, 1, 4, 6, 7, 10]:
         case(f, f"num of {h}", ["json_num", h], 100, trap="not_a_number", **J)
     names = ["a", "b", "d", "e", "num", "", "caf\u00e9"]

@@ -5,6 +5,7 @@ use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use wasmtime::{Caller, Linker};
 
+use super::call::check_result;
 use super::{Call, Exit, Host, enter};
 use crate::capability::{ABI, HostFunction};
 use crate::outcome::TrapCode;
@@ -60,7 +61,11 @@ fn form_of(flags: u32) -> Result<&'static GeneralPurpose, Exit> {
 fn encode(call: &mut Call<'_>, ptr: u32, len: u32, flags: u32) -> Result<i32, Exit> {
     let range = call.range(ptr, len.into())?;
     call.charge_bytes(range.len())?;
-    let text = form_of(flags)?.encode(call.bytes(range));
+    let form = form_of(flags)?;
+    let padded = flags & 2 == 0;
+    let encoded = base64::encoded_len(range.len(), padded).unwrap_or(usize::MAX);
+    check_result(encoded)?;
+    let text = form.encode(call.bytes(range));
     call.set_text(text)
 }
 

@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 use tenzik_receipt::InputType;
 use wasmtime::{Caller, Memory};
@@ -18,6 +19,9 @@ use crate::capability::{HostFunction, Price};
 use crate::outcome::TrapCode;
 use crate::rules::RESULT_BYTES_MAX;
 use crate::validation::TextEncoding;
+
+/// How much host work is done between two looks at the clock: well under a millisecond's.
+const CLOCK_FUEL: u64 = 100_000;
 
 /// One host call: counted and paid for before its work can be reached.
 pub(super) struct Call<'a> {
@@ -65,14 +69,29 @@ impl<'a> Call<'a> {
         self.caller.data_mut()
     }
 
-    /// Takes fuel before the work that it pays for.
+    /// Takes fuel before the work that it pays for, and looks at the clock where much was paid: the engine
+    /// does not look at it while a host function works.
     pub(super) fn charge(&mut self, fuel: u64) -> Result<(), Exit> {
         let left = self.caller.get_fuel().map_err(|_| Exit::HostFailure)?;
         let left = left
             .checked_sub(fuel)
             .filter(|left| *left >= FUEL_SPARE)
             .ok_or(Exit::OutOfFuel)?;
-        self.caller.set_fuel(left).map_err(|_| Exit::HostFailure)
+        self.caller.set_fuel(left).map_err(|_| Exit::HostFailure)?;
+        self.look_at_clock(fuel)
+    }
+
+    fn look_at_clock(&mut self, fuel: u64) -> Result<(), Exit> {
+        let host = self.host();
+        host.unwatched_fuel = host.unwatched_fuel.saturating_add(fuel);
+        if host.unwatched_fuel < CLOCK_FUEL {
+            return Ok(());
+        }
+        host.unwatched_fuel = 0;
+        if Instant::now() >= host.deadline {
+            return Err(Exit::TimeLimit);
+        }
+        Ok(())
     }
 
     /// Takes the function's own price for so many bytes.
@@ -162,7 +181,7 @@ impl<'a> Call<'a> {
     }
 }
 
-fn check_result(bytes: usize) -> Result<(), Exit> {
+pub(super) fn check_result(bytes: usize) -> Result<(), Exit> {
     if bytes > RESULT_BYTES_MAX {
         return Err(TrapCode::TooLarge.into());
     }

@@ -3,9 +3,10 @@
 use tenzik_receipt::InputType;
 use wasmtime::{Caller, Linker};
 
-use super::{Buffer, Call, Exit, Host, append, enter, text};
+use super::call::check_result;
+use super::{Buffer, Call, Exit, Host, append, append_quoted, enter, text};
 use crate::capability::{ABI, HostFunction};
-use crate::json::text::{format_number, write_string};
+use crate::json::text::format_number;
 use crate::outcome::TrapCode;
 use crate::rules::MESSAGE_BYTES_MAX;
 use crate::validation::TextEncoding;
@@ -119,9 +120,9 @@ fn output_json_str(call: &mut Call<'_>, ptr: u32, len: u32) -> Result<(), Exit> 
     let range = call.text_range(ptr, len)?;
     call.charge_bytes(range.len())?;
     call.nothing_held()?;
-    let mut quoted = Vec::new();
-    write_string(&mut quoted, &call.text(range)?);
-    call.host().append(&quoted)
+    let text = call.text(range)?.into_owned();
+    let host = call.host();
+    append_quoted(&mut host.output, &host.limits, &text)
 }
 
 fn output_num(call: &mut Call<'_>, number: f64) -> Result<(), Exit> {
@@ -145,35 +146,33 @@ fn output_result_str(call: &mut Call<'_>) -> Result<(), Exit> {
         Buffer::Text(text) => text,
         Buffer::Bytes(bytes) => std::str::from_utf8(bytes).map_err(|_| TrapCode::InvalidText)?,
     };
-    let mut quoted = Vec::new();
-    write_string(&mut quoted, text);
-    host.append(&quoted)
+    append_quoted(&mut host.output, &host.limits, text)
 }
 
 fn result_read(call: &mut Call<'_>, ptr: u32) -> Result<(), Exit> {
     let host = call.host();
-    let units = match &host.result {
-        Buffer::Text(text) if host.encoding == TextEncoding::Utf16 => {
-            let mut units = Vec::new();
-            text::to_utf16(text, &mut units);
-            Some(units)
-        }
-        _ => None,
+    let bytes = match &host.result {
+        Buffer::Text(text) if host.encoding == TextEncoding::Utf16 => 2 * text::utf16_len(text),
+        other => other.as_bytes().len(),
     };
-    let bytes = units
-        .as_ref()
-        .map_or(host.result.as_bytes().len(), Vec::len);
     let range = call.range(ptr, bytes as u64)?;
     call.charge_bytes(bytes)?;
     let (memory, host) = call.memory.data_and_store_mut(&mut call.caller);
-    memory[range].copy_from_slice(units.as_deref().unwrap_or(host.result.as_bytes()));
+    match &host.result {
+        Buffer::Text(text) if host.encoding == TextEncoding::Utf16 => {
+            text::write_utf16(text, &mut memory[range]);
+        }
+        other => memory[range].copy_from_slice(other.as_bytes()),
+    }
     Ok(())
 }
 
 fn text_encode(call: &mut Call<'_>, ptr: u32, len: u32) -> Result<i32, Exit> {
     let range = call.text_range(ptr, len)?;
     call.charge_bytes(range.len())?;
-    let text = call.text(range)?.into_owned();
+    let text = call.text(range)?;
+    check_result(text.len())?;
+    let text = text.into_owned();
     call.set_bytes(text.into_bytes())
 }
 

@@ -10,7 +10,10 @@ use crate::json::path::{Meter, Path, PathError, SelectError};
 use crate::json::text::format_number;
 use crate::json::{Document, Handle, Kind, NumberError};
 use crate::outcome::TrapCode;
-use crate::rules::{MEMBER_FUEL, PATH_BYTE_FUEL, RESULT_BYTES_MAX, WALK_PRICE};
+use crate::rules::{
+    LONG_NUMBER_FUEL, MEMBER_FUEL, PATH_BYTE_FUEL, RESULT_BYTES_MAX, SHORT_NUMBER_CHARACTERS,
+    WALK_PRICE,
+};
 
 pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     use HostFunction as F;
@@ -133,15 +136,25 @@ fn string(call: &mut Call<'_>, h: u32) -> Result<i32, Exit> {
 
 fn number(call: &mut Call<'_>, h: u32) -> Result<f64, Exit> {
     let (document, handle) = value(call, h)?;
-    call.charge_bytes(bytes_if(&document, handle, Kind::Number))?;
+    let bytes = bytes_if(&document, handle, Kind::Number);
+    charge_number(call, bytes, bytes)?;
     Ok(document.number(handle).map_err(number_trap)?)
 }
 
 fn parse_number(call: &mut Call<'_>, ptr: u32, len: u32) -> Result<f64, Exit> {
     let range = call.text_range(ptr, len)?;
-    call.charge_bytes(range.len())?;
+    charge_number(call, range.len(), len as usize)?;
     let text = call.text(range)?;
     Ok(crate::json::parse_number(&text).map_err(number_trap)?)
+}
+
+/// Takes the price of a number of so many bytes, which are so many characters.
+fn charge_number(call: &mut Call<'_>, bytes: usize, characters: usize) -> Result<(), Exit> {
+    call.charge_bytes(bytes)?;
+    if characters > SHORT_NUMBER_CHARACTERS {
+        call.charge(LONG_NUMBER_FUEL)?;
+    }
+    Ok(())
 }
 
 fn number_trap(error: NumberError) -> TrapCode {

@@ -20,6 +20,14 @@ pub(super) fn to_utf16(text: &str, out: &mut Vec<u8>) {
     out.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
 }
 
+/// Writes the text's little-endian code units to a place that is as long as they are.
+pub(super) fn write_utf16(text: &str, place: &mut [u8]) {
+    let pairs = place.as_chunks_mut::<2>().0;
+    for (pair, unit) in pairs.iter_mut().zip(text.encode_utf16()) {
+        *pair = unit.to_le_bytes();
+    }
+}
+
 /// How many code units the text has.
 pub(super) fn utf16_len(text: &str) -> usize {
     if text.is_ascii() {
