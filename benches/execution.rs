@@ -17,10 +17,11 @@ const ECHO: &[u8] = include_bytes!("../capsules/echo/echo.wasm");
 const INPUT: &[u8] = br#"{"sku":"A-1","qty":3}"#;
 
 fn main() {
+    let table = common::Table::start();
     let mut criterion = Criterion::default().configure_from_args();
     ours(&mut criterion);
     floor(&mut criterion);
-    common::print(&[common::Row {
+    table.print(&[common::Row {
         what: "fresh instance, all limits, unsigned",
         ours: "execution/ours",
         floor: "execution/floor",

@@ -63,6 +63,7 @@ impl Setup {
 }
 
 fn main() {
+    let table = common::Table::start();
     let setup = Setup::new();
     let receipt = setup.seal(&setup.run());
     println!("receipt of {} bytes", receipt.to_bytes().len());
@@ -70,7 +71,7 @@ fn main() {
     signed_call(&mut criterion, &setup, &receipt);
     encoding(&mut criterion, &receipt);
     verification(&mut criterion, &setup, &receipt);
-    common::print(&[
+    table.print(&[
         common::Row {
             what: "signed call, against call + BLAKE3 + Ed25519",
             ours: "receipts/signed_call",

@@ -12,6 +12,7 @@ use tenzik::validation::{FEATURES, ValidationConfig, validate};
 use wasmparser::Validator;
 
 fn main() {
+    let table = common::Table::start();
     let capsule: Arc<[u8]> =
         Arc::from(&include_bytes!("../capsules/sbom-licenses/sbom-licenses.wasm")[..]);
     println!("capsule of {} bytes", capsule.len());
@@ -26,7 +27,7 @@ fn main() {
             validator.validate_all(black_box(&capsule)).expect("valid")
         });
     });
-    common::print(&[common::Row {
+    table.print(&[common::Row {
         what: "validation, against wasmparser alone",
         ours: "validation/ours",
         floor: "validation/floor",

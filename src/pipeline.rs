@@ -160,7 +160,10 @@ impl Pipeline {
         wasm_request(Blake3::of(&order.capsule), &terms, &order.request, secret)
     }
 
-    /// Runs an order through every stage.
+    /// Runs an order through every stage. Blocks until a place is free and the run has ended.
+    ///
+    /// A capsule runs on the caller's stack and uses up to 512 KiB of it, with the host functions' own use on top: give a
+    /// thread that calls this 2 MiB, which is what the standard library gives.
     ///
     /// # Errors
     /// [`RunError::Refused`] and [`RunError::Aborted`], each with its receipt; [`RunError::Sign`] without.

@@ -21,7 +21,7 @@ use crate::limits::{NATIVE_STACK_BYTES, PAGE_BYTES};
 pub const ENGINE_VERSION: &str = "48.0.8";
 
 /// How often a running capsule's clock is looked at. A run overstays its limit by at most this and the
-/// time of one bulk memory instruction, which the engine does not interrupt.
+/// time of one bulk memory instruction, or of one hash, encoding or copy of its memory: those are not interrupted.
 pub(super) const TICK: Duration = Duration::from_millis(5);
 
 /// Why there is no engine.
