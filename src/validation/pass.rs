@@ -69,10 +69,18 @@ pub(super) fn invalid(findings: &mut Findings, error: &Error) {
     };
     findings.error(code, error.offset(), remedy, || {
         (
-            message(error.message()),
+            in_words(error.message()),
             "a valid module with the features of docs/abi.md".into(),
         )
     });
+}
+
+/// The parser's message without what it adds for its own authors, in our words where everybody meets it.
+fn in_words(told: &str) -> String {
+    if told.starts_with("magic header not detected") {
+        return "a file that does not begin with the bytes of a WebAssembly module".to_owned();
+    }
+    message(told.lines().next().unwrap_or_default())
 }
 
 impl<'a> Pass<'a> {

@@ -138,14 +138,17 @@ fn misread(error: &clap::Error, json: bool) -> Exit {
     Console { json }.finish(Err(usage(&error.to_string())))
 }
 
-/// clap's first line is the message; how to ask for help comes last.
+/// clap's message ends at the first blank line; how to ask for help comes after it.
 fn usage(told: &str) -> Failure {
-    let message = told.lines().next().unwrap_or_default();
-    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let lines = told.lines().map(str::trim);
+    let lines: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+    let message = lines.join(" ");
+    let message = message.strip_prefix("error: ").unwrap_or(&message);
     Failure {
         exit: Exit::Usage,
         code: "usage",
         message: text::shown(message, text::MESSAGE_CHARS_MAX),
-        hint: "try `tenzik help`".to_owned(),
+        hint: "try `tenzik help`, or `tenzik help VERB`".to_owned(),
+        about: None,
     }
 }

@@ -92,8 +92,13 @@ pub(crate) fn doctor() -> Reply {
     let failure = (broken > 0).then(|| Failure {
         exit: Exit::Other,
         code: "not_ready",
-        message: format!("{broken} of {} parts are not ready", parts.len()),
-        hint: "each has its remedy".to_owned(),
+        message: format!(
+            "{broken} of {} parts {} not ready",
+            parts.len(),
+            if broken == 1 { "is" } else { "are" }
+        ),
+        hint: "do what stands at `remedy`".to_owned(),
+        about: None,
     });
     Reply::new(lines, json!({"parts": members})).failing(failure)
 }

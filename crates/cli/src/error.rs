@@ -53,6 +53,19 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// What to do.
     pub(crate) hint: String,
+    /// What it is about.
+    pub(crate) about: Option<Box<About>>,
+}
+
+/// The run that an error is about, so that a report of it can be told from others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct About {
+    /// The capsule's digest.
+    pub(crate) capsule: String,
+    /// The input's digest.
+    pub(crate) input: String,
+    /// Whether the run hides its input: then the digest is for the caller's own stderr alone.
+    pub(crate) private: bool,
 }
 
 impl<E: Explain> From<E> for Failure {
@@ -62,6 +75,7 @@ impl<E: Explain> From<E> for Failure {
             code: error.code(),
             message: error.to_string(),
             hint: error.hint().into_owned(),
+            about: None,
         }
     }
 }
@@ -69,13 +83,28 @@ impl<E: Explain> From<E> for Failure {
 impl Failure {
     /// The failure as the `error` member of a JSON answer.
     pub(crate) fn to_json(&self) -> serde_json::Value {
-        serde_json::json!({"code": self.code, "message": self.message, "hint": self.hint})
+        let mut error =
+            serde_json::json!({"code": self.code, "message": self.message, "hint": self.hint});
+        if let Some(about) = &self.about {
+            error["capsule"] = about.capsule.as_str().into();
+            if !about.private {
+                error["input"] = about.input.as_str().into();
+            }
+        }
+        error
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error[{}]: {}", self.code, self.message)?;
+        if let Some(about) = &self.about {
+            write!(
+                f,
+                "\n  of: capsule {}, input {}",
+                about.capsule, about.input
+            )?;
+        }
         if self.hint.is_empty() {
             return Ok(());
         }

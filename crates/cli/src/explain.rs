@@ -71,6 +71,16 @@ impl Explain for ReadError {
     }
 
     fn hint(&self) -> Cow<'static, str> {
-        "get the receipt again, byte for byte; not even a newline may be added".into()
+        match self {
+            Self::Trailing { .. } => {
+                "take off what follows the closing brace; often it is a newline that an editor added"
+            }
+            Self::Size { .. } => "name the receipt itself; no receipt is so large",
+            Self::Value { expected, .. } if *expected == "a receipt" => {
+                "name a receipt: what `tenzik run --receipt FILE` writes, or an id of your store"
+            }
+            _ => "get the receipt again, byte for byte; not even a newline may be added",
+        }
+        .into()
     }
 }

@@ -17,8 +17,7 @@ pub(crate) fn init(context: &Context) -> Result<Reply, Failure> {
     let key = own::find_or_make(home, &context.console)?;
     let trust_file = home.trust_file();
     if !trust_file.exists() {
-        let label = Some("my own".to_owned());
-        trust::add(&trust_file, key.public(), KeyUse::Receipt, label, home)?;
+        trust::add(&trust_file, own::added(&key), home)?;
     }
     let key_file = home.key_file(KeyUse::Receipt);
     let lines = format!(

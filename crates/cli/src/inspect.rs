@@ -87,8 +87,18 @@ fn memory(capsule: &ValidatedCapsule) -> String {
     let pages = capsule.memory_pages_min();
     let bytes = u64::from(pages) * PAGE_BYTES;
     match capsule.memory_pages_max() {
-        Some(max) => format!("{pages} pages ({bytes} bytes) to {max}"),
-        None => format!("{pages} pages ({bytes} bytes), no maximum of its own"),
+        Some(max) => format!("{} ({bytes} bytes) to {max}", page_count(pages)),
+        None => format!(
+            "{} ({bytes} bytes), no maximum of its own",
+            page_count(pages)
+        ),
+    }
+}
+
+fn page_count(pages: u32) -> String {
+    match pages {
+        1 => "1 page".to_owned(),
+        pages => format!("{pages} pages"),
     }
 }
 

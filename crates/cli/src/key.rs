@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde_json::json;
-use tenzik_receipt::{KeyUse, PublicKey, SecretKey, TrustFile};
+use tenzik_receipt::{KeyUse, PublicKey, SecretKey, Timestamp, TrustFile};
 
 use crate::args::Context;
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 use crate::output::Reply;
 use crate::{keyfile, own, text, trust};
 
@@ -41,6 +41,9 @@ pub(crate) enum Verb {
         /// What you call it
         #[arg(long, value_name = "TEXT")]
         label: Option<String>,
+        /// Trust only what it signs from this time on, such as 2026-11-20T08:00:00Z; without it, all it signed
+        #[arg(long, value_name = "TIME")]
+        from: Option<Timestamp>,
         /// The trust file; without it, your own
         #[arg(long, value_name = "FILE")]
         trust: Option<PathBuf>,
@@ -67,10 +70,17 @@ pub(crate) fn key(verb: Verb, context: &Context) -> Result<Reply, Failure> {
             key,
             key_use,
             label,
+            from,
             trust,
         } => {
             let path = file(trust);
-            let changed = trust::add(&path, key, key_use, label, &context.home)?;
+            let added = trust::Added {
+                key,
+                key_use,
+                label,
+                from,
+            };
+            let changed = trust::add(&path, added, &context.home)?;
             Ok(changed_reply("trusted", key, &path, &changed))
         }
         Verb::Revoke { key, trust } => {
@@ -97,11 +107,23 @@ fn generate(key_use: KeyUse, out: Option<PathBuf>, context: &Context) -> Result<
 }
 
 fn show(file: Option<PathBuf>, context: &Context) -> Result<Reply, Failure> {
-    let configured = || context.settings.key.clone();
-    let path = file
-        .or_else(configured)
-        .unwrap_or_else(|| context.home.key_file(KeyUse::Receipt));
+    let own = context.home.key_file(KeyUse::Receipt);
+    let named = file.or_else(|| context.settings.key.clone());
+    if named.is_none() && !own.exists() {
+        return Err(no_key(&own));
+    }
+    let path = named.unwrap_or(own);
     Ok(key_reply(&keyfile::read(&path)?, &path))
+}
+
+fn no_key(path: &std::path::Path) -> Failure {
+    Failure {
+        exit: Exit::NotFound,
+        code: "not_found",
+        message: format!("you have no key yet; {} is not there", text::path(path)),
+        hint: "`tenzik init` makes it, and so does the first `tenzik run`".to_owned(),
+        about: None,
+    }
 }
 
 fn key_reply(key: &SecretKey, path: &std::path::Path) -> Reply {

@@ -19,6 +19,13 @@ use crate::{system, text};
 /// The most bytes of a key file or a secret: several times what one has.
 const BYTES_MAX: u64 = 4_096;
 
+/// What a file is called here.
+const KEY: &str = "key file";
+const SECRET: &str = "secret";
+/// What is done with it.
+const READ: &str = "read";
+const WRITTEN: &str = "written";
+
 /// Why a key or secret is not used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyError {
@@ -37,8 +44,12 @@ pub(crate) enum KeyError {
         error: ReadError,
     },
     /// The system did not give or take it.
-    #[error("the file {path} cannot be used: {error}")]
+    #[error("the {what} {path} cannot be {done}: {error}")]
     Io {
+        /// What the file is.
+        what: &'static str,
+        /// What was to be done with it.
+        done: &'static str,
         /// The file.
         path: String,
         /// What the system says.
@@ -97,14 +108,18 @@ impl Explain for KeyError {
             Self::Form { .. } => {
                 "restore it from a copy, or make another with `tenzik key gen`".into()
             }
+            Self::Io { what: SECRET, .. } => {
+                "name a file of your own; make a secret with: (umask 077; openssl rand -hex 32 > FILE)".into()
+            }
             Self::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => {
                 "check the path; `tenzik key gen --out FILE` makes a key".into()
             }
-            Self::Io { .. } => "name a place where you may read and write".into(),
+            Self::Io { done: READ, .. } => "name a key file that you may read".into(),
+            Self::Io { .. } => "name a place where you may write".into(),
             Self::OpenToOthers { path, .. } => {
                 format!("chmod 600 {path}; if others may have read it, make another").into()
             }
-            Self::Secret { .. } => "make one with: openssl rand -hex 32".into(),
+            Self::Secret { .. } => "make one with: (umask 077; openssl rand -hex 32 > FILE)".into(),
             Self::Use { wanted, .. } => {
                 format!("make one with: tenzik key gen --use {wanted} --out FILE").into()
             }
@@ -114,7 +129,7 @@ impl Explain for KeyError {
 
 /// Reads a key file for any use.
 pub(crate) fn read(path: &Path) -> Result<SecretKey, KeyError> {
-    let bytes = guarded(path)?;
+    let bytes = guarded(path, KEY)?;
     SecretKey::from_file(&bytes).map_err(|error| KeyError::Form {
         path: text::path(path),
         error,
@@ -147,13 +162,13 @@ pub(crate) fn make(path: &Path, key_use: KeyUse) -> Result<SecretKey, Failure> {
             path: text::path(path),
         }
         .into()),
-        Err(error) => Err(failed(path, error).into()),
+        Err(error) => Err(failed(path, KEY, WRITTEN, error).into()),
     }
 }
 
 /// Reads the secret of a private run: 64 hex digits, and nothing else but a newline.
 pub(crate) fn read_secret(path: &Path) -> Result<RunSecret, KeyError> {
-    let bytes = guarded(path)?;
+    let bytes = guarded(path, SECRET)?;
     std::str::from_utf8(&bytes)
         .ok()
         .and_then(|digits| from_hex(digits.trim_end()).map(Zeroizing::new))
@@ -165,22 +180,25 @@ pub(crate) fn read_secret(path: &Path) -> Result<RunSecret, KeyError> {
 }
 
 /// The bytes of a file that nobody else may read. The open file is asked, so it cannot be exchanged in between.
-fn guarded(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let file = File::open(path).map_err(|error| failed(path, error))?;
-    let bits = files::open_to_others(&file).map_err(|error| failed(path, error))?;
+fn guarded(path: &Path, what: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let unread = |error| failed(path, what, READ, error);
+    let file = File::open(path).map_err(unread)?;
+    let bits = files::open_to_others(&file).map_err(unread)?;
     if bits != 0 {
         return Err(KeyError::OpenToOthers {
             path: text::path(path),
             bits,
         });
     }
-    let bytes = bounded(file, BYTES_MAX).map_err(|error| failed(path, error))?;
+    let bytes = bounded(file, BYTES_MAX).map_err(unread)?;
     // What is too long for a key file reads as a changed one.
     Ok(Zeroizing::new(bytes.unwrap_or_default()))
 }
 
-fn failed(path: &Path, error: io::Error) -> KeyError {
+fn failed(path: &Path, what: &'static str, done: &'static str, error: io::Error) -> KeyError {
     KeyError::Io {
+        what,
+        done,
         path: text::path(path),
         error,
     }

@@ -21,10 +21,19 @@ pub(crate) fn receipt_key(
     home: &Home,
     console: &Console,
 ) -> Result<SecretKey, Failure> {
-    match flag.or_else(|| settings.key.clone()) {
-        Some(path) => Ok(keyfile::read_for(&path, KeyUse::Receipt)?),
-        None => find_or_make(home, console),
+    let key = match flag.or_else(|| settings.key.clone()) {
+        Some(path) => keyfile::read_for(&path, KeyUse::Receipt)?,
+        None => find_or_make(home, console)?,
+    };
+    let trust_file = trust::configured(settings, home);
+    if let Some(at) = trust::revoked_at(&trust_file, key.public()) {
+        console.note(&format!(
+            "the key {} was revoked at {at} in {}: by that file its receipts do not hold; move the key file away to sign with another",
+            key.public(),
+            text::path(&trust_file)
+        ));
     }
+    Ok(key)
 }
 
 /// The user's own key, made and trusted if there is none.
@@ -50,18 +59,20 @@ pub(crate) fn find_or_make(home: &Home, console: &Console) -> Result<SecretKey, 
     }
 }
 
+/// The user's own key, as it gets into a trust file.
+pub(crate) fn added(key: &SecretKey) -> trust::Added {
+    trust::Added {
+        key: key.public(),
+        key_use: KeyUse::Receipt,
+        label: Some("my own".to_owned()),
+        from: None,
+    }
+}
+
 /// Makes the user's own key and adds it to the user's own trust file.
 pub(crate) fn make(home: &Home) -> Result<SecretKey, Failure> {
     let key = keyfile::make(&home.key_file(KeyUse::Receipt), KeyUse::Receipt)?;
-    let label = Some("my own".to_owned());
-    trust::add(
-        &home.trust_file(),
-        key.public(),
-        KeyUse::Receipt,
-        label,
-        home,
-    )
-    .map_err(|failure| Failure {
+    trust::add(&home.trust_file(), added(&key), home).map_err(|failure| Failure {
         // The key is there and whole; only the trust is missing.
         exit: Exit::Other,
         message: format!(

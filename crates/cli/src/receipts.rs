@@ -124,8 +124,9 @@ fn line(name: &str, value: impl std::fmt::Display) -> String {
 
 fn export(receipt: &SignedReceipt, format: Format, key: Option<PathBuf>) -> Result<Reply, Failure> {
     let bytes = match (format, key) {
-        (Format::Receipt, _) => receipt.to_bytes(),
-        (Format::Dsse, _) => to_dsse(receipt)?,
+        (Format::Receipt, None) => receipt.to_bytes(),
+        (Format::Dsse, None) => to_dsse(receipt)?,
+        (Format::Receipt | Format::Dsse, Some(_)) => return Err(no_use_of_a_key()),
         (Format::InToto, Some(path)) => {
             to_in_toto(receipt, &keyfile::read_for(&path, KeyUse::Exporter)?)?
         }
@@ -142,6 +143,19 @@ fn no_exporter() -> Failure {
         code: "usage",
         message: "an in-toto Statement needs an exporter key".to_owned(),
         hint: "give one with --key FILE; `tenzik key gen --use exporter` makes one".to_owned(),
+        about: None,
+    }
+}
+
+fn no_use_of_a_key() -> Failure {
+    Failure {
+        exit: Exit::Usage,
+        code: "usage",
+        message:
+            "--key signs an in-toto Statement, and this format has the receipt's own signature"
+                .to_owned(),
+        hint: "leave --key out, or give --format in-toto".to_owned(),
+        about: None,
     }
 }
 
@@ -179,6 +193,6 @@ fn entry(receipt: &SignedReceipt) -> Value {
         "issued_at": receipt.receipt().issued_at.to_string(),
         "kind": receipt.claim().kind(),
         "status": receipt.claim().status(),
-        "code": receipt.claim().code().to_string(),
+        "capsule": receipt.claim().code().to_string(),
     })
 }

@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// The capsule that ran
     #[arg(long, value_name = "FILE")]
     capsule: OsString,
-    /// The input that it had
+    /// The input that it had: a file, not the JSON itself
     #[arg(long, value_name = "FILE")]
     input: OsString,
     /// Also verify the receipt, by a trust file or one key
@@ -36,11 +36,11 @@ pub(crate) struct Args {
     /// The secret of a private run
     #[arg(long, value_name = "FILE", requires = "seed")]
     secret: Option<PathBuf>,
-    /// The seed of a private run
+    /// The seed of a private run, as `tenzik run` told it
     #[arg(long, value_name = "HEX", requires = "secret")]
     seed: Option<Seed>,
     /// How long the run may take, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "MS", default_value_t = 60_000, allow_negative_numbers = true, value_parser = crate::run::count)]
     timeout: u32,
 }
 
@@ -102,16 +102,24 @@ struct Case {
 
 /// Replays a receipt.
 pub(crate) fn replay(args: Args, context: &Context) -> Result<Reply, Failure> {
+    let trust = args.trust.clone().map(TrustArg::try_from).transpose()?;
     let case = Case::read(&args, context)?;
-    let trust = args.trust.map(TrustArg::from);
-    let report = trust
-        .map(|trust| case.verify(&trust, context))
-        .transpose()?;
-    if let Some(report) = report
-        .as_ref()
-        .filter(|report| report.verdict() == Verdict::Failed)
-    {
-        return Ok(told(&case, None, Some(report)).failing(verify::failure(report)));
+    let claim = case.receipt.claim();
+    // Nobody can run it again, whoever signed it: that comes before whether the signature holds.
+    if !claim.is_replayable() {
+        return Err(ReplayError::NotReplayable {
+            kind: claim.kind(),
+            status: claim.status(),
+        }
+        .into());
+    }
+    let report = match trust {
+        Some(trust) => Some((case.verify(&trust, context)?, trust)),
+        None => None,
+    };
+    let report = report.as_ref();
+    if let Some((held, _)) = report.filter(|(report, _)| report.verdict() == Verdict::Failed) {
+        return Ok(told(&case, None, report).failing(verify::failure(held)));
     }
     let evidence = Evidence {
         capsule: &case.capsule,
@@ -122,9 +130,9 @@ pub(crate) fn replay(args: Args, context: &Context) -> Result<Reply, Failure> {
     let found = Replayer::new(args.timeout)?.replay(case.receipt.claim(), &evidence)?;
     let failure = match &found {
         Replay::Differs(difference) => Some(Differs(difference.clone()).into()),
-        Replay::Same => report.as_ref().and_then(verify::failure),
+        Replay::Same => report.and_then(|(report, _)| verify::failure(report)),
     };
-    Ok(told(&case, Some(&found), report.as_ref()).failing(failure))
+    Ok(told(&case, Some(&found), report).failing(failure))
 }
 
 impl Case {
@@ -167,14 +175,15 @@ impl Case {
     }
 }
 
-fn told(case: &Case, found: Option<&Replay>, report: Option<&Report>) -> Reply {
+fn told(case: &Case, found: Option<&Replay>, verified: Option<&(Report, TrustArg)>) -> Reply {
+    let report = verified.map(|(report, _)| report);
     let claim = case.receipt.claim();
     let replay = match found {
         None => "not run     the receipt does not hold".to_owned(),
         Some(Replay::Differs(difference)) => format!("DIFFERS     {difference}"),
         Some(Replay::Same) => format!("same        {}, status {}", claim.id(), claim.status()),
     };
-    let lines = format!("replay     {replay}\n{}", signature(report));
+    let lines = format!("replay     {replay}\n{}", signature(verified));
     let members = json!({
         "id": case.receipt.id().to_string(),
         "claim_id": claim.id().to_string(),
@@ -188,12 +197,13 @@ fn told(case: &Case, found: Option<&Replay>, report: Option<&Report>) -> Reply {
 }
 
 /// Whose word the claim is, as far as that was asked.
-fn signature(report: Option<&Report>) -> String {
-    match report {
+fn signature(verified: Option<&(Report, TrustArg)>) -> String {
+    match verified {
         None => "signature  not checked give --trust to learn whose claim it is\n".to_owned(),
-        Some(report) => {
+        Some((report, trust)) => {
             let checks = report.checks().iter();
-            checks.map(|check| format!("{check}\n")).collect()
+            let lines: String = checks.map(|check| format!("{check}\n")).collect();
+            lines + &verify::verdict_line(report, trust)
         }
     }
 }

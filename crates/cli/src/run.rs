@@ -21,7 +21,7 @@ use crate::error::{Exit, Explain, Failure};
 use crate::output::Reply;
 use crate::{files, store, text};
 
-pub(crate) use args::Args;
+pub(crate) use args::{Args, count};
 pub(crate) use ended::receipt_object;
 
 use ended::Ended;
@@ -45,8 +45,19 @@ impl Explain for ReceiptNotWritten {
     }
 
     fn hint(&self) -> Cow<'static, str> {
-        "the run is over and its output is whole; make room, and save the receipt that is printed with this"
-            .into()
+        let first = match self.error.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                "name a place where you may write with --receipt FILE"
+            }
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => "make room",
+            _ => "name another place with --receipt FILE",
+        };
+        format!(
+            "the run is over, its output is whole, and its receipt is printed with this: save it; for the next run, {first}"
+        )
+        .into()
     }
 }
 

@@ -42,6 +42,12 @@ pub(crate) enum StoreError {
         /// What the system says.
         error: io::Error,
     },
+    /// It is neither a file nor as many digits of an id as are needed.
+    #[error("{name} is no file, and too short or too long for a receipt's id")]
+    Length {
+        /// What was asked for.
+        name: String,
+    },
     /// There is no such file, and no such receipt in the store.
     #[error("there is no file {name}, and no receipt of that id in your store")]
     Missing {
@@ -55,7 +61,7 @@ impl Explain for StoreError {
         match self {
             Self::Ambiguous { .. } => Exit::Usage,
             Self::Io { .. } => Exit::Other,
-            Self::Missing { .. } => Exit::NotFound,
+            Self::Length { .. } | Self::Missing { .. } => Exit::NotFound,
         }
     }
 
@@ -63,7 +69,7 @@ impl Explain for StoreError {
         match self {
             Self::Ambiguous { .. } => "ambiguous_id",
             Self::Io { .. } => "store",
-            Self::Missing { .. } => "not_found",
+            Self::Length { .. } | Self::Missing { .. } => "not_found",
         }
     }
 
@@ -71,6 +77,9 @@ impl Explain for StoreError {
         match self {
             Self::Ambiguous { .. } => "give more digits",
             Self::Io { .. } => "mend its permissions, or set TENZIK_HOME to another place",
+            Self::Length { .. } => {
+                "give 6 to 64 digits of the id; `tenzik receipts ls` lists the store"
+            }
             Self::Missing { .. } => "`tenzik receipts ls` lists the store; `-` reads from stdin",
         }
         .into()
@@ -94,16 +103,22 @@ pub(crate) fn read(name: &Source, home: &Home) -> Result<Vec<u8>, Failure> {
     };
     let digits = path.to_str().and_then(digits);
     match digits {
-        Some(digits) if !path.exists() => Ok(find(home, digits)?.read(RECEIPT)?),
+        Some(digits) if !path.exists() => {
+            if (DIGITS_MIN..=DIGITS).contains(&digits.len()) {
+                return Ok(find(home, digits)?.read(RECEIPT)?);
+            }
+            let name = text::path(path);
+            Err(StoreError::Length { name }.into())
+        }
         _ => Ok(name.read(RECEIPT)?),
     }
 }
 
-/// The digits of an id or of its beginning.
+/// The digits of an id or of its beginning, however many.
 fn digits(name: &str) -> Option<&str> {
     let digits = name.strip_prefix(ReceiptId::PREFIX).unwrap_or(name);
     let hex = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
-    ((DIGITS_MIN..=DIGITS).contains(&digits.len()) && digits.bytes().all(hex)).then_some(digits)
+    digits.bytes().all(hex).then_some(digits)
 }
 
 fn find(home: &Home, digits: &str) -> Result<Source, StoreError> {

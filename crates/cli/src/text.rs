@@ -32,6 +32,14 @@ pub(crate) fn path(path: &Path) -> String {
     shown(&path.to_string_lossy(), PATH_CHARS_MAX)
 }
 
+/// A count with its noun.
+pub(crate) fn counted(count: impl Into<usize>, noun: &str) -> String {
+    match count.into() {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

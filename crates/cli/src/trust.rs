@@ -21,6 +21,9 @@ use crate::{files, system, text};
 
 pub(crate) use error::TrustStoreError;
 
+/// What a key begins with.
+const KEY_PREFIX: &str = "ed25519:";
+
 /// A changed trust file is good for a year.
 const VALID_SECONDS: u64 = 365 * 24 * 60 * 60;
 
@@ -33,10 +36,21 @@ pub(crate) enum TrustArg {
     Key(PublicKey),
 }
 
-impl From<OsString> for TrustArg {
-    fn from(argument: OsString) -> Self {
-        let key = argument.to_str().and_then(|text| text.parse().ok());
-        key.map_or_else(|| Self::File(argument.into()), Self::Key)
+impl TryFrom<OsString> for TrustArg {
+    type Error = TrustStoreError;
+
+    /// What begins like a key is one, or is refused: it is never looked for as a file.
+    fn try_from(argument: OsString) -> Result<Self, TrustStoreError> {
+        match argument
+            .to_str()
+            .filter(|text| text.starts_with(KEY_PREFIX))
+        {
+            None => Ok(Self::File(argument.into())),
+            Some(text) => {
+                let key = text.parse().map_err(|_| TrustStoreError::KeyForm)?;
+                usable(key).map(|_| Self::Key(key))
+            }
+        }
     }
 }
 
@@ -58,8 +72,7 @@ impl TrustArg {
     pub(crate) fn load(&self, at: Timestamp, home: &Home) -> Result<Trust, Failure> {
         let path = match self {
             Self::Key(key) => {
-                return Trust::in_receipts_of(*key)
-                    .map_err(|error| TrustStoreError::refused("--trust", error).into());
+                return Ok(usable(*key)?);
             }
             Self::File(path) => path,
         };
@@ -101,25 +114,43 @@ pub(crate) fn accept(
         .map_err(|error| TrustStoreError::refused(&text::path(path), error))
 }
 
+/// Trust in one key, if it is one that only its owner can sign with.
+fn usable(key: PublicKey) -> Result<Trust, TrustStoreError> {
+    Trust::in_receipts_of(key).map_err(|_| TrustStoreError::KeyWeak { key })
+}
+
+/// When a trust file says that a key was revoked. A file that cannot be read says nothing here.
+pub(crate) fn revoked_at(path: &Path, key: PublicKey) -> Option<Timestamp> {
+    let file = read(path).ok()?;
+    file.keys.iter().find(|entry| entry.key == key)?.revoked_at
+}
+
+/// A key that is to be trusted.
+pub(crate) struct Added {
+    /// The key.
+    pub(crate) key: PublicKey,
+    /// What it may sign.
+    pub(crate) key_use: KeyUse,
+    /// What the user calls it.
+    pub(crate) label: Option<String>,
+    /// From when on it counts; without it, from the beginning, or as it was.
+    pub(crate) from: Option<Timestamp>,
+}
+
 /// Adds a key, or renews one that is there; makes the file if there is none.
-pub(crate) fn add(
-    path: &Path,
-    key: PublicKey,
-    key_use: KeyUse,
-    label: Option<String>,
-    home: &Home,
-) -> Result<TrustFile, Failure> {
-    Trust::in_receipts_of(key).map_err(|error| TrustStoreError::refused("KEY", error))?;
+pub(crate) fn add(path: &Path, added: Added, home: &Home) -> Result<TrustFile, Failure> {
+    let key = added.key;
+    usable(key)?;
     let now = system::now()?;
     change(path, now, home, |file| {
         if let Some(entry) = file.keys.iter_mut().find(|entry| entry.key == key) {
-            return renew(entry, key_use, label);
+            return renew(entry, added);
         }
         file.keys.push(TrustedKey {
             key,
-            key_use,
-            label: label.unwrap_or_default(),
-            valid_from: now,
+            key_use: added.key_use,
+            label: added.label.unwrap_or_default(),
+            valid_from: added.from.unwrap_or(Timestamp::EPOCH),
             valid_until: None,
             revoked_at: None,
         });
@@ -127,22 +158,21 @@ pub(crate) fn add(
     })
 }
 
-fn renew(
-    entry: &mut TrustedKey,
-    key_use: KeyUse,
-    label: Option<String>,
-) -> Result<(), TrustStoreError> {
+fn renew(entry: &mut TrustedKey, added: Added) -> Result<(), TrustStoreError> {
     if entry.revoked_at.is_some() {
         return Err(TrustStoreError::Revoked { key: entry.key });
     }
-    if entry.key_use != key_use {
+    if entry.key_use != added.key_use {
         return Err(TrustStoreError::OtherUse {
             key: entry.key,
             key_use: entry.key_use,
         });
     }
-    if let Some(label) = label {
+    if let Some(label) = added.label {
         entry.label = label;
+    }
+    if let Some(from) = added.from {
+        entry.valid_from = from;
     }
     Ok(())
 }

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tenzik_receipt::{
-    Challenge, Expectations, Outcome, Report, RunSecret, Timestamp, Verdict, verify as check,
+    Challenge, CheckName, Expectations, Outcome, Report, RunSecret, Timestamp, Verdict,
+    verify as check,
 };
 
 use crate::args::Context;
@@ -34,7 +35,7 @@ pub(crate) struct Args {
     /// The capsule that must have run
     #[arg(long, value_name = "FILE")]
     capsule: Option<OsString>,
-    /// The input that it must have had
+    /// The input that it must have had: a file, not the JSON itself
     #[arg(long, value_name = "FILE")]
     input: Option<OsString>,
     /// The output that it must have given
@@ -49,10 +50,11 @@ pub(crate) struct Args {
     /// Verify as if it were this time, such as 2026-11-20T08:00:00Z
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
-    /// What you insist on: status=STATUS, profile=PROFILE, kind=KIND, log, requester
+    /// What you insist on: status=STATUS (such as failed), profile=dev|standard|hardened, kind=wasm|attested|refused,
+    /// log, requester; may be repeated
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     require: Vec<Requirement>,
-    /// The secret of a private run
+    /// The secret of a private run, which opens its input and output
     #[arg(long, value_name = "FILE")]
     secret: Option<PathBuf>,
 }
@@ -71,36 +73,87 @@ struct Held {
 pub(crate) enum NotVerified {
     /// Some check could not be told.
     #[error("cannot tell whether the receipt holds: {0}")]
-    CannotTell(String),
+    CannotTell(String, Option<CheckName>),
     /// A check failed.
     #[error("the receipt does not hold: {0}")]
-    Failed(String),
+    Failed(String, Option<CheckName>),
 }
 
 impl Explain for NotVerified {
     fn exit(&self) -> Exit {
         match self {
-            Self::CannotTell(_) => Exit::CannotTell,
-            Self::Failed(_) => Exit::Failed,
+            Self::CannotTell(..) => Exit::CannotTell,
+            Self::Failed(..) => Exit::Failed,
         }
     }
 
     fn code(&self) -> &'static str {
         match self {
-            Self::CannotTell(_) => "cannot_tell",
-            Self::Failed(_) => "verification_failed",
+            Self::CannotTell(..) => "cannot_tell",
+            Self::Failed(..) => "verification_failed",
         }
     }
 
     fn hint(&self) -> Cow<'static, str> {
         match self {
-            Self::CannotTell(_) => {
-                "give what is missing; a key gets into your trust file by `tenzik key trust KEY`, \
-                 once you have it from its owner"
+            Self::CannotTell(_, check) => untold_hint(*check),
+            Self::Failed(reasons, Some(CheckName::Key)) if reasons.contains("is valid from") => {
+                "if you trust what it signed earlier, too: tenzik key trust KEY --from TIME"
             }
-            Self::Failed(_) => "do not rely on it; ask the signer for the receipt again",
+            Self::Failed(reasons, Some(CheckName::Form)) if reasons.contains("may follow") => {
+                "take off what follows the closing brace; often it is a newline that an editor added"
+            }
+            Self::Failed(_, check) => failed_hint(*check),
         }
         .into()
+    }
+}
+
+/// What is missing where a check cannot be told.
+const fn untold_hint(check: Option<CheckName>) -> &'static str {
+    match check {
+        Some(CheckName::Input | CheckName::Output) => "give the run's secret with --secret FILE",
+        Some(CheckName::Request) => {
+            "get the requester's key from its owner, and then: tenzik key trust KEY --use requester"
+        }
+        Some(CheckName::Log) => "no log's proof can be read yet; leave out --require log",
+        _ => {
+            "get the signer's key from its owner (not from the receipt), and then: tenzik key trust KEY"
+        }
+    }
+}
+
+/// What the first failed check asks of the reader.
+const fn failed_hint(check: Option<CheckName>) -> &'static str {
+    match check {
+        Some(CheckName::Form) => {
+            "get the receipt again, byte for byte; not even a newline may be added"
+        }
+        Some(CheckName::Key) => "do not rely on it: by your trust file this key does not count",
+        Some(CheckName::Signature) => {
+            "do not rely on it: it was changed, or another key signed; get it again from the signer"
+        }
+        Some(CheckName::Extensions) => {
+            "verify it with a version of tenzik that knows the extension"
+        }
+        Some(CheckName::IssuedAt) => "set your clock, or give the time with --at TIME",
+        Some(CheckName::Status) => {
+            "the signature may hold; to accept such an ending, give --require status=STATUS"
+        }
+        Some(CheckName::Kind | CheckName::Profile) => {
+            "the receipt is not what you require; ask for another run, or require less"
+        }
+        Some(CheckName::Capsule | CheckName::Input | CheckName::Output) => {
+            "the receipt is about other bytes than yours: give those that it names, or ask for its own receipt"
+        }
+        Some(CheckName::Audience) => {
+            "do not take it as an answer to you; ask for a run with your own --audience and --challenge"
+        }
+        Some(CheckName::Request) => {
+            "the node may have chosen seed and clock: have the requester sign with `tenzik run --requester KEYFILE`"
+        }
+        Some(CheckName::Log) => "ask the node for the log's proof, or leave out --require log",
+        _ => "do not rely on it; ask the signer for the receipt again",
     }
 }
 
@@ -108,8 +161,9 @@ impl Explain for NotVerified {
 pub(crate) fn verify(args: Args, context: &Context) -> Result<Reply, Failure> {
     let (home, settings) = (&context.home, &context.settings);
     let at = args.at.map_or_else(system::now, Ok)?;
+    let trust = args.trust.clone().map(TrustArg::try_from).transpose()?;
     let held = Held::read(&args, context)?;
-    let trust = TrustArg::or_configured(args.trust.map(TrustArg::from), settings, home);
+    let trust = TrustArg::or_configured(trust, settings, home);
     let keys = trust.load(at, home)?;
     let required = Requirements::from_iter(args.require);
     let expected = Expectations {
@@ -169,12 +223,7 @@ fn told(report: &Report, trust: &TrustArg) -> Reply {
         .iter()
         .map(|check| format!("{check}\n"))
         .collect();
-    lines += &format!(
-        "{:<10} {:<11} by {}\n",
-        "verdict",
-        verdict(report),
-        trust.shown()
-    );
+    lines += &verdict_line(report, trust);
     let id = report.unverified().map(|receipt| receipt.id().to_string());
     let members = json!({
         "id": id,
@@ -185,27 +234,39 @@ fn told(report: &Report, trust: &TrustArg) -> Reply {
     Reply::new(lines, members).failing(failure(report))
 }
 
+/// The last line: what it comes to, and by whose word.
+pub(crate) fn verdict_line(report: &Report, trust: &TrustArg) -> String {
+    let (verdict, trust) = (verdict(report), trust.shown());
+    format!("{:<10} {verdict:<11} by {trust}\n", "verdict")
+}
+
 /// What the verdict comes to as a failure; none if it passed.
 pub(crate) fn failure(report: &Report) -> Option<Failure> {
     match report.verdict() {
         Verdict::Passed => None,
         Verdict::CannotTell => {
-            Some(NotVerified::CannotTell(reasons(report, Outcome::Unknown)).into())
+            let (reasons, check) = reasons(report, Outcome::Unknown);
+            Some(NotVerified::CannotTell(reasons, check).into())
         }
-        Verdict::Failed => Some(NotVerified::Failed(reasons(report, Outcome::Failed)).into()),
+        Verdict::Failed => {
+            let (reasons, check) = reasons(report, Outcome::Failed);
+            Some(NotVerified::Failed(reasons, check).into())
+        }
     }
 }
 
-/// The checks that came out like this, with their notes.
-fn reasons(report: &Report, outcome: Outcome) -> String {
-    let checks = report
+/// The checks that came out like this, with their notes, and the first of them.
+fn reasons(report: &Report, outcome: Outcome) -> (String, Option<CheckName>) {
+    let checks: Vec<_> = report
         .checks()
         .iter()
-        .filter(|check| check.outcome == outcome);
+        .filter(|check| check.outcome == outcome)
+        .collect();
     let reasons: Vec<_> = checks
+        .iter()
         .map(|check| format!("{}: {}", check.name.as_str(), check.note))
         .collect();
-    reasons.join("; ")
+    (reasons.join("; "), checks.first().map(|check| check.name))
 }
 
 /// Each check for programs.

@@ -445,6 +445,71 @@ fn an_older_trust_file_is_refused() {
 }
 
 #[test]
+fn a_key_that_is_trusted_later_counts_for_what_it_signed_before() {
+    let machine = Machine::new();
+    machine.exits(0, &["key", "gen", "--out", "node.key"]);
+    let key = machine.exits(0, &["key", "show", "node.key"]).stdout;
+    let key = String::from_utf8(key).expect("text");
+    let run = ["run", &capsule("echo"), "--key", "node.key"];
+    machine.exits(0, &[&run[..], &["--receipt", "r.json"]].concat());
+    let trust = ["key", "trust", key.trim(), "--trust", "t.json"];
+    machine.exits(0, &trust);
+    machine.exits(0, &["verify", "r.json", "--trust", "t.json"]);
+    let later = ["--from", "2999-01-01T00:00:00Z"];
+    machine.exits(0, &[&trust[..], &later].concat());
+    let output = machine.exits(3, &["--json", "verify", "r.json", "--trust", "t.json"]);
+    let hint = json(&output)["error"]["hint"].to_string();
+    assert!(hint.contains("--from TIME"), "{hint}");
+}
+
+#[test]
+fn a_revoked_key_of_ones_own_is_told() {
+    let machine = Machine::new();
+    machine.exits(0, &["init"]);
+    let key = machine.exits(0, &["key", "show"]).stdout;
+    let key = String::from_utf8(key).expect("text");
+    machine.exits(0, &["key", "revoke", key.trim()]);
+    let output = machine.exits(1, &["--json", "doctor"]);
+    let parts = json(&output)["parts"].clone();
+    let part = parts.as_array().expect("parts").iter();
+    let part = part.clone().find(|part| part["name"] == "key");
+    assert_eq!(part.expect("the key")["state"], "not_ready");
+    let output = machine.exits(0, &["run", &capsule("echo")]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("was revoked at"), "{told}");
+}
+
+#[test]
+fn a_newline_after_a_receipt_is_told_from_what_is_no_receipt() {
+    let machine = Machine::new();
+    machine.exits(0, &["run", &capsule("echo"), "--receipt", "r.json"]);
+    let mut bytes = fs::read(machine.path("r.json")).expect("the receipt");
+    bytes.push(b'\n');
+    for (bytes, words) in [
+        (bytes.as_slice(), "nothing may follow"),
+        (b"{}", "expected a receipt"),
+    ] {
+        machine.file("other.json", bytes);
+        let output = machine.exits(3, &["--json", "receipts", "show", "other.json"]);
+        let message = json(&output)["error"]["message"].to_string();
+        assert!(message.contains(words), "{message}");
+    }
+}
+
+#[test]
+fn an_error_names_its_run_and_a_private_inputs_digest_stays_on_stderr() {
+    let machine = Machine::new();
+    machine.file("secret", "11".repeat(32));
+    fs::set_permissions(machine.path("secret"), fs::Permissions::from_mode(0o600)).expect("a mode");
+    let run = ["--json", "run", &capsule("echo"), "--fuel", "1"];
+    let error = json(&machine.exits(8, &run))["error"].clone();
+    assert!(error["capsule"].is_string() && error["input"].is_string());
+    let output = machine.exits(8, &[&run[..], &["--secret", "secret"]].concat());
+    let error = json(&output)["error"].clone();
+    assert!(error["capsule"].is_string() && error["input"].is_null());
+}
+
+#[test]
 fn configuration_is_layered_and_strict() {
     let machine = Machine::new();
     fs::create_dir_all(machine.path("home/config")).expect("a directory");
@@ -463,6 +528,13 @@ fn configuration_is_layered_and_strict() {
         serde_json::json!({"value": 8, "origin": "tenzik.toml"})
     );
     machine.exits(8, &["run", &capsule("echo")]);
+    // A ceiling below a default lowers it.
+    let output = machine
+        .command(&show)
+        .env("TENZIK_SECURITY_LIMITS_MAX_FUEL", "6")
+        .output()
+        .expect("it starts");
+    assert_eq!(json(&output)["settings"]["limits.fuel"]["value"], 6);
     let output = machine
         .command(&["run", &capsule("echo")])
         .env("TENZIK_LIMITS_FUEL", "100000")

@@ -409,10 +409,9 @@ impl SignedReceipt {
 /// the last such member is the receipt's own or the receipt has none. In the latter case what is left is
 /// not a receipt, and reading it says so.
 fn split(bytes: &[u8]) -> Result<(Vec<u8>, Reader<'_>), ReadError> {
-    let head = bytes.strip_suffix(TAIL).ok_or(ReadError::Member {
-        name: ",\"type\":\"tenzik/receipt/v1\"}",
-        offset: bytes.len().saturating_sub(TAIL.len()),
-    })?;
+    let head = bytes
+        .strip_suffix(TAIL)
+        .ok_or_else(|| without_tail(bytes))?;
     let start = head
         .windows(SIGNATURE_MEMBER.len())
         .rposition(|window| window == SIGNATURE_MEMBER)
@@ -424,6 +423,24 @@ fn split(bytes: &[u8]) -> Result<(Vec<u8>, Reader<'_>), ReadError> {
     payload.extend_from_slice(&head[..start]);
     payload.extend_from_slice(TAIL);
     Ok((payload, Reader::at(head, start + SIGNATURE_MEMBER.len())))
+}
+
+/// What is wrong with bytes that do not end as a receipt does: something follows it, or it is none, or one that was cut.
+fn without_tail(bytes: &[u8]) -> ReadError {
+    let tail = bytes.windows(TAIL.len()).rposition(|window| window == TAIL);
+    match tail {
+        Some(start) => ReadError::Trailing {
+            offset: start + TAIL.len(),
+        },
+        None if bytes.starts_with(b"{\"advisory\":") => ReadError::Member {
+            name: ",\"type\":\"tenzik/receipt/v1\"}",
+            offset: bytes.len().saturating_sub(TAIL.len()),
+        },
+        None => ReadError::Value {
+            expected: "a receipt",
+            offset: 0,
+        },
+    }
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ fn white_space_is_refused() {
         (",\"backend\"", ",\n\"backend\"", Kind::Member),
         ("[\"hash\",\"json\"]", "[\"hash\", \"json\"]", Kind::Value),
         ("[\"hash\"", "[ \"hash\"", Kind::Value),
-        ("v1\"}", "v1\"}\n", Kind::Member),
+        ("v1\"}", "v1\"}\n", Kind::Trailing),
         ("v1\"}", "v1\" }", Kind::Member),
         (",\"signature\":\"", ",\"signature\": \"", Kind::Value),
     ]);

@@ -2,6 +2,8 @@
 //!
 //! Enters: the system, the user's files. Leaves: a [`Part`] each. Refuses: nothing.
 
+use std::path::Path;
+
 use tenzik::capability::ABI;
 use tenzik::config::{RuntimeConfig, SecurityConfig};
 use tenzik::execution::{ENGINE_VERSION, Executor};
@@ -9,7 +11,7 @@ use tenzik::outcome::Request;
 use tenzik::rules::{METERING, rules};
 use tenzik::sandbox::{Sandbox, Terms};
 use tenzik::validation::{ValidationConfig, validate};
-use tenzik_receipt::{KeyUse, Status, Trust};
+use tenzik_receipt::{KeyUse, PublicKey, Status, Trust};
 
 use super::{Part, State};
 use crate::error::{Exit, Failure};
@@ -102,6 +104,7 @@ fn run_nothing() -> Result<Status, Failure> {
         code: "engine",
         message,
         hint: "report this".to_owned(),
+        about: None,
     };
     let capsule = validate(NOTHING, &ValidationConfig::default())
         .map_err(|rejection| failed(rejection.to_string()))?;
@@ -154,7 +157,7 @@ fn randomness() -> Part {
 fn configuration(home: &Home) -> Part {
     let user = home.config_file();
     let told = |path: &std::path::Path| {
-        let state = if path.exists() { "read" } else { "none" };
+        let state = if path.exists() { "read" } else { "not there" };
         format!("{} ({state})", text::path(path))
     };
     let project = std::path::Path::new(PROJECT_FILE);
@@ -174,11 +177,25 @@ fn key(settings: &Settings, home: &Home) -> Part {
         );
     }
     match keyfile::read_for(&path, KeyUse::Receipt) {
-        Ok(key) => {
-            let told = format!("{} in {}, for you alone", key.public(), text::path(&path));
-            Part::ready("key", told)
-        }
+        Ok(key) => key_found(key.public(), &path, settings, home),
         Err(error) => Part::refused("key", error),
+    }
+}
+
+/// A key that your own trust file has as revoked still signs, and nobody with that file accepts it.
+fn key_found(key: PublicKey, path: &Path, settings: &Settings, home: &Home) -> Part {
+    let trust = trust::configured(settings, home);
+    match trust::revoked_at(&trust, key) {
+        None => Part::ready("key", format!("{key} in {}", text::path(path))),
+        Some(at) => Part::new(
+            "key",
+            State::NotReady,
+            format!("{key} was revoked at {at} in {}", text::path(&trust)),
+            format!(
+                "move {} away; the next `tenzik run` makes another",
+                text::path(path)
+            ),
+        ),
     }
 }
 
@@ -203,10 +220,10 @@ fn accepted(path: &std::path::Path, home: &Home) -> Result<String, Failure> {
     let file = trust::read(path)?;
     let _: Trust = trust::accept(path, &file, system::now()?, home)?;
     Ok(format!(
-        "{}, version {}, {} keys, good until {}",
+        "{}, version {}, {}, good until {}",
         text::path(path),
         file.version,
-        file.keys.len(),
+        text::counted(file.keys.len(), "key"),
         file.expires_at
     ))
 }
@@ -215,8 +232,8 @@ fn store(home: &Home) -> Part {
     match crate::store::list(home) {
         Ok(paths) => {
             let told = format!(
-                "{} receipts in {}",
-                paths.len(),
+                "{} in {}",
+                text::counted(paths.len(), "receipt"),
                 text::path(&home.receipts())
             );
             Part::ready("receipts", told)
@@ -228,12 +245,12 @@ fn store(home: &Home) -> Part {
 fn variables() -> Part {
     match unknown_variables().join(", ") {
         names if names.is_empty() => {
-            Part::ready("environment", "no TENZIK_ variable that sets nothing")
+            Part::ready("environment", "every TENZIK_ variable that is set is known")
         }
         names => Part::new(
             "environment",
             State::NotYet,
-            format!("set, but no setting: {names}"),
+            format!("set, but unknown: {names}"),
             "`tenzik config show` lists the settings; TENZIK_LIMITS_FUEL sets limits.fuel",
         ),
     }

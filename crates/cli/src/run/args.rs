@@ -5,13 +5,20 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use tenzik::capability::Capability;
+use tenzik::capability::{Capability, UnknownCapability};
 use tenzik_receipt::{Challenge, InputType, Int, Label, NotALabel, Seed, Timestamp};
 
 use crate::source::{Input, Source};
 
+const EXAMPLES: &str = "\
+Examples:
+  tenzik run echo.wasm --input '[1,2]'
+  tenzik run order-total.wasm --input @order.json --grant json --receipt receipt.json
+  tenzik run crc32.wasm --input @photo.jpg --input-type bytes";
+
 /// `run`, as it is written.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The capsule's file, or - for stdin
     #[arg(value_name = "CAPSULE", value_parser = clap::value_parser!(OsString))]
@@ -22,29 +29,29 @@ pub(crate) struct Args {
     /// How input and output are read: strict JSON, or any bytes
     #[arg(long, value_name = "json|bytes", default_value = "json", value_parser = input_type)]
     pub(crate) input_type: InputType,
-    /// What the capsule may use, such as hash,json
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    /// What the capsule may use: of base64, hash, json, random, time, tools; `tenzik check` says what it needs
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = capability)]
     pub(crate) grant: Vec<Capability>,
     /// The fuel limit
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = fuel)]
     pub(crate) fuel: Option<u64>,
     /// The memory limit, in pages of 64 KiB
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = pages)]
     pub(crate) memory_pages: Option<u32>,
     /// The output limit, in bytes
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count)]
     pub(crate) output_bytes: Option<u32>,
     /// How many host calls the capsule may make
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count)]
     pub(crate) host_calls: Option<u32>,
     /// The limit by the wall clock, in milliseconds; a run that reaches it cannot be repeated
-    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = count)]
     pub(crate) timeout: Option<u32>,
-    /// The seed of the capsule's random bytes; without it, from the system
+    /// The seed of the capsule's random bytes, 64 hex digits; without it, from the system
     #[arg(long, value_name = "HEX")]
     pub(crate) seed: Option<Seed>,
     /// The capsule's clock, in milliseconds since 1970; without it, the time now
-    #[arg(long, value_name = "MS", value_parser = int)]
+    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = int)]
     pub(crate) clock: Option<Int>,
     /// The key that signs the receipt; without it, your own, made if you have none
     #[arg(long, value_name = "FILE")]
@@ -61,10 +68,11 @@ pub(crate) struct Args {
     /// That verifier's challenge: 32 to 128 hex digits
     #[arg(long, value_name = "HEX", requires = "audience", value_parser = Challenge::from_hex)]
     pub(crate) challenge: Option<Challenge>,
-    /// When that verifier may forget the challenge
+    /// When that verifier may forget the challenge, such as 2026-11-20T08:00:00Z
     #[arg(long, value_name = "TIME", requires = "audience")]
     pub(crate) expires: Option<Timestamp>,
-    /// Make the run private: the receipt only commits to input, output, seed and figures, under this secret
+    /// Make the run private: the receipt only commits to input, output, seed and figures, under this secret, which
+    /// `(umask 077; openssl rand -hex 32 > FILE)` makes
     #[arg(long, value_name = "FILE")]
     pub(crate) secret: Option<PathBuf>,
 }
@@ -89,10 +97,39 @@ fn input_type(name: &str) -> Result<InputType, &'static str> {
     InputType::from_name(name).ok_or("json or bytes")
 }
 
+fn capability(name: &str) -> Result<Capability, UnknownCapability> {
+    name.trim().parse()
+}
+
 fn int(digits: &str) -> Result<Int, String> {
-    let number: u64 = digits.parse().map_err(|_| "a whole number is needed")?;
+    let number = between(0, Int::MAX.get(), digits)?;
     Int::new(number).map_err(|error| error.to_string())
 }
+
+fn fuel(digits: &str) -> Result<u64, String> {
+    between(1, Int::MAX.get(), digits)
+}
+
+fn pages(digits: &str) -> Result<u32, String> {
+    let number = between(1, PAGES_MAX, digits)?;
+    u32::try_from(number).map_err(|error| error.to_string())
+}
+
+/// A whole number from 1 on that 32 bits can have.
+pub(crate) fn count(digits: &str) -> Result<u32, String> {
+    let number = between(1, u32::MAX.into(), digits)?;
+    u32::try_from(number).map_err(|error| error.to_string())
+}
+
+fn between(least: u64, most: u64, digits: &str) -> Result<u64, String> {
+    let number: Option<u64> = digits.trim().parse().ok();
+    number
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| format!("it must be a whole number from {least} to {most}"))
+}
+
+/// All that a 32-bit memory can have.
+const PAGES_MAX: u64 = 65_536;
 
 fn label(text: &str) -> Result<Label, NotALabel> {
     Label::new(text.to_owned())

@@ -8,10 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use tenzik::outcome::{Ending, Outcome};
 use tenzik::pipeline::{Order, Run, RunError};
-use tenzik_receipt::SignedReceipt;
+use tenzik_receipt::{Blake3, SignedReceipt};
 
 use super::failure;
-use crate::error::{Exit, Failure};
+use crate::error::{About, Exit, Failure};
 use crate::settings::Settings;
 use crate::text;
 
@@ -31,7 +31,7 @@ impl Ended {
         order: &Order,
         settings: &Settings,
     ) -> Result<Self, Failure> {
-        match result {
+        let ended = match result {
             Ok(run) => Ok(Self::ran(run, settings)),
             Err(RunError::Aborted { run, .. }) => Ok(Self::ran(*run, settings)),
             Err(RunError::Refused {
@@ -47,8 +47,22 @@ impl Ended {
                 code: "run",
                 message: error.to_string(),
                 hint: "report this".to_owned(),
+                about: None,
             }),
+        };
+        ended.map(|ended| ended.about(order))
+    }
+
+    /// Says with the failure which run it is about.
+    fn about(mut self, order: &Order) -> Self {
+        if let Some(failure) = &mut self.failure {
+            failure.about = Some(Box::new(About {
+                capsule: Blake3::of(&order.capsule).to_string(),
+                input: Blake3::of(&order.request.input).to_string(),
+                private: self.receipt.claim().is_private(),
+            }));
         }
+        self
     }
 
     fn ran(run: Run, settings: &Settings) -> Self {

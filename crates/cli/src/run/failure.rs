@@ -3,12 +3,14 @@
 //! Enters: an outcome or a refusal. Leaves: a [`Failure`], or none. Refuses nothing. The capsule's own words are
 //! escaped and cut before they are shown.
 
+use std::path::Path;
+
 use tenzik::execution::ExecuteError;
-use tenzik::outcome::{AbortCode, Ending, Outcome};
+use tenzik::outcome::{AbortCode, Ending, Outcome, TrapCode};
 use tenzik::pipeline::{Order, Refusal};
 use tenzik::sandbox::{BindError, GrantGap};
 use tenzik::validation::{ValidationConfig, validate};
-use tenzik_receipt::{Claim, WasmLimits};
+use tenzik_receipt::{Claim, InputType, WasmLimits};
 
 use crate::error::{Exit, Failure};
 use crate::settings::Settings;
@@ -21,9 +23,13 @@ pub(super) fn of_outcome(outcome: &Outcome, claim: &Claim, settings: &Settings) 
     };
     let (exit, message, hint) = match outcome.ending() {
         Ending::Ok(_) => return None,
-        Ending::Aborted(code) => aborted(*code),
+        Ending::Aborted(code) => aborted(*code, settings),
         Ending::OutOfFuel | Ending::OutputTooLarge | Ending::TooManyCalls => {
-            limit(outcome.ending(), &claim.limits)
+            limit(outcome.ending(), &claim.limits, settings)
+        }
+        Ending::Trapped(TrapCode::InvalidHandle) if claim.input_type == InputType::Bytes => {
+            let (exit, message, _) = capsule_failed(outcome.ending(), outcome, settings);
+            (exit, message, HANDLE_OF_BYTES.to_owned())
         }
         ending => capsule_failed(ending, outcome, settings),
     };
@@ -32,8 +38,13 @@ pub(super) fn of_outcome(outcome: &Outcome, claim: &Claim, settings: &Settings) 
         code: outcome.status().name(),
         message,
         hint,
+        about: None,
     })
 }
+
+/// With bytes there is no input document, which is what most capsules open first.
+const HANDLE_OF_BYTES: &str =
+    "the input was given as bytes; a capsule that reads JSON needs it without --input-type bytes";
 
 fn capsule_failed(
     ending: &Ending,
@@ -81,32 +92,76 @@ fn debugging(settings: &Settings, otherwise: &'static str) -> &'static str {
     if settings.security.enable_debugging {
         return otherwise;
     }
-    "with TENZIK_SECURITY_ENABLE_DEBUGGING=true it is said where, and in whose words"
+    "set TENZIK_SECURITY_ENABLE_DEBUGGING=true and run it again: then the place and the capsule's words are told"
 }
 
 fn own_words(words: &str) -> String {
     text::shown(words, text::MESSAGE_CHARS_MAX)
 }
 
-fn limit(ending: &Ending, limits: &WasmLimits) -> (Exit, String, String) {
-    let (what, allowed, flag) = match ending {
-        Ending::OutOfFuel => ("units of fuel", limits.fuel, "--fuel"),
-        Ending::OutputTooLarge => ("bytes of output", limits.output_bytes, "--output-bytes"),
-        _ => ("host calls", limits.host_calls, "--host-calls"),
+fn limit(ending: &Ending, limits: &WasmLimits, settings: &Settings) -> (Exit, String, String) {
+    let most = &settings.security.limits_max;
+    let (one, several, allowed, key, flag, most) = match ending {
+        Ending::OutOfFuel => (
+            "unit of fuel",
+            "units of fuel",
+            limits.fuel,
+            "fuel",
+            "--fuel N",
+            most.fuel,
+        ),
+        Ending::OutputTooLarge => (
+            "byte of output",
+            "bytes of output",
+            limits.output_bytes,
+            "output_bytes",
+            "--output-bytes N",
+            most.output_bytes.into(),
+        ),
+        _ => (
+            "host call",
+            "host calls",
+            limits.host_calls,
+            "host_calls",
+            "--host-calls N",
+            most.host_calls.into(),
+        ),
     };
+    let allowed = allowed.get();
+    let what = if allowed == 1 { one } else { several };
     (
         Exit::LimitHit,
-        format!("the capsule needs more than {} {what}", allowed.get()),
-        format!("give it more with {flag} N"),
+        format!("the capsule needs more than {allowed} {what}"),
+        more(allowed, most, flag, key),
     )
 }
 
-fn aborted(code: AbortCode) -> (Exit, String, String) {
+/// How to get more of something: by a flag up to the ceiling, beyond it by the ceiling's setting.
+fn more(allowed: u64, most: u64, flag: &str, key: &str) -> String {
+    if allowed < most {
+        return format!("give it more with {flag}, up to {most}");
+    }
+    format!("that is the most there is: {}", raise(key))
+}
+
+/// How to raise a ceiling.
+fn raise(limit: &str) -> String {
+    format!(
+        "raise security.limits_max.{limit} in your settings, or by TENZIK_SECURITY_LIMITS_MAX_{}",
+        limit.to_uppercase()
+    )
+}
+
+fn aborted(code: AbortCode, settings: &Settings) -> (Exit, String, String) {
+    let time = format!(
+        "give it more with --timeout MS, up to {}; with --fuel N a run that is too long ends the same everywhere",
+        settings.security.limits_max.time_ms
+    );
     let (exit, message, hint) = match code {
         AbortCode::TimeLimit => (
             Exit::LimitHit,
             "the run was stopped by the wall clock",
-            "give it more with --timeout MS; with --fuel N a run that is too long ends the same everywhere",
+            time.as_str(),
         ),
         AbortCode::NativeStack => (
             Exit::LimitHit,
@@ -132,13 +187,13 @@ fn aborted(code: AbortCode) -> (Exit, String, String) {
 pub(super) fn of_refusal(refusal: &Refusal, order: &Order, settings: &Settings) -> Failure {
     let (exit, hint) = match refusal {
         Refusal::Binding(error) => (binding_exit(error), binding_hint(error, order, settings)),
-        Refusal::Execution(ExecuteError::Input(_)) => (
-            Exit::Usage,
-            "send strict JSON, or use --input-type bytes".to_owned(),
-        ),
+        Refusal::Execution(ExecuteError::Input(_)) => {
+            (Exit::Usage, input_hint(&order.request.input))
+        }
         Refusal::Execution(ExecuteError::InputSize { .. }) => (
             Exit::LimitHit,
-            "send less, or raise security.input_bytes_max".to_owned(),
+            "send less, or raise security.input_bytes_max in your settings, or by TENZIK_SECURITY_INPUT_BYTES_MAX"
+                .to_owned(),
         ),
         Refusal::Validation(_) => (
             Exit::InvalidCapsule,
@@ -151,8 +206,28 @@ pub(super) fn of_refusal(refusal: &Refusal, order: &Order, settings: &Settings) 
         code: refusal.code(),
         message: refusal.to_string(),
         hint,
+        about: None,
     }
 }
+
+/// Whoever gives a file's name instead of the file has left out the `@`.
+fn input_hint(input: &[u8]) -> String {
+    let name = std::str::from_utf8(input)
+        .ok()
+        .filter(|name| !name.is_empty() && name.len() <= PATH_BYTES_MAX)
+        .map(Path::new)
+        .filter(|path| path.is_file());
+    match name {
+        Some(path) => format!(
+            "that is a file's name; for what is in the file, write --input @{}",
+            text::path(path)
+        ),
+        None => "send strict JSON, or use --input-type bytes".to_owned(),
+    }
+}
+
+/// No system has longer paths.
+const PATH_BYTES_MAX: usize = 4_096;
 
 const fn binding_exit(error: &BindError) -> Exit {
     match error {
@@ -164,16 +239,25 @@ const fn binding_exit(error: &BindError) -> Exit {
 fn binding_hint(error: &BindError, order: &Order, settings: &Settings) -> String {
     match error {
         BindError::Limit(refused) => format!(
-            "ask for at most {}, or raise security.limits_max.{}",
-            refused.allowed, refused.limit
+            "ask for at most {}, or {}",
+            refused.allowed,
+            raise(refused.limit)
         ),
+        BindError::Memory { pages, .. } if *pages > settings.security.limits_max.memory_pages => {
+            format!(
+                "{}, and give it --memory-pages {pages}",
+                raise("memory_pages")
+            )
+        }
         BindError::Memory { pages, .. } => format!("give it --memory-pages {pages} or more"),
         BindError::MissingGrant {
             reason: GrantGap::NotAsked,
             ..
         } => format!("grant what it imports: --grant {}", needed(order, settings)),
         BindError::MissingGrant { capability, .. } => {
-            format!("allow {capability} in security.allowed_capabilities")
+            format!(
+                "allow {capability} in security.allowed_capabilities in your settings, or by TENZIK_SECURITY_ALLOWED_CAPABILITIES"
+            )
         }
         other => other.remedy().to_owned(),
     }

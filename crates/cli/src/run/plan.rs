@@ -40,6 +40,9 @@ pub(crate) struct Plan {
 /// The receipt would have nowhere to go.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DestinationError {
+    /// It is a directory.
+    #[error("{0} is a directory, and the receipt is a file")]
+    Directory(String),
     /// Its directory is not there.
     #[error("there is no directory {0} for the receipt")]
     NoDirectory(String),
@@ -52,19 +55,24 @@ impl Explain for DestinationError {
     fn exit(&self) -> Exit {
         match self {
             Self::NoDirectory(_) => Exit::NotFound,
-            Self::Stdout => Exit::Usage,
+            Self::Directory(_) | Self::Stdout => Exit::Usage,
         }
     }
 
     fn code(&self) -> &'static str {
         match self {
             Self::NoDirectory(_) => "not_found",
-            Self::Stdout => "usage",
+            Self::Directory(_) | Self::Stdout => "usage",
         }
     }
 
     fn hint(&self) -> Cow<'static, str> {
         match self {
+            Self::Directory(path) => format!(
+                "name a file in it, such as {}/receipt.json",
+                path.trim_end_matches('/')
+            )
+            .into(),
             Self::NoDirectory(_) => "make the directory, or name another".into(),
             Self::Stdout => "name a file, or use --json, which gives both".into(),
         }
@@ -141,6 +149,9 @@ fn signed(key: &SecretKey, statement: &RequestStatement) -> Result<RequestSignat
 fn check_destination(path: &Path) -> Result<(), DestinationError> {
     if path.as_os_str() == "-" {
         return Err(DestinationError::Stdout);
+    }
+    if path.is_dir() {
+        return Err(DestinationError::Directory(text::path(path)));
     }
     let directory = files::directory(path);
     if directory.is_dir() {

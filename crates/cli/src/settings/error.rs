@@ -74,15 +74,25 @@ impl Explain for ConfigError {
 
     fn hint(&self) -> Cow<'static, str> {
         match self {
-            Self::Form { .. } => "mend the file, or move it away".into(),
-            Self::NotYours { variable, .. } => {
-                format!("set it in your own file, or by {variable}").into()
+            Self::Form { place, line, .. } => {
+                format!("mend line {line} of {place}; docs/cli.md has the settings").into()
             }
+            Self::NotYours { variable, .. } => format!(
+                "set it in your own file (`tenzik doctor` says where that is), or by {variable}"
+            )
+            .into(),
             Self::Source(error) => error.hint(),
             Self::UnknownKey { nearest, .. } => {
-                format!("the nearest is `{nearest}`; `tenzik config show` lists all").into()
+                format!("the nearest is `{nearest}`; docs/cli.md, \"Settings\", has all of them")
+                    .into()
             }
-            Self::Value { .. } => "`tenzik config show` gives a value of the right form".into(),
+            Self::Value { place, key, .. } if place.starts_with("TENZIK_") => {
+                format!("unset {place}, or give it another value; it sets `{key}`").into()
+            }
+            Self::Value { place, key, .. } => {
+                format!("mend `{key}` in {place}, or take it out: then it has its preset's value")
+                    .into()
+            }
         }
     }
 }

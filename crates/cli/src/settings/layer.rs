@@ -199,6 +199,7 @@ fn within(number: u64, max: u64) -> Option<Value> {
 }
 
 fn grants<'a>(names: impl Iterator<Item = &'a str>) -> Option<Grants> {
+    let names = names.map(str::trim);
     names.map(|name| name.parse::<Capability>().ok()).collect()
 }
 

@@ -12,6 +12,17 @@ use crate::error::{Exit, Explain};
 /// Why a trust file is not used or not changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TrustStoreError {
+    /// An argument begins like a key and is none.
+    #[error("the key is not of the form: `ed25519:` and 64 lower-case hex digits")]
+    KeyForm,
+    /// The key is one for which anyone could sign.
+    #[error(
+        "{key} is no key that can be trusted: it is no point of Ed25519, or one for which anyone can sign"
+    )]
+    KeyWeak {
+        /// The key.
+        key: PublicKey,
+    },
     /// There is none.
     #[error("there is no trust file {path}, so no key is trusted")]
     Missing {
@@ -83,6 +94,7 @@ impl Explain for TrustStoreError {
                 ..
             }
             | Self::Versions { .. } => Exit::CannotTell,
+            Self::KeyForm | Self::KeyWeak { .. } => Exit::Usage,
             Self::OtherUse { .. } | Self::Revoked { .. } => Exit::Denied,
             Self::Unlisted { .. } => Exit::NotFound,
             _ => Exit::Other,
@@ -91,6 +103,8 @@ impl Explain for TrustStoreError {
 
     fn code(&self) -> &'static str {
         match self {
+            Self::KeyForm => "usage",
+            Self::KeyWeak { .. } => "key_weak",
             Self::Missing { .. } => "trust_missing",
             Self::NotWritten { .. } => "trust_not_written",
             Self::OtherUse { .. } => "key_use",
@@ -109,6 +123,9 @@ impl Explain for TrustStoreError {
         match self {
             Self::Missing { .. } => {
                 "name the signer with --trust FILE or --trust ed25519:…, or begin with `tenzik init`"
+            }
+            Self::KeyForm | Self::KeyWeak { .. } => {
+                "take the key from its owner whole; `tenzik key show` prints it"
             }
             Self::NotWritten { .. } => "make room, or name a place where you may write",
             Self::OtherUse { .. } => "make another key for the other use",

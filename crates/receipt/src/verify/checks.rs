@@ -24,6 +24,9 @@ use crate::request::RequestStatement;
 use crate::time::Timestamp;
 use crate::trust::{Entry, Trust, TrustedKey};
 
+/// How much of a name that the caller expects is repeated: no receipt's has more.
+const LABEL_CHARS_SHOWN: usize = 256;
+
 /// How a check came out, and what was found.
 pub(super) type Finding = (Outcome, Cow<'static, str>);
 
@@ -142,7 +145,9 @@ pub(super) fn check_issued_at(receipt: &SignedReceipt, at: Timestamp) -> Finding
 
 pub(super) fn check_kind(claim: &Claim, expected: &Expectations<'_>) -> Finding {
     match expected.kind {
-        Some(kind) if kind != claim.kind() => failed(format!("the kind is {}", claim.kind())),
+        Some(kind) if kind != claim.kind() => {
+            failed(format!("the kind is {}, {kind} is required", claim.kind()))
+        }
         _ if claim.is_replayable() => passed("anyone can run it again"),
         _ => passed("it cannot be run again: the node's word is all there is"),
     }
@@ -152,7 +157,7 @@ pub(super) fn check_status(claim: &Claim, expected: &Expectations<'_>) -> Findin
     let status = claim.status();
     match expected.status {
         Some(wanted) if wanted == status => passed(status),
-        Some(_) => failed(format!("the status is {status}")),
+        Some(wanted) => failed(format!("the status is {status}, {wanted} is required")),
         None if matches!(status, "aborted" | "refused") => failed(format!(
             "the status is {status}, which passes only where it is asked for"
         )),
@@ -164,7 +169,7 @@ pub(super) fn check_profile(receipt: &SignedReceipt, expected: &Expectations<'_>
     let profile = receipt.receipt().backend.profile;
     match expected.profile {
         Some(wanted) if profile.is_at_least(wanted) => passed(profile.name()),
-        Some(_) => failed(format!("the profile is {profile}")),
+        Some(wanted) => failed(format!("the profile is {profile}, {wanted} is required")),
         None => not_checked(format!("the node says {profile}")),
     }
 }
@@ -173,7 +178,7 @@ pub(super) fn check_capsule(claim: &Claim, expected: &Expectations<'_>) -> Findi
     match expected.capsule {
         None => not_checked(format!("{}", claim.code())),
         Some(bytes) if Blake3::of(bytes) == claim.code() => passed("the bytes given"),
-        Some(bytes) => failed(format!("{} was given", Blake3::of(bytes))),
+        Some(bytes) => other_bytes(claim.code(), bytes),
     }
 }
 
@@ -201,11 +206,11 @@ pub(super) fn check_bytes(
     secret: Option<&RunSecret>,
 ) -> Finding {
     let Some(bytes) = given else {
-        return not_checked("not given");
+        return not_checked("none was given");
     };
     match (committed, secret) {
         (Disclosed::Open(digest), _) if *digest == Blake3::of(bytes) => passed("the bytes given"),
-        (Disclosed::Open(_), _) => failed(format!("{} was given", Blake3::of(bytes))),
+        (Disclosed::Open(digest), _) => other_bytes(*digest, bytes),
         (Disclosed::Keyed(keyed), Some(secret)) if *keyed == secret.commit(member, bytes) => {
             passed("the bytes given")
         }
@@ -213,6 +218,11 @@ pub(super) fn check_bytes(
         (Disclosed::Keyed(_), Some(_)) => failed("other bytes or another secret were given"),
         (Disclosed::Keyed(_), None) => unknown("the run is private, and its secret was not given"),
     }
+}
+
+fn other_bytes(digest: Blake3, given: &[u8]) -> Finding {
+    let given = Blake3::of(given);
+    failed(format!("the receipt has {digest}, {given} was given"))
 }
 
 pub(super) fn check_audience(
@@ -229,11 +239,11 @@ pub(super) fn check_audience(
             return not_checked("it is for nobody in particular: it may be an old one");
         }
     };
-    if expected
-        .audience
-        .is_some_and(|name| name != audience.name.as_str())
+    if let Some(wanted) = expected.audience
+        && wanted != audience.name.as_str()
     {
-        return failed(format!("it is for {}", audience.name));
+        let wanted: String = wanted.escape_debug().take(LABEL_CHARS_SHOWN).collect();
+        return failed(format!("it is for {}, not for {wanted}", audience.name));
     }
     if expected
         .challenge
