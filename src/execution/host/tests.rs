@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::capability::HostFunction;
-use wasmtime::{Caller, Config, Engine, Module, Store};
+use wasmtime::{Caller, Config, Engine, Module, ResourceLimiter as _, Store};
 
 const CAPSULE: &str = r#"(module
     (import "tenzik_v1" "input_len" (func $input_len (result i32)))
@@ -79,5 +79,23 @@ fn a_host_failure_is_an_aborted_run() {
     assert_eq!(
         ending,
         Ending::Aborted(crate::outcome::AbortCode::HostFailure)
+    );
+}
+
+/// The engine asks what to do where the system gives no memory that the limit allows. The capsule must not see a -1.
+#[test]
+fn a_growth_that_the_system_refuses_is_an_aborted_run() {
+    let (ended, ..) = run_with(1, |call| {
+        let answer = call
+            .host()
+            .memory_grow_failed(wasmtime::Error::msg("the system has no memory"));
+        let error = answer.expect_err("the run goes on");
+        Err(error.downcast_ref::<Exit>().cloned().expect("our own"))
+    });
+    assert_eq!(ended, Err(Some(Exit::MemoryRefused)));
+    let error = wasmtime::Error::from(Exit::MemoryRefused);
+    assert_eq!(
+        super::super::traps::ending(&error, &[]),
+        Ending::Aborted(crate::outcome::AbortCode::MemoryRefused)
     );
 }
