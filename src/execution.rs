@@ -189,7 +189,7 @@ impl Executor {
             .get_or_make(capsule.id(), || self.compile(capsule.bytes()));
         if compiled.is_err() {
             // Validation has accepted it, so this may be the system's doing, and pass.
-            self.compiled.forget(capsule.id());
+            self.compiled.forget_if(capsule.id(), Result::is_err);
         }
         compiled
     }

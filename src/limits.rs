@@ -81,7 +81,7 @@ impl Limits {
     }
 
     /// The smaller of each limit.
-    pub(crate) fn at_most(self, other: &Self) -> Self {
+    pub fn at_most(self, other: &Self) -> Self {
         Self {
             fuel: self.fuel.min(other.fuel),
             host_calls: self.host_calls.min(other.host_calls),

@@ -4,7 +4,7 @@
 //! input is also the memory that the calls' pointers lead to, and the document that handles and paths go into.
 
 use std::fmt::Write as _;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use arbitrary::{Arbitrary, Unstructured};
 use tenzik::capability::{Capability, Grants, IMPORTS, Import, NumberType};
@@ -14,7 +14,7 @@ use tenzik::pipeline::Order;
 use tenzik::sandbox::Terms;
 use tenzik_receipt::{InputType, Int, Seed};
 
-use crate::{arc, same_claim};
+use crate::same_claim;
 
 #[derive(Arbitrary, Debug)]
 struct Script {
@@ -41,7 +41,7 @@ fn order(script: &Script) -> Order {
     static UTF16: LazyLock<Vec<u8>> = LazyLock::new(|| capsule(2));
     let capsule = if script.utf16 { &UTF16 } else { &UTF8 };
     Order {
-        capsule: arc(capsule.to_vec()),
+        capsule: Arc::from(&capsule[..]),
         terms: Terms {
             grants: Grants::all().difference(&Capability::Tools.into()),
             limits: LimitsAsked {
@@ -53,7 +53,7 @@ fn order(script: &Script) -> Order {
             policy: None,
         },
         request: Request {
-            input: arc(input(script)),
+            input: Arc::from(input(script)),
             input_type: if script.raw { InputType::Bytes } else { InputType::Json },
             clock_ms: Int::from(script.clock),
             seed: Seed::from_bytes(script.seed),

@@ -8,7 +8,7 @@ mod receipt;
 #[path = "../../tests/common/generate.rs"]
 mod generate;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use tenzik::config::{Allocation, RuntimeConfig, SecurityConfig};
 use tenzik::pipeline::{Order, Pipeline, RunError};
@@ -115,9 +115,4 @@ fn setup(allocation: Allocation) -> Pipeline {
     };
     let sealer = Sealer::new(key(), Epoch::from_bytes([2; 16])).expect("a receipt key");
     Pipeline::new(&security, &runtime, sealer).expect("an engine")
-}
-
-/// An order's capsule and input, for the oracles that build their own.
-pub(crate) fn arc(bytes: Vec<u8>) -> Arc<[u8]> {
-    Arc::from(bytes)
 }

@@ -39,13 +39,15 @@ impl<V: Clone> Cache<V> {
         slot.get_or_init(make).clone()
     }
 
-    /// Forgets the value of `key`, if there is one.
-    pub(crate) fn forget(&self, key: Blake3) {
-        if let Some(slots) = &self.slots {
-            slots
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .pop(&key);
+    /// Forgets the value of `key` if it is one of these. Another's, made since, stays.
+    pub(crate) fn forget_if(&self, key: Blake3, forgets: impl FnOnce(&V) -> bool) {
+        let Some(slots) = &self.slots else {
+            return;
+        };
+        let mut slots = slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = slots.peek(&key).and_then(|slot| slot.get());
+        if value.is_some_and(forgets) {
+            slots.pop(&key);
         }
     }
 }
@@ -87,11 +89,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_is_made_again() {
+    fn what_is_forgotten_is_made_again_and_nothing_else() {
         let cache = Cache::new(2);
         assert_eq!(cache.get_or_make(key(1), || 1), 1);
-        cache.forget(key(1));
+        cache.forget_if(key(1), |value| *value == 1);
         assert_eq!(cache.get_or_make(key(1), || 2), 2);
+        cache.forget_if(key(1), |value| *value == 1);
+        assert_eq!(cache.get_or_make(key(1), || 3), 2);
     }
 
     #[test]

@@ -60,7 +60,7 @@ const DIVISION_I64: u8 = 0x7f;
 /// The byte of the module at which the trap was raised.
 ///
 /// wasmtime has one word for the overflow of a division and of a truncation; the instruction tells them apart.
-pub(super) fn instruction(error: &Error, module: &[u8]) -> Option<u8> {
+fn instruction(error: &Error, module: &[u8]) -> Option<u8> {
     module.get(offset(error)?).copied()
 }
 

@@ -145,11 +145,7 @@ fn resolve(layers: Vec<Layer>) -> Settings {
         settings.origins.insert(key.name, origin);
     }
     // What a run has without asking is never more than it may ask for.
-    let (limits, most) = (&mut settings.runtime.limits, &settings.security.limits_max);
-    limits.fuel = limits.fuel.min(most.fuel);
-    limits.host_calls = limits.host_calls.min(most.host_calls);
-    limits.memory_pages = limits.memory_pages.min(most.memory_pages);
-    limits.output_bytes = limits.output_bytes.min(most.output_bytes);
-    limits.time_ms = limits.time_ms.min(most.time_ms);
+    let most = settings.security.limits_max;
+    settings.runtime.limits = settings.runtime.limits.at_most(&most);
     settings
 }

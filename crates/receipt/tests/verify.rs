@@ -3,24 +3,15 @@
 mod common;
 
 use common::{
-    CAPSULE, INPUT, OUTPUT, SECRET, attested, ended, note, outcome, private, receipt, refused,
-    sign, signed, verify_now, wasm,
+    CAPSULE, INPUT, OUTPUT, SECRET, attested, check, ended, note, open, outcome, private, receipt,
+    refused, sign, signed, verify_now, wasm,
 };
 use tenzik_receipt::{
-    AttestedStatus, Check, CheckName, Claim, Expectations, Outcome, Profile, Receipt, RunSecret,
-    Status, Verdict,
+    AttestedStatus, Check, CheckName, Claim, Expectations, Outcome, Profile, RunSecret, Status,
+    Verdict,
 };
 
 use Outcome::{Failed, NotChecked, Passed, Unknown};
-
-fn check(receipt: Receipt, expected: &Expectations<'_>, name: CheckName) -> (Outcome, Verdict) {
-    let report = verify_now(&sign(receipt).to_bytes(), expected);
-    (outcome(&report, name), report.verdict())
-}
-
-fn open() -> Receipt {
-    receipt(Claim::Wasm(wasm()))
-}
 
 #[test]
 fn a_plain_receipt_says_what_was_and_was_not_checked() {

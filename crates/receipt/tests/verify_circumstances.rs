@@ -3,21 +3,11 @@
 mod common;
 
 use common::{
-    CHALLENGE, NOW, at, audience, label, outcome, promise, receipt, sign, signed, trust_both,
-    verify_now, wasm,
+    CHALLENGE, NOW, at, audience, check, label, open, outcome, promise, sign, signed, trust_both,
 };
-use tenzik_receipt::{CheckName, Claim, Expectations, Outcome, Receipt, Value, Verdict, verify};
+use tenzik_receipt::{CheckName, Expectations, Outcome, Value, Verdict, verify};
 
 use Outcome::{Failed, NotChecked, Passed, Unknown};
-
-fn check(receipt: Receipt, expected: &Expectations<'_>, name: CheckName) -> (Outcome, Verdict) {
-    let report = verify_now(&sign(receipt).to_bytes(), expected);
-    (outcome(&report, name), report.verdict())
-}
-
-fn open() -> Receipt {
-    receipt(Claim::Wasm(wasm()))
-}
 
 #[test]
 fn a_receipt_may_be_five_minutes_from_the_future_and_no_more() {

@@ -14,7 +14,8 @@ pub(crate) use claims::{attested, ended, keyed, private, refused, wasm};
 use tenzik_receipt::{
     Advisory, Audience, Backend, Challenge, CheckName, Claim, Encode, Enforcement, Epoch,
     Expectations, Int, KeyUse, Label, LogPromise, Nonce, Outcome, Profile, Receipt, ReceiptType,
-    Report, SecretKey, SignedReceipt, Sorted, Timestamp, Trust, TrustFile, TrustedKey, verify,
+    Report, SecretKey, SignedReceipt, Sorted, Timestamp, Trust, TrustFile, TrustedKey, Verdict,
+    verify,
 };
 
 /// When every receipt here is issued.
@@ -168,4 +169,19 @@ pub(crate) fn outcome(report: &Report, name: CheckName) -> Outcome {
 pub(crate) fn note(report: &Report, name: CheckName) -> String {
     let check = report.checks().iter().find(|check| check.name == name);
     check.expect("each check has its line").note.to_string()
+}
+
+/// How one check of a receipt comes out now, and what the verification comes to.
+pub(crate) fn check(
+    receipt: Receipt,
+    expected: &Expectations<'_>,
+    name: CheckName,
+) -> (Outcome, Verdict) {
+    let report = verify_now(&sign(receipt).to_bytes(), expected);
+    (outcome(&report, name), report.verdict())
+}
+
+/// The receipt of a plain run that ended well.
+pub(crate) fn open() -> Receipt {
+    receipt(Claim::Wasm(wasm()))
 }
