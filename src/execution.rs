@@ -11,6 +11,7 @@ pub(crate) mod cache;
 mod engine;
 mod host;
 mod memory;
+mod native;
 mod run;
 mod slots;
 mod start;
@@ -34,7 +35,7 @@ use crate::validation::ValidatedCapsule;
 pub use engine::{ENGINE_VERSION, EngineError};
 
 use cache::Cache;
-use host::Host;
+use native::State;
 use run::Run;
 use slots::Slots;
 
@@ -87,7 +88,7 @@ impl ExecuteError {
 /// Runs bound capsules. Cheap to share: all methods take `&self`, from any number of threads.
 pub struct Executor {
     engine: Engine,
-    linker: Linker<Host>,
+    linker: Linker<State>,
     compiled: Cache<Result<Arc<Compiled>, ExecuteError>>,
     slots: Slots,
     input_bytes_max: u32,
@@ -96,7 +97,7 @@ pub struct Executor {
 
 /// A compiled capsule with its imports resolved.
 struct Compiled {
-    instance: InstancePre<Host>,
+    instance: InstancePre<State>,
     memory: ModuleExport,
     run: ModuleExport,
     start: Option<ModuleExport>,
@@ -113,7 +114,7 @@ impl Executor {
     pub fn new(security: &SecurityConfig, runtime: &RuntimeConfig) -> Result<Self, EngineError> {
         let engine = engine::engine(runtime, security.limits_max.memory_pages)?;
         let mut linker = Linker::new(&engine);
-        host::link(&mut linker).map_err(|error| EngineError {
+        native::link(&mut linker).map_err(|error| EngineError {
             reason: format!("{error:#}"),
         })?;
         Ok(Self {

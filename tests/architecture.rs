@@ -73,6 +73,13 @@ fn only_execution_names_wasmtime() {
 }
 
 #[test]
+fn host_functions_name_no_engine() {
+    let mut files = sources("src/execution/host");
+    files.extend(sources("src/execution/host.rs"));
+    assert_absent(&["wasmtime", "wasmi", "Store", "Linker"], files);
+}
+
+#[test]
 fn the_engine_reads_no_clock_but_to_stop_a_run() {
     // The rules' test writes their file where the environment asks for it.
     let outside =

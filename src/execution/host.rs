@@ -1,30 +1,34 @@
 //! Host functions, and what a run carries through them.
 //!
-//! Enters: a request. Leaves: a linker with every host function; a run's output and its ending.
+//! Enters: a request. Leaves: the list of host functions; a run's output and its ending.
 //! Refuses: nothing here; each call is refused in [`call`], each function's arguments in its own file.
+//!
+//! Nothing below this folder knows an engine: a call has the capsule's memory as bytes and its fuel as a number. Each
+//! engine brings an adaptor that gets the two, hands them to [`Call`], and writes the fuel back.
 
-mod base64;
+pub(super) mod base64;
 mod call;
-mod hash;
-mod io;
-mod json;
-mod random;
+pub(super) mod hash;
+pub(super) mod io;
+pub(super) mod json;
+mod list;
+pub(super) mod random;
 mod text;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use tenzik_receipt::{InputType, Int, Seed};
-use wasmtime::{Linker, Memory, ModuleExport};
 
 use crate::capability::HOST_FUNCTIONS;
 use crate::json::Document;
 use crate::json::text::{quoted_len, write_string};
 use crate::limits::Limits;
-use crate::outcome::{Ending, Request, TrapCode};
+use crate::outcome::{AbortCode, Ending, Request, TrapCode};
 use crate::validation::TextEncoding;
 
-use call::{Call, enter};
+pub(super) use call::Call;
+pub(super) use list::host_functions;
 use random::Keystream;
 
 /// Why a host function ends the run.
@@ -56,6 +60,22 @@ impl From<TrapCode> for Exit {
     }
 }
 
+impl From<Exit> for Ending {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Abort => Self::FailedByAbort,
+            Exit::Fail(message) => Self::Failed(message),
+            Exit::HostFailure => Self::Aborted(AbortCode::HostFailure),
+            Exit::MemoryRefused => Self::Aborted(AbortCode::MemoryRefused),
+            Exit::OutOfFuel => Self::OutOfFuel,
+            Exit::OutputTooLarge => Self::OutputTooLarge,
+            Exit::TimeLimit => Self::Aborted(AbortCode::TimeLimit),
+            Exit::TooManyCalls => Self::TooManyCalls,
+            Exit::Trap(code) => Self::Trapped(code),
+        }
+    }
+}
+
 /// What one run carries.
 pub(super) struct Host {
     pub(super) input: Arc<[u8]>,
@@ -67,7 +87,6 @@ pub(super) struct Host {
     pub(super) clock_ms: Int,
     pub(super) seed: Seed,
     pub(super) deadline: Instant,
-    pub(super) memory_export: ModuleExport,
     pub(super) output: Vec<u8>,
     /// The high surrogate that ended the last `output_write`.
     pub(super) held: Option<u16>,
@@ -75,11 +94,9 @@ pub(super) struct Host {
     pub(super) calls_total: u32,
     /// Fuel of host work since the clock was last looked at.
     unwatched_fuel: u64,
-    pub(super) memory_pages_peak: u32,
     /// Set if the author wants to know what the capsule passed to `abort`.
     pub(super) debugging: bool,
     pub(super) abort: Option<String>,
-    memory: Option<Memory>,
     result: Buffer,
     keystream: Option<Box<Keystream>>,
     /// The input as code units, once it was asked for.
@@ -109,7 +126,6 @@ impl Host {
         document: Option<Arc<Document>>,
         encoding: TextEncoding,
         limits: Limits,
-        memory_export: ModuleExport,
         deadline: Instant,
     ) -> Self {
         Self {
@@ -121,16 +137,13 @@ impl Host {
             clock_ms: request.clock_ms,
             seed: request.seed,
             deadline,
-            memory_export,
             output: Vec::new(),
             held: None,
             calls: [0; HOST_FUNCTIONS],
             calls_total: 0,
             unwatched_fuel: 0,
-            memory_pages_peak: 0,
             debugging: false,
             abort: None,
-            memory: None,
             result: Buffer::Bytes(Vec::new()),
             keystream: None,
             input_units: None,
@@ -152,15 +165,6 @@ impl Host {
         }
         Ending::Ok(std::mem::take(&mut self.output))
     }
-}
-
-/// Puts every host function into the linker.
-pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    io::link(linker)?;
-    hash::link(linker)?;
-    json::link(linker)?;
-    base64::link(linker)?;
-    random::link(linker)
 }
 
 /// Appends a text in quotes. The room is looked at first: a quoted text can be six times as long.

@@ -9,22 +9,17 @@ use std::time::{Duration, Instant};
 use wasmtime::{Func, Instance, ModuleExport, Store, UpdateDeadline};
 
 use super::host::{Exit, Host};
+use super::native::{Fuel, State};
 use super::{Compiled, Executor, traps};
 use crate::json::Document;
-use crate::outcome::{AbortCode, Diagnostics, Ending, Outcome, Request, Usage};
+use crate::outcome::{Diagnostics, Ending, Outcome, Request, Usage};
 use crate::rules::{output_fuel, startup_fuel};
 use crate::sandbox::BoundCapsule;
-
-/// Fuel that the engine has beyond the limit, so that none left means too much used.
-///
-/// The engine looks at its counter where functions and loops begin, not where they end, and stops already at zero there.
-/// Without this a run could use more than its limit unseen, or be stopped with exactly its limit used.
-pub(super) const FUEL_SPARE: u64 = 1;
 
 /// A run that is under way.
 pub(super) struct Run<'a> {
     compiled: &'a Compiled,
-    store: Store<Host>,
+    store: Store<State>,
     returns_code: bool,
     startup_fuel: u64,
     trap_offset: Option<usize>,
@@ -41,20 +36,13 @@ impl<'a> Run<'a> {
     ) -> Self {
         let (capsule, limits) = (bound.capsule(), *bound.limits());
         let deadline = started + Duration::from_millis(limits.time_ms.into());
-        let mut host = Host::new(
-            request,
-            document,
-            capsule.text(),
-            limits,
-            compiled.memory,
-            deadline,
-        );
+        let mut host = Host::new(request, document, capsule.text(), limits, deadline);
         host.debugging = executor.debugging;
-        let mut store = Store::new(&executor.engine, host);
-        store.limiter(|host| host);
+        let mut store = Store::new(&executor.engine, State::new(host));
+        store.limiter(|state| state);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|context| {
-            if Instant::now() >= context.data().deadline {
+            if Instant::now() >= context.data().host.deadline {
                 return Err(Exit::TimeLimit.into());
             }
             Ok(UpdateDeadline::Continue(1))
@@ -83,24 +71,26 @@ impl<'a> Run<'a> {
 
     /// Pays for the check of the output, and makes it.
     fn finish(&mut self) -> Ending {
-        let host = self.store.data();
-        let price = output_fuel(host.output.len(), host.input_type);
+        let State { host, fuel, .. } = self.store.data();
+        let (fuel, price) = (*fuel, output_fuel(host.output.len(), host.input_type));
         let left = self.fuel_left().and_then(|left| left.checked_sub(price));
-        match left.map(|left| self.store.set_fuel(left + FUEL_SPARE)) {
-            Some(Ok(())) => self.store.data_mut().finish(),
-            Some(Err(_)) => Ending::Aborted(AbortCode::HostFailure),
+        match left.map(|left| fuel.set(&mut self.store, left)) {
+            Some(Ok(())) => self.store.data_mut().host.finish(),
+            Some(Err(exit)) => exit.into(),
             None => Ending::OutOfFuel,
         }
     }
 
     /// Makes the instance, then calls the start function and `run`.
     fn call(&mut self) -> wasmtime::Result<i32> {
-        let fuel = self.store.data().limits.fuel;
+        let fuel = self.store.data().host.limits.fuel;
         let left = fuel.checked_sub(self.startup_fuel).ok_or(Exit::OutOfFuel)?;
         // Setting up is paid for already. What the engine counts for it is the engine's and the system's business.
         self.store.set_fuel(u64::MAX)?;
         let instance = self.compiled.instance.instantiate(&mut self.store)?;
-        self.store.set_fuel(left.saturating_add(FUEL_SPARE))?;
+        let memory = instance.get_module_export(&mut self.store, &self.compiled.memory);
+        self.store.data_mut().memory = memory.and_then(wasmtime::Extern::into_memory);
+        Fuel::Engine.set(&mut self.store, left)?;
         if let Some(start) = &self.compiled.start {
             let start = self.function(&instance, start)?;
             start
@@ -124,9 +114,17 @@ impl<'a> Run<'a> {
     }
 
     /// The fuel that is left, if not more was used than there was.
-    fn fuel_left(&self) -> Option<u64> {
-        let left = self.store.get_fuel().unwrap_or(0);
-        left.checked_sub(FUEL_SPARE)
+    fn fuel_left(&mut self) -> Option<u64> {
+        let fuel = self.store.data().fuel;
+        u64::try_from(fuel.left(&mut self.store).ok()?).ok()
+    }
+
+    /// The memory's size now, which is its peak: no memory shrinks. 0 if there never was one.
+    fn memory_pages(&self) -> u32 {
+        let memory = self.store.data().memory;
+        let pages = memory.map_or(0, |memory| memory.size(&self.store));
+        // Within the limit, which is a u32.
+        pages as u32
     }
 
     pub(super) fn outcome(
@@ -143,14 +141,15 @@ impl<'a> Run<'a> {
             // A counter kept in a register is lost on a trap; this way every engine agrees.
             _ => bound.limits().fuel,
         };
-        let host = self.store.data_mut();
+        let memory_pages_peak = self.memory_pages();
+        let host = &mut self.store.data_mut().host;
         Outcome {
             capsule: bound.capsule().id(),
             terms: Arc::clone(bound.terms()),
             request: request.clone(),
             usage: Usage {
                 fuel,
-                memory_pages_peak: host.memory_pages_peak,
+                memory_pages_peak,
                 host_calls: host.calls,
             },
             diagnostics: Diagnostics {

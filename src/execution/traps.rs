@@ -10,25 +10,11 @@ use crate::outcome::{AbortCode, Ending, TrapCode};
 
 pub(super) fn ending(error: &Error, module: &[u8]) -> Ending {
     if let Some(exit) = error.downcast_ref::<Exit>() {
-        return of_exit(exit);
+        return exit.clone().into();
     }
     match error.downcast_ref::<Trap>() {
         Some(trap) => of_trap(*trap, || instruction(error, module)),
         None => Ending::Aborted(AbortCode::HostFailure),
-    }
-}
-
-fn of_exit(exit: &Exit) -> Ending {
-    match exit {
-        Exit::Abort => Ending::FailedByAbort,
-        Exit::Fail(message) => Ending::Failed(message.clone()),
-        Exit::HostFailure => Ending::Aborted(AbortCode::HostFailure),
-        Exit::MemoryRefused => Ending::Aborted(AbortCode::MemoryRefused),
-        Exit::OutOfFuel => Ending::OutOfFuel,
-        Exit::OutputTooLarge => Ending::OutputTooLarge,
-        Exit::TimeLimit => Ending::Aborted(AbortCode::TimeLimit),
-        Exit::TooManyCalls => Ending::TooManyCalls,
-        Exit::Trap(code) => Ending::Trapped(*code),
     }
 }
 

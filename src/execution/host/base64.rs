@@ -3,33 +3,10 @@
 use base64::Engine as _;
 use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use wasmtime::{Caller, Linker};
 
 use super::call::check_result;
-use super::{Call, Exit, Host, enter};
-use crate::capability::{ABI, HostFunction};
+use super::{Call, Exit};
 use crate::outcome::TrapCode;
-
-pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    use HostFunction as F;
-    type C<'a> = Caller<'a, Host>;
-    linker
-        .func_wrap(
-            ABI,
-            "base64_encode",
-            |c: C<'_>, ptr: u32, len: u32, flags: u32| {
-                enter(c, F::Base64Encode, |call| encode(call, ptr, len, flags))
-            },
-        )?
-        .func_wrap(
-            ABI,
-            "base64_decode",
-            |c: C<'_>, ptr: u32, len: u32, flags: u32| {
-                enter(c, F::Base64Decode, |call| decode(call, ptr, len, flags))
-            },
-        )?;
-    Ok(())
-}
 
 /// Flag 1 is the URL-safe alphabet, flag 2 no padding.
 static FORMS: [GeneralPurpose; 4] = [
@@ -58,18 +35,28 @@ fn form_of(flags: u32) -> Result<&'static GeneralPurpose, Exit> {
         .ok_or_else(|| TrapCode::InvalidArgument.into())
 }
 
-fn encode(call: &mut Call<'_>, ptr: u32, len: u32, flags: u32) -> Result<i32, Exit> {
+pub(in crate::execution) fn encode(
+    call: &mut Call<'_>,
+    ptr: u32,
+    len: u32,
+    flags: u32,
+) -> Result<i32, Exit> {
     let range = call.range(ptr, len.into())?;
     call.charge_bytes(range.len())?;
     let form = form_of(flags)?;
     let padded = flags & 2 == 0;
     let encoded = base64::encoded_len(range.len(), padded).unwrap_or(usize::MAX);
     check_result(encoded)?;
-    let text = form.encode(call.bytes(range));
+    let text = form.encode(&call.memory[range]);
     call.set_text(text)
 }
 
-fn decode(call: &mut Call<'_>, ptr: u32, len: u32, flags: u32) -> Result<i32, Exit> {
+pub(in crate::execution) fn decode(
+    call: &mut Call<'_>,
+    ptr: u32,
+    len: u32,
+    flags: u32,
+) -> Result<i32, Exit> {
     let range = call.text_range(ptr, len)?;
     call.charge_bytes(range.len())?;
     let form = form_of(flags)?;

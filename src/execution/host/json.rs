@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use wasmtime::{Caller, Linker};
-
-use super::{Call, Exit, Host, enter};
-use crate::capability::{ABI, HostFunction};
+use super::{Call, Exit};
 use crate::json::path::{Meter, Path, PathError, SelectError};
 use crate::json::text::format_number;
 use crate::json::{Document, Handle, Kind, NumberError};
@@ -15,63 +12,10 @@ use crate::rules::{
     WALK_PRICE,
 };
 
-pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    use HostFunction as F;
-    type C<'a> = Caller<'a, Host>;
-    linker
-        .func_wrap(ABI, "json_root", |c: C<'_>| enter(c, F::JsonRoot, root))?
-        .func_wrap(ABI, "json_type", |c: C<'_>, h: u32| {
-            enter(c, F::JsonType, |call| kind(call, h))
-        })?
-        .func_wrap(ABI, "json_len", |c: C<'_>, h: u32| {
-            enter(c, F::JsonLen, |call| len(call, h))
-        })?
-        .func_wrap(ABI, "json_get", |c: C<'_>, h: u32, ptr: u32, len: u32| {
-            enter(c, F::JsonGet, |call| get(call, h, ptr, len))
-        })?
-        .func_wrap(ABI, "json_at", |c: C<'_>, h: u32, i: u32| {
-            enter(c, F::JsonAt, |call| at(call, h, i))
-        })?
-        .func_wrap(ABI, "json_key", |c: C<'_>, h: u32, i: u32| {
-            enter(c, F::JsonKey, |call| key(call, h, i))
-        })?
-        .func_wrap(ABI, "json_raw", |c: C<'_>, h: u32| {
-            enter(c, F::JsonRaw, |call| raw(call, h))
-        })?
-        .func_wrap(ABI, "json_str", |c: C<'_>, h: u32| {
-            enter(c, F::JsonStr, |call| string(call, h))
-        })?
-        .func_wrap(ABI, "json_num", |c: C<'_>, h: u32| {
-            enter(c, F::JsonNum, |call| number(call, h))
-        })?
-        .func_wrap(ABI, "num_format", |c: C<'_>, number: f64| {
-            enter(c, F::NumFormat, |call| {
-                let text = format_number(number).ok_or(TrapCode::NotFinite)?;
-                call.set_text(text)
-            })
-        })?
-        .func_wrap(ABI, "num_parse", |c: C<'_>, ptr: u32, len: u32| {
-            enter(c, F::NumParse, |call| parse_number(call, ptr, len))
-        })?
-        .func_wrap(
-            ABI,
-            "json_path",
-            |c: C<'_>, doc: u32, doc_len: u32, path: u32, path_len: u32| {
-                enter(c, F::JsonPath, |call| {
-                    select(call, (doc, doc_len), (path, path_len))
-                })
-            },
-        )?;
-    Ok(())
-}
-
 /// The value that a capsule's number names.
 fn value(call: &mut Call<'_>, h: u32) -> Result<(Arc<Document>, Handle), Exit> {
-    let document = call
-        .host()
-        .document
-        .clone()
-        .ok_or(TrapCode::InvalidHandle)?;
+    let document = call.host.document.clone();
+    let document = document.ok_or(TrapCode::InvalidHandle)?;
     let handle = document.handle(h).ok_or(TrapCode::InvalidHandle)?;
     Ok((document, handle))
 }
@@ -81,22 +25,27 @@ fn shown(handle: Option<Handle>) -> i32 {
     handle.map_or(-1, |handle| handle.number() as i32)
 }
 
-fn root(call: &mut Call<'_>) -> Result<i32, Exit> {
-    Ok(shown(call.host().document.as_ref().map(|_| Handle::ROOT)))
+pub(in crate::execution) fn root(call: &mut Call<'_>) -> Result<i32, Exit> {
+    Ok(shown(call.host.document.as_ref().map(|_| Handle::ROOT)))
 }
 
-fn kind(call: &mut Call<'_>, h: u32) -> Result<i32, Exit> {
+pub(in crate::execution) fn kind(call: &mut Call<'_>, h: u32) -> Result<i32, Exit> {
     let (document, handle) = value(call, h)?;
     let kind = document.kind(handle).ok_or(TrapCode::InvalidHandle)?;
     Ok(kind as i32)
 }
 
-fn len(call: &mut Call<'_>, h: u32) -> Result<i32, Exit> {
+pub(in crate::execution) fn len(call: &mut Call<'_>, h: u32) -> Result<i32, Exit> {
     let (document, handle) = value(call, h)?;
     Ok(document.len(handle).map_or(-1, |len| len as i32))
 }
 
-fn get(call: &mut Call<'_>, h: u32, ptr: u32, len: u32) -> Result<i32, Exit> {
+pub(in crate::execution) fn get(
+    call: &mut Call<'_>,
+    h: u32,
+    ptr: u32,
+    len: u32,
+) -> Result<i32, Exit> {
     let range = call.text_range(ptr, len)?;
     let (document, handle) = value(call, h)?;
     call.charge_bytes(range.len())?;
@@ -105,12 +54,12 @@ fn get(call: &mut Call<'_>, h: u32, ptr: u32, len: u32) -> Result<i32, Exit> {
     Ok(shown(document.get(handle, &name)))
 }
 
-fn at(call: &mut Call<'_>, h: u32, i: u32) -> Result<i32, Exit> {
+pub(in crate::execution) fn at(call: &mut Call<'_>, h: u32, i: u32) -> Result<i32, Exit> {
     let (document, handle) = value(call, h)?;
     Ok(shown(document.at(handle, i as usize)))
 }
 
-fn key(call: &mut Call<'_>, h: u32, i: u32) -> Result<i32, Exit> {
+pub(in crate::execution) fn key(call: &mut Call<'_>, h: u32, i: u32) -> Result<i32, Exit> {
     let (document, handle) = value(call, h)?;
     call.charge_bytes(document.key_source_bytes(handle, i as usize))?;
     match document.key(handle, i as usize) {
@@ -119,13 +68,13 @@ fn key(call: &mut Call<'_>, h: u32, i: u32) -> Result<i32, Exit> {
     }
 }
 
-fn raw(call: &mut Call<'_>, h: u32) -> Result<i32, Exit> {
+pub(in crate::execution) fn raw(call: &mut Call<'_>, h: u32) -> Result<i32, Exit> {
     let (document, handle) = value(call, h)?;
     call.charge_bytes(document.raw_bytes(handle))?;
     call.set_text(document.raw(handle).to_owned())
 }
 
-fn string(call: &mut Call<'_>, h: u32) -> Result<i32, Exit> {
+pub(in crate::execution) fn string(call: &mut Call<'_>, h: u32) -> Result<i32, Exit> {
     let (document, handle) = value(call, h)?;
     call.charge_bytes(bytes_if(&document, handle, Kind::String))?;
     match document.string(handle) {
@@ -134,14 +83,23 @@ fn string(call: &mut Call<'_>, h: u32) -> Result<i32, Exit> {
     }
 }
 
-fn number(call: &mut Call<'_>, h: u32) -> Result<f64, Exit> {
+pub(in crate::execution) fn number(call: &mut Call<'_>, h: u32) -> Result<f64, Exit> {
     let (document, handle) = value(call, h)?;
     let bytes = bytes_if(&document, handle, Kind::Number);
     charge_number(call, bytes, bytes)?;
     Ok(document.number(handle).map_err(number_trap)?)
 }
 
-fn parse_number(call: &mut Call<'_>, ptr: u32, len: u32) -> Result<f64, Exit> {
+pub(in crate::execution) fn show_number(call: &mut Call<'_>, number: f64) -> Result<i32, Exit> {
+    let text = format_number(number).ok_or(TrapCode::NotFinite)?;
+    call.set_text(text)
+}
+
+pub(in crate::execution) fn parse_number(
+    call: &mut Call<'_>,
+    ptr: u32,
+    len: u32,
+) -> Result<f64, Exit> {
     let range = call.text_range(ptr, len)?;
     charge_number(call, range.len(), len as usize)?;
     let text = call.text(range)?;
@@ -172,16 +130,22 @@ fn bytes_if(document: &Document, handle: Handle, kind: Kind) -> usize {
     }
 }
 
-fn select(call: &mut Call<'_>, doc: (u32, u32), path: (u32, u32)) -> Result<i32, Exit> {
-    let given = match doc {
-        (_, 0) => None,
-        (ptr, len) => Some(call.text_range(ptr, len)?),
+pub(in crate::execution) fn select(
+    call: &mut Call<'_>,
+    doc: u32,
+    doc_len: u32,
+    path: u32,
+    path_len: u32,
+) -> Result<i32, Exit> {
+    let given = match doc_len {
+        0 => None,
+        len => Some(call.text_range(doc, len)?),
     };
-    let path = call.text_range(path.0, path.1)?;
+    let path = call.text_range(path, path_len)?;
     call.charge_bytes(given.as_ref().map_or(0, ExactSizeIterator::len))?;
     call.charge(path.len() as u64 * PATH_BYTE_FUEL)?;
     let document = match given {
-        None => call.host().document.clone(),
+        None => call.host.document.clone(),
         Some(range) => {
             let text: Arc<[u8]> = Arc::from(call.text(range)?.as_bytes());
             Document::parse(text).ok().map(Arc::new)

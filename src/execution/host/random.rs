@@ -3,10 +3,8 @@
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use tenzik_receipt::Seed;
-use wasmtime::{Caller, Linker};
 
-use super::{Call, Exit, Host, enter};
-use crate::capability::{ABI, HostFunction};
+use super::{Call, Exit};
 
 const BLOCK_BYTES: usize = 64;
 
@@ -41,27 +39,18 @@ impl Keystream {
     }
 }
 
-pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    linker.func_wrap(
-        ABI,
-        "random_bytes",
-        |c: Caller<'_, Host>, ptr: u32, len: u32| {
-            enter(c, HostFunction::RandomBytes, |call| {
-                random_bytes(call, ptr, len)
-            })
-        },
-    )?;
-    Ok(())
-}
-
-fn random_bytes(call: &mut Call<'_>, ptr: u32, len: u32) -> Result<(), Exit> {
+pub(in crate::execution) fn random_bytes(
+    call: &mut Call<'_>,
+    ptr: u32,
+    len: u32,
+) -> Result<(), Exit> {
     let range = call.range(ptr, len.into())?;
     call.charge_bytes(range.len())?;
-    let (memory, host) = call.memory.data_and_store_mut(&mut call.caller);
-    let seed = &host.seed;
-    host.keystream
+    let seed = &call.host.seed;
+    call.host
+        .keystream
         .get_or_insert_with(|| Box::new(Keystream::new(seed)))
-        .fill(&mut memory[range]);
+        .fill(&mut call.memory[range]);
     Ok(())
 }
 

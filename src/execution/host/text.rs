@@ -2,8 +2,21 @@
 //!
 //! Enters: little-endian code units. Leaves: UTF-8, or the other way about. Refuses: lone surrogates.
 
+use std::borrow::Cow;
+
 use super::Exit;
 use crate::outcome::TrapCode;
+use crate::validation::TextEncoding;
+
+/// The text of bytes in a capsule's memory.
+pub(super) fn of_capsule(bytes: &[u8], encoding: TextEncoding) -> Result<Cow<'_, str>, Exit> {
+    match encoding {
+        TextEncoding::Utf8 => std::str::from_utf8(bytes)
+            .map(Cow::Borrowed)
+            .map_err(|_| TrapCode::InvalidText.into()),
+        TextEncoding::Utf16 => from_utf16(bytes).map(Cow::Owned),
+    }
+}
 
 /// The text of little-endian code units.
 pub(super) fn from_utf16(bytes: &[u8]) -> Result<String, Exit> {

@@ -1,0 +1,71 @@
+//! What a run on wasmtime carries beside its [`Host`]: where its memory is, and where its fuel is counted.
+//!
+//! Enters: a host. Leaves: the data of a store. Refuses: nothing; a fuel that cannot be read is a failure of the host.
+
+mod link;
+
+use wasmtime::{AsContextMut, Global, Memory, Val};
+
+use super::host::{Exit, Host};
+
+pub(super) use link::link;
+
+/// Fuel that the engine has beyond the limit, so that none left means too much used.
+///
+/// The engine looks at its counter where functions and loops begin, not where they end, and stops already at zero there.
+/// Without this a run could use more than its limit unseen, or be stopped with exactly its limit used.
+const FUEL_SPARE: u64 = 1;
+
+/// The data of a store.
+pub(super) struct State {
+    pub(super) host: Host,
+    /// Set once there is an instance, which is before anything of the capsule runs.
+    pub(super) memory: Option<Memory>,
+    pub(super) fuel: Fuel,
+}
+
+impl State {
+    pub(super) const fn new(host: Host) -> Self {
+        Self {
+            host,
+            memory: None,
+            fuel: Fuel::Engine,
+        }
+    }
+}
+
+/// Where the fuel is counted.
+#[derive(Clone, Copy)]
+pub(super) enum Fuel {
+    /// By the engine itself.
+    Engine,
+    /// By the module, in this global: a mutable `i64`, below zero where more was used than there was.
+    #[allow(dead_code, reason = "for modules that count for themselves")]
+    Global(Global),
+}
+
+impl Fuel {
+    /// The fuel that is left; below zero if more was used than there was.
+    pub(super) fn left(self, mut store: impl AsContextMut) -> Result<i64, Exit> {
+        match self {
+            Self::Engine => {
+                let left = store.as_context().get_fuel();
+                let left = left
+                    .map_err(|_| Exit::HostFailure)?
+                    .checked_signed_diff(FUEL_SPARE);
+                left.ok_or(Exit::HostFailure)
+            }
+            Self::Global(global) => global.get(&mut store).i64().ok_or(Exit::HostFailure),
+        }
+    }
+
+    /// Sets the fuel that is left.
+    pub(super) fn set(self, mut store: impl AsContextMut, left: u64) -> Result<(), Exit> {
+        let set = match self {
+            Self::Engine => store.as_context_mut().set_fuel(left + FUEL_SPARE),
+            // A limit is below 2^53.
+            Self::Global(global) => global.set(&mut store, Val::I64(left.cast_signed())),
+        };
+        set.map_err(|_| Exit::HostFailure)
+    }
+}
