@@ -8,6 +8,7 @@
 //! clock and the only seed are the request's. The wall clock stops a run that overstays, and such a run is `aborted`.
 
 pub(crate) mod cache;
+mod compiled;
 mod engine;
 mod host;
 mod memory;
@@ -22,19 +23,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tenzik_receipt::InputType;
-use wasmtime::{Engine, InstancePre, Linker, Module, ModuleExport};
+use wasmtime::{Engine, Linker};
 
 use crate::capability::{Capability, HostFunction};
 use crate::config::{RuntimeConfig, SecurityConfig};
 use crate::json::{Document, JsonError};
 use crate::outcome::{Outcome, Request};
-use crate::rules::startup_fuel;
+use crate::rules::{Metering, startup_fuel};
 use crate::sandbox::BoundCapsule;
 use crate::validation::ValidatedCapsule;
 
 pub use engine::{ENGINE_VERSION, EngineError};
 
 use cache::Cache;
+use compiled::Compiled;
 use native::State;
 use run::Run;
 use slots::Slots;
@@ -93,17 +95,7 @@ pub struct Executor {
     slots: Slots,
     input_bytes_max: u32,
     debugging: bool,
-}
-
-/// A compiled capsule with its imports resolved.
-struct Compiled {
-    instance: InstancePre<State>,
-    memory: ModuleExport,
-    run: ModuleExport,
-    start: Option<ModuleExport>,
-    /// The module as it was compiled, to see which instruction trapped.
-    module: Vec<u8>,
-    code_shift: i64,
+    metering: Metering,
 }
 
 impl Executor {
@@ -112,7 +104,16 @@ impl Executor {
     /// # Errors
     /// [`EngineError`], for instance if the system has no address space for so many instances.
     pub fn new(security: &SecurityConfig, runtime: &RuntimeConfig) -> Result<Self, EngineError> {
-        let engine = engine::engine(runtime, security.limits_max.memory_pages)?;
+        Self::with_metering(security, runtime, Metering::default())
+    }
+
+    /// Sets up an engine that counts as it did for receipts of old.
+    pub(crate) fn with_metering(
+        security: &SecurityConfig,
+        runtime: &RuntimeConfig,
+        metering: Metering,
+    ) -> Result<Self, EngineError> {
+        let engine = engine::engine(runtime, security.limits_max.memory_pages, metering)?;
         let mut linker = Linker::new(&engine);
         native::link(&mut linker).map_err(|error| EngineError {
             reason: format!("{error:#}"),
@@ -124,6 +125,7 @@ impl Executor {
             slots: Slots::new(runtime.instances_max.max(1)),
             input_bytes_max: security.input_bytes_max,
             debugging: security.enable_debugging,
+            metering,
         })
     }
 
@@ -187,7 +189,7 @@ impl Executor {
     fn compiled(&self, capsule: &ValidatedCapsule) -> Result<Arc<Compiled>, ExecuteError> {
         let compiled = self
             .compiled
-            .get_or_make(capsule.id(), || self.compile(capsule.bytes()));
+            .get_or_make(capsule.id(), || self.compile(capsule));
         if compiled.is_err() {
             // Validation has accepted it, so this may be the system's doing, and pass.
             self.compiled.forget_if(capsule.id(), Result::is_err);
@@ -196,8 +198,8 @@ impl Executor {
     }
 
     /// Compiles; a panic of the compiler is an error like any other.
-    fn compile(&self, bytes: &[u8]) -> Result<Arc<Compiled>, ExecuteError> {
-        let compiled = catch_unwind(AssertUnwindSafe(|| Compiled::new(self, bytes)));
+    fn compile(&self, capsule: &ValidatedCapsule) -> Result<Arc<Compiled>, ExecuteError> {
+        let compiled = catch_unwind(AssertUnwindSafe(|| Compiled::new(self, capsule)));
         let refused = |reason: String| ExecuteError::Compile {
             reason: reason.chars().take(200).collect(),
         };
@@ -212,29 +214,4 @@ impl Executor {
 fn looks_into_input(function: &HostFunction) -> bool {
     let numbers = matches!(function, HostFunction::NumFormat | HostFunction::NumParse);
     function.import().capability == Some(Capability::Json) && !numbers
-}
-
-impl Compiled {
-    fn new(executor: &Executor, capsule: &[u8]) -> wasmtime::Result<Self> {
-        let startable = start::startable(capsule)?;
-        let module = Module::new(&executor.engine, &startable.bytes)?;
-        let export = |name| {
-            module
-                .get_export_index(name)
-                .ok_or_else(|| wasmtime::Error::msg("an export is missing"))
-        };
-        Ok(Self {
-            memory: export("memory")?,
-            run: export("run")?,
-            start: module.get_export_index(start::START_EXPORT),
-            instance: executor.linker.instantiate_pre(&module)?,
-            code_shift: startable.shift,
-            module: startable.bytes.into_owned(),
-        })
-    }
-
-    /// The offset in the capsule of an offset in the compiled module.
-    fn capsule_offset(&self, offset: usize) -> Option<usize> {
-        usize::try_from(i64::try_from(offset).ok()? - self.code_shift).ok()
-    }
 }

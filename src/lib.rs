@@ -104,6 +104,7 @@ pub mod config;
 pub mod execution;
 pub mod json;
 pub mod limits;
+pub mod metering;
 pub mod outcome;
 pub mod pipeline;
 pub mod receipts;

@@ -6,15 +6,20 @@
 
 use tenzik_receipt::{Int, Label, WasmLimits};
 
+use crate::rules::Metering;
+
 /// The bytes of a WebAssembly memory page.
 pub const PAGE_BYTES: u64 = 65_536;
 
 /// The most pages of a 32-bit memory.
 const MEMORY_PAGES_MAX: u64 = 65_536;
 
-/// The native stack of a capsule's run, in bytes: fixed, because the engine's own metering cannot
-/// bound depth in portable units. A run that needs more is `aborted`.
+/// The native stack of a run under the engine's own metering, in bytes: it has no portable units. A run that needs
+/// more is `aborted`.
 pub const NATIVE_STACK_BYTES: u32 = 512 * 1024;
+
+/// The stack of a run, in units of the metering.
+pub const STACK_UNITS_MAX: u32 = 32_768;
 
 /// Limits as a caller asks for them; `None` is the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,14 +118,14 @@ impl Limits {
         Ok(self)
     }
 
-    /// The limits that are part of a claim.
-    pub fn claimed(&self) -> WasmLimits {
+    /// The limits that are part of a claim, the stack in the metering's units.
+    pub fn claimed(&self, metering: Metering) -> WasmLimits {
         WasmLimits {
             fuel: saturating(self.fuel),
             host_calls: self.host_calls.into(),
             memory_pages: self.memory_pages.into(),
             output_bytes: self.output_bytes.into(),
-            stack: NATIVE_STACK_BYTES.into(),
+            stack: metering.stack().into(),
         }
     }
 

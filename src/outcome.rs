@@ -173,6 +173,8 @@ pub enum Ending {
     Ok(Vec<u8>),
     /// The fuel limit was reached.
     OutOfFuel,
+    /// The stack limit was reached.
+    OutOfStack,
     /// The output limit was reached.
     OutputTooLarge,
     /// The host-call limit was reached.
@@ -190,6 +192,7 @@ impl Ending {
             Self::InvalidOutput => Status::InvalidOutput,
             Self::Ok(_) => Status::Ok,
             Self::OutOfFuel => Status::OutOfFuel,
+            Self::OutOfStack => Status::OutOfStack,
             Self::OutputTooLarge => Status::OutputTooLarge,
             Self::TooManyCalls => Status::TooManyCalls,
             Self::Trapped(_) => Status::Trapped,

@@ -17,9 +17,8 @@ use tenzik_receipt::{
 };
 
 use crate::capability::ABI;
-use crate::limits::{NATIVE_STACK_BYTES, label, saturating};
+use crate::limits::{label, saturating};
 use crate::outcome::{Ending, Outcome, Request};
-use crate::rules::{METERING, rules};
 use crate::sandbox::BoundTerms;
 
 /// The engine as a receipt's advisory part names it.
@@ -176,10 +175,10 @@ pub(crate) fn wasm_request(
         grants: terms.grant_labels.clone(),
         input: bytes(&request.input, PrivateMember::Input, secret),
         input_type: request.input_type,
-        limits: terms.limits.claimed(),
-        metering: label(METERING),
+        limits: terms.limits.claimed(terms.metering),
+        metering: label(terms.metering.label()),
         policy: terms.policy,
-        rules: rules(),
+        rules: terms.metering.rules(),
         seed: value(request.seed, PrivateMember::Seed, secret),
     }
 }
@@ -236,6 +235,7 @@ fn detail(ending: &Ending) -> Option<Detail> {
         Ending::InvalidOutput
         | Ending::Ok(_)
         | Ending::OutOfFuel
+        | Ending::OutOfStack
         | Ending::OutputTooLarge
         | Ending::TooManyCalls => return None,
     };
@@ -284,7 +284,7 @@ fn enforced(outcome: &Outcome, private: bool) -> Vec<Enforcement> {
         observed: observed(limit).map(saturating),
     };
     let (asked, applied) = (outcome.terms.asked.named(), outcome.terms.limits.named());
-    let stack = entry("stack_bytes", None, NATIVE_STACK_BYTES.into());
+    let stack = entry("stack", None, outcome.terms.metering.stack().into());
     asked
         .into_iter()
         .zip(applied)

@@ -9,17 +9,17 @@
 //! not asked here; see [`verify`](tenzik_receipt::verify()).
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tenzik_receipt::{Blake3, Claim, Disclosed, PrivateMember, RunSecret, Seed, Status, WasmClaim};
 
 use crate::capability::{ABI, Grants, UnknownCapability};
 use crate::config::{Allocation, RuntimeConfig, SecurityConfig};
 use crate::execution::{EngineError, ExecuteError, Executor};
-use crate::limits::{Limits, LimitsAsked, NATIVE_STACK_BYTES};
+use crate::limits::{Limits, LimitsAsked};
 use crate::outcome::{Outcome, Request};
 use crate::receipts::wasm_claim;
-use crate::rules::{METERING, rules};
+use crate::rules::Metering;
 use crate::sandbox::{BindError, Sandbox, Terms};
 use crate::validation::{Rejection, ValidationConfig, validate};
 
@@ -76,6 +76,12 @@ pub enum ReplayError {
     /// The capsule cannot be bound to the claim's terms.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// There is no engine to be had for the claim's metering.
+    #[error("{reason}")]
+    Engine {
+        /// Why.
+        reason: String,
+    },
     /// The capsule or the input cannot be run.
     #[error(transparent)]
     Execute(#[from] ExecuteError),
@@ -124,9 +130,16 @@ const OUTPUT_BYTES_MAX: u32 = 64 * 1024 * 1024;
 
 /// Re-runs claims. Nothing of the host's own policy goes into a replay but its patience.
 pub struct Replayer {
+    module: Engine,
+    /// Set up when the first receipt of old comes.
+    engine_fuel: OnceLock<Engine>,
+    time_ms_max: u32,
+}
+
+/// What runs the claims of one metering.
+struct Engine {
     executor: Executor,
     sandbox: Sandbox,
-    time_ms_max: u32,
 }
 
 impl Replayer {
@@ -135,29 +148,25 @@ impl Replayer {
     /// # Errors
     /// [`EngineError`] if there is no engine to be had.
     pub fn new(time_ms_max: u32) -> Result<Self, EngineError> {
-        let security = SecurityConfig {
-            allowed_capabilities: Grants::all(),
-            capsule_bytes_max: BYTES_MAX,
-            input_bytes_max: BYTES_MAX,
-            limits_max: Limits {
-                fuel: u64::MAX,
-                host_calls: u32::MAX - 1,
-                memory_pages: MEMORY_PAGES_MAX,
-                output_bytes: OUTPUT_BYTES_MAX,
-                time_ms: u32::MAX,
-            },
-            ..SecurityConfig::default()
-        };
-        // A pool would set aside the largest memory for each slot; a replay is seldom enough to map its own.
-        let runtime = RuntimeConfig {
-            allocation: Allocation::OnDemand,
-            ..RuntimeConfig::default()
-        };
         Ok(Self {
-            executor: Executor::new(&security, &runtime)?,
-            sandbox: Sandbox::new(&security, &runtime),
+            module: Engine::new(Metering::Module)?,
+            engine_fuel: OnceLock::new(),
             time_ms_max,
         })
+    }
+
+    fn engine(&self, metering: Metering) -> Result<&Engine, ReplayError> {
+        if metering == Metering::Module {
+            return Ok(&self.module);
+        }
+        if let Some(engine) = self.engine_fuel.get() {
+            return Ok(engine);
+        }
+        // Two at once may both set one up; the later is dropped.
+        let engine = Engine::new(metering).map_err(|error| ReplayError::Engine {
+            reason: error.to_string(),
+        })?;
+        Ok(self.engine_fuel.get_or_init(|| engine))
     }
 
     /// Runs a claim again and compares.
@@ -166,9 +175,9 @@ impl Replayer {
     /// [`ReplayError`] if there is nothing to compare.
     pub fn replay(&self, claim: &Claim, evidence: &Evidence<'_>) -> Result<Replay, ReplayError> {
         let claim = replayable(claim)?;
-        known(claim)?;
+        let engine = self.engine(known(claim)?)?;
         let request = request(claim, evidence)?;
-        let outcome = self.run(claim, evidence, &request)?;
+        let outcome = self.run(engine, claim, evidence, &request)?;
         if outcome.status() == Status::Aborted {
             return Err(ReplayError::Aborted);
         }
@@ -180,6 +189,7 @@ impl Replayer {
 
     fn run(
         &self,
+        engine: &Engine,
         claim: &WasmClaim,
         evidence: &Evidence<'_>,
         request: &Request,
@@ -188,8 +198,8 @@ impl Replayer {
             capsule_bytes_max: BYTES_MAX,
         };
         let capsule = validate(evidence.capsule, &config).map_err(Arc::new)?;
-        let bound = self.sandbox.bind(capsule, &self.terms(claim)?)?;
-        Ok(self.executor.execute(&bound, request)?)
+        let bound = engine.sandbox.bind(capsule, &self.terms(claim)?)?;
+        Ok(engine.executor.execute(&bound, request)?)
     }
 
     fn terms(&self, claim: &WasmClaim) -> Result<Terms, ReplayError> {
@@ -214,6 +224,33 @@ impl Replayer {
     }
 }
 
+impl Engine {
+    fn new(metering: Metering) -> Result<Self, EngineError> {
+        let security = SecurityConfig {
+            allowed_capabilities: Grants::all(),
+            capsule_bytes_max: BYTES_MAX,
+            input_bytes_max: BYTES_MAX,
+            limits_max: Limits {
+                fuel: u64::MAX,
+                host_calls: u32::MAX - 1,
+                memory_pages: MEMORY_PAGES_MAX,
+                output_bytes: OUTPUT_BYTES_MAX,
+                time_ms: u32::MAX,
+            },
+            ..SecurityConfig::default()
+        };
+        // A pool would set aside the largest memory for each slot; a replay is seldom enough to map its own.
+        let runtime = RuntimeConfig {
+            allocation: Allocation::OnDemand,
+            ..RuntimeConfig::default()
+        };
+        Ok(Self {
+            executor: Executor::with_metering(&security, &runtime, metering)?,
+            sandbox: Sandbox::new(&security, &runtime).with_metering(metering),
+        })
+    }
+}
+
 fn replayable(claim: &Claim) -> Result<&WasmClaim, ReplayError> {
     match claim {
         Claim::Wasm(wasm) if claim.is_replayable() => Ok(wasm),
@@ -229,7 +266,8 @@ pub fn is_known(claim: &WasmClaim) -> bool {
     known(claim).is_ok()
 }
 
-fn known(claim: &WasmClaim) -> Result<(), ReplayError> {
+/// The metering of a claim whose tables this engine has.
+fn known(claim: &WasmClaim) -> Result<Metering, ReplayError> {
     let check = |member, claimed: String, known: String| {
         if claimed == known {
             return Ok(());
@@ -241,10 +279,23 @@ fn known(claim: &WasmClaim) -> Result<(), ReplayError> {
         })
     };
     check("abi", claim.abi.to_string(), ABI.to_owned())?;
-    check("metering", claim.metering.to_string(), METERING.to_owned())?;
-    check("rules", claim.rules.to_string(), rules().to_string())?;
+    let label = claim.metering.to_string();
+    let metering = Metering::ALL.into_iter().find(|one| one.label() == label);
+    let Some(metering) = metering else {
+        return Err(ReplayError::Unknown {
+            member: "metering",
+            claimed: label,
+            known: Metering::ALL.map(Metering::label).join(" and "),
+        });
+    };
+    check(
+        "rules",
+        claim.rules.to_string(),
+        metering.rules().to_string(),
+    )?;
     let stack = claim.limits.stack.to_string();
-    check("limits.stack", stack, NATIVE_STACK_BYTES.to_string())
+    check("limits.stack", stack, metering.stack().to_string())?;
+    Ok(metering)
 }
 
 /// The request of the claim, from what was given; what was given must be what the claim commits to.

@@ -11,14 +11,57 @@ use std::sync::LazyLock;
 use tenzik_receipt::{Blake3, InputType};
 
 use crate::json::path::WalkPrice;
+use crate::limits::{NATIVE_STACK_BYTES, STACK_UNITS_MAX};
+use crate::metering::METERING;
 use crate::outcome::Request;
 use crate::validation::ValidatedCapsule;
 
 /// The rules as a file: what the digest is over.
 pub const RULES_FILE: &[u8] = include_bytes!("../docs/rules.json");
 
-/// Whose units fuel and stack are in: this engine's own, so a re-run needs this very engine.
-pub const METERING: &str = "engine:wasmtime/48.0.8";
+/// The same file as it was while the engine counted the fuel.
+const RULES_FILE_ENGINE_FUEL: &[u8] = include_bytes!("../docs/rules-engine-fuel.json");
+
+/// Whose units fuel and stack are in, and under which tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Metering {
+    /// wasmtime's own, so a re-run needs this very engine. No new receipt has it.
+    EngineFuel,
+    /// The module's own, the same in any engine.
+    #[default]
+    Module,
+}
+
+impl Metering {
+    /// All that can be run again.
+    pub const ALL: [Self; 2] = [Self::Module, Self::EngineFuel];
+
+    /// The name in a claim.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::EngineFuel => "engine:wasmtime/48.0.8",
+            Self::Module => METERING,
+        }
+    }
+
+    /// The digest of its tables.
+    pub fn rules(self) -> Blake3 {
+        static ENGINE_FUEL: LazyLock<Blake3> = LazyLock::new(|| Blake3::of(RULES_FILE_ENGINE_FUEL));
+        match self {
+            Self::EngineFuel => *ENGINE_FUEL,
+            Self::Module => rules(),
+        }
+    }
+
+    /// The stack that a run has, in its units.
+    pub const fn stack(self) -> u32 {
+        match self {
+            Self::EngineFuel => NATIVE_STACK_BYTES,
+            Self::Module => STACK_UNITS_MAX,
+        }
+    }
+}
 
 /// The most bytes of UTF-8 in the result buffer.
 pub const RESULT_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -127,6 +170,30 @@ mod tests {
         Value::Object(table)
     }
 
+    fn metering() -> Value {
+        use crate::metering::table::{
+            BULK_SHIFT, ENTRY, FRAME, GROW_PAGE, OPERATOR, OPERATORS, OPERATORS_FC,
+        };
+        let operators = (0_u32..)
+            .zip(OPERATORS)
+            .filter(|(_, cost)| *cost != OPERATOR)
+            .map(|(opcode, cost)| (format!("0x{opcode:02x}"), json!(cost)));
+        let prefixed = (0_u32..)
+            .zip(OPERATORS_FC)
+            .map(|(number, cost)| (number.to_string(), json!(cost)));
+        json!({
+            "name": METERING,
+            "bulk_shift": BULK_SHIFT,
+            "entry": ENTRY,
+            "frame": FRAME,
+            "grow_page": GROW_PAGE,
+            "operator": OPERATOR,
+            "operators": operators.collect::<serde_json::Map<_, _>>(),
+            "operators_fc": prefixed.collect::<serde_json::Map<_, _>>(),
+            "stack_max": STACK_UNITS_MAX,
+        })
+    }
+
     fn table() -> Value {
         let counts = COUNT_LIMITS
             .iter()
@@ -143,6 +210,7 @@ mod tests {
                 "source_byte": WALK_PRICE.source_byte,
             },
             "json_get_member": MEMBER_FUEL,
+            "metering": metering(),
             "long_number": { "above_characters": SHORT_NUMBER_CHARACTERS, "fuel": LONG_NUMBER_FUEL },
             "json_output_byte": OUTPUT_BYTE_FUEL,
             "startup": {
@@ -190,7 +258,10 @@ mod tests {
 
     #[test]
     fn the_metering_names_the_engine_that_is_linked() {
-        assert_eq!(METERING, format!("engine:wasmtime/{ENGINE_VERSION}"));
+        assert_eq!(
+            Metering::EngineFuel.label(),
+            format!("engine:wasmtime/{ENGINE_VERSION}")
+        );
         let advisory = crate::receipts::ENGINE;
         assert_eq!(advisory.as_str(), format!("wasmtime {ENGINE_VERSION}"));
         let lock = include_str!("../Cargo.lock");

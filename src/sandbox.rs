@@ -13,6 +13,7 @@ use tenzik_receipt::{Blake3, Label, Sorted};
 use crate::capability::{Capability, Grants, HostFunction};
 use crate::config::{RuntimeConfig, SecurityConfig};
 use crate::limits::{LimitRefused, Limits, LimitsAsked, label};
+use crate::rules::Metering;
 use crate::validation::ValidatedCapsule;
 
 /// What a caller asks for, beside the input.
@@ -102,6 +103,7 @@ pub struct Sandbox {
     allowed: Grants,
     ceilings: Limits,
     defaults: Limits,
+    metering: Metering,
 }
 
 /// A capsule with all it may do. Made by [`Sandbox::bind`] alone.
@@ -125,6 +127,8 @@ pub struct BoundTerms {
     pub limits: Limits,
     /// The policy's digest.
     pub policy: Option<Blake3>,
+    /// Whose units fuel and stack are in.
+    pub metering: Metering,
 }
 
 impl Sandbox {
@@ -135,7 +139,14 @@ impl Sandbox {
             ceilings: security.limits_max,
             // What nobody asked for is not refused for being too much.
             defaults: runtime.limits.at_most(&security.limits_max),
+            metering: Metering::default(),
         }
+    }
+
+    /// The same for another metering.
+    pub(crate) const fn with_metering(mut self, metering: Metering) -> Self {
+        self.metering = metering;
+        self
     }
 
     /// The terms with defaults filled in and grants cut to what is allowed. Refuses nothing: a refused
@@ -148,6 +159,7 @@ impl Sandbox {
             asked: terms.limits,
             limits: self.defaults.with(&terms.limits),
             policy: terms.policy,
+            metering: self.metering,
         }
     }
 

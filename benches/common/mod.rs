@@ -1,5 +1,7 @@
 //! What the benches share: a table of ratios, each of two figures of the same run.
 
+#![allow(dead_code, reason = "each bench uses its own part")]
+
 use std::fs;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -46,7 +48,7 @@ impl Table {
     }
 
     /// The median that Criterion wrote for a bench of this run; an older one is another run's.
-    fn median_ns(&self, id: &str) -> Option<f64> {
+    pub(crate) fn median_ns(&self, id: &str) -> Option<f64> {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
             || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target")),
             PathBuf::from,

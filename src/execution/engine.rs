@@ -14,6 +14,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllo
 
 use crate::config::{Allocation, RuntimeConfig};
 use crate::limits::{NATIVE_STACK_BYTES, PAGE_BYTES};
+use crate::rules::Metering;
 
 /// The engine and its version, as a receipt's advisory part and its metering name it.
 ///
@@ -43,18 +44,28 @@ const IMAGE_BYTES_MAX: u64 = 256 * 1024;
 /// The most table slots of a module; validation allows fewer.
 pub(crate) const TABLE_SLOTS_MAX: usize = 10_000;
 
+/// Native stack for a metered module: 32 bytes a unit of the metering. The dearest frames that were found take less, see
+/// `tests/runs/depth.rs`.
+const NATIVE_STACK_BYTES_METERED: usize = 1024 * 1024;
+
 pub(super) fn engine(
     runtime: &RuntimeConfig,
     memory_pages_max: u32,
+    metering: Metering,
 ) -> Result<Engine, EngineError> {
     let mut config = Config::new();
+    // A module that counts for itself has canonical NaNs too.
+    let engine_counts = metering == Metering::EngineFuel;
     config
-        .consume_fuel(true)
+        .consume_fuel(engine_counts)
+        .cranelift_nan_canonicalization(engine_counts)
         .epoch_interruption(true)
-        .cranelift_nan_canonicalization(true)
         .cranelift_opt_level(OptLevel::Speed)
         .memory_guaranteed_dense_image_size(IMAGE_BYTES_MAX)
-        .max_wasm_stack(NATIVE_STACK_BYTES as usize)
+        .max_wasm_stack(match metering {
+            Metering::EngineFuel => NATIVE_STACK_BYTES as usize,
+            Metering::Module => NATIVE_STACK_BYTES_METERED,
+        })
         // The one frame tells which instruction trapped.
         .wasm_backtrace_max_frames(NonZeroUsize::new(1));
     config.target(TARGET).map_err(failed)?;

@@ -57,7 +57,7 @@ mod tests {
             State::new(host).memory_grow_failed(wasmtime::Error::msg("the system has no memory"));
         let error = answer.expect_err("the run goes on");
         assert_eq!(
-            traps::ending(&error, &[]),
+            traps::ending_unmetered(&error, &[]),
             Ending::Aborted(AbortCode::MemoryRefused)
         );
     }

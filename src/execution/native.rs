@@ -40,7 +40,6 @@ pub(super) enum Fuel {
     /// By the engine itself.
     Engine,
     /// By the module, in this global: a mutable `i64`, below zero where more was used than there was.
-    #[allow(dead_code, reason = "for modules that count for themselves")]
     Global(Global),
 }
 

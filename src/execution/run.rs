@@ -6,12 +6,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wasmtime::{Func, Instance, ModuleExport, Store, UpdateDeadline};
+use wasmtime::{Extern, Func, Global, Instance, ModuleExport, Store, UpdateDeadline, Val};
 
+use super::compiled::{Compiled, Counters};
 use super::host::{Exit, Host};
 use super::native::{Fuel, State};
-use super::{Compiled, Executor, traps};
+use super::{Executor, traps};
 use crate::json::Document;
+use crate::metering;
 use crate::outcome::{Diagnostics, Ending, Outcome, Request, Usage};
 use crate::rules::{output_fuel, startup_fuel};
 use crate::sandbox::BoundCapsule;
@@ -19,9 +21,11 @@ use crate::sandbox::BoundCapsule;
 /// A run that is under way.
 pub(super) struct Run<'a> {
     compiled: &'a Compiled,
+    bound: &'a BoundCapsule,
     store: Store<State>,
-    returns_code: bool,
     startup_fuel: u64,
+    /// Where a metered module says why it trapped.
+    reason: Option<Global>,
     trap_offset: Option<usize>,
 }
 
@@ -39,7 +43,9 @@ impl<'a> Run<'a> {
         let mut host = Host::new(request, document, capsule.text(), limits, deadline);
         host.debugging = executor.debugging;
         let mut store = Store::new(&executor.engine, State::new(host));
-        store.limiter(|state| state);
+        if matches!(compiled.counters, Counters::Engine { .. }) {
+            store.limiter(|state| state);
+        }
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|context| {
             if Instant::now() >= context.data().host.deadline {
@@ -49,8 +55,9 @@ impl<'a> Run<'a> {
         });
         Self {
             compiled,
+            bound,
             store,
-            returns_code: capsule.run_returns_code(),
+            reason: None,
             startup_fuel: startup_fuel(capsule, request),
             trap_offset: None,
         }
@@ -62,9 +69,23 @@ impl<'a> Run<'a> {
             Ok(0) => self.finish(),
             Ok(code) => Ending::Exited(code),
             Err(error) => {
-                let offset = traps::offset(&error);
-                self.trap_offset = offset.and_then(|offset| self.compiled.capsule_offset(offset));
-                traps::ending(&error, &self.compiled.module)
+                if self.store.data().host.debugging {
+                    let capsule = self.bound.capsule();
+                    self.trap_offset = self.compiled.trap_offset(capsule, &error);
+                }
+                self.ending_of(&error)
+            }
+        }
+    }
+
+    fn ending_of(&mut self, error: &wasmtime::Error) -> Ending {
+        match &self.compiled.counters {
+            Counters::Engine { module, .. } => traps::ending_unmetered(error, module),
+            Counters::Module { .. } => {
+                let reason = self
+                    .reason
+                    .and_then(|global| global.get(&mut self.store).i32());
+                traps::ending_metered(error, reason.and_then(metering::Exit::of))
             }
         }
     }
@@ -85,12 +106,16 @@ impl<'a> Run<'a> {
     fn call(&mut self) -> wasmtime::Result<i32> {
         let fuel = self.store.data().host.limits.fuel;
         let left = fuel.checked_sub(self.startup_fuel).ok_or(Exit::OutOfFuel)?;
-        // Setting up is paid for already. What the engine counts for it is the engine's and the system's business.
-        self.store.set_fuel(u64::MAX)?;
+        if matches!(self.compiled.counters, Counters::Engine { .. }) {
+            // Setting up is paid for already. What the engine counts for it is the engine's and the system's business.
+            self.store.set_fuel(u64::MAX)?;
+        }
         let instance = self.compiled.instance.instantiate(&mut self.store)?;
         let memory = instance.get_module_export(&mut self.store, &self.compiled.memory);
-        self.store.data_mut().memory = memory.and_then(wasmtime::Extern::into_memory);
-        Fuel::Engine.set(&mut self.store, left)?;
+        self.store.data_mut().memory = memory.and_then(Extern::into_memory);
+        self.store.data_mut().fuel = self.counters(&instance)?;
+        let fuel = self.store.data().fuel;
+        fuel.set(&mut self.store, left)?;
         if let Some(start) = &self.compiled.start {
             let start = self.function(&instance, start)?;
             start
@@ -98,7 +123,7 @@ impl<'a> Run<'a> {
                 .call(&mut self.store, ())?;
         }
         let run = self.function(&instance, &self.compiled.run)?;
-        if self.returns_code {
+        if self.bound.capsule().run_returns_code() {
             return run.typed::<(), i32>(&self.store)?.call(&mut self.store, ());
         }
         run.typed::<(), ()>(&self.store)?
@@ -106,10 +131,35 @@ impl<'a> Run<'a> {
         Ok(0)
     }
 
+    /// Finds the module's globals, and sets those that hold limits. Its stack is what it begins with.
+    fn counters(&mut self, instance: &Instance) -> Result<Fuel, Exit> {
+        let Counters::Module { fuel, exit, pages } = &self.compiled.counters else {
+            return Ok(Fuel::Engine);
+        };
+        self.reason = Some(self.global(instance, exit)?);
+        if let Some(pages) = pages {
+            let capsule = self.bound.capsule();
+            let declared = capsule.memory_pages_max().unwrap_or(u32::MAX);
+            let limit = self.bound.limits().memory_pages.min(declared);
+            let pages = self.global(instance, pages)?;
+            pages
+                .set(&mut self.store, Val::I64(limit.into()))
+                .map_err(|_| Exit::HostFailure)?;
+        }
+        Ok(Fuel::Global(self.global(instance, fuel)?))
+    }
+
+    fn global(&mut self, instance: &Instance, export: &ModuleExport) -> Result<Global, Exit> {
+        instance
+            .get_module_export(&mut self.store, export)
+            .and_then(Extern::into_global)
+            .ok_or(Exit::HostFailure)
+    }
+
     fn function(&mut self, instance: &Instance, export: &ModuleExport) -> Result<Func, Exit> {
         instance
             .get_module_export(&mut self.store, export)
-            .and_then(wasmtime::Extern::into_func)
+            .and_then(Extern::into_func)
             .ok_or(Exit::HostFailure)
     }
 

@@ -11,8 +11,7 @@ use std::borrow::Cow;
 use wasm_encoder::{ExportKind, ExportSection, Module, RawSection, SectionId};
 use wasmparser::{BinaryReader, ExportSectionReader, ExternalKind, Parser, Payload};
 
-/// The reserved export; validation refuses names that begin so.
-pub(super) const START_EXPORT: &str = "tenzik:start";
+use crate::metering::START_EXPORT;
 
 /// A module as it is compiled.
 pub(super) struct Startable<'a> {

@@ -6,15 +6,43 @@
 use wasmtime::{Error, Trap, WasmBacktrace};
 
 use super::host::Exit;
+use crate::metering;
 use crate::outcome::{AbortCode, Ending, TrapCode};
 
-pub(super) fn ending(error: &Error, module: &[u8]) -> Ending {
+/// Of a module that counts for itself. `reason` is what it left in its global.
+pub(super) fn ending_metered(error: &Error, reason: Option<metering::Exit>) -> Ending {
+    match (error.downcast_ref::<Trap>(), reason) {
+        // The engine's own reasons: nothing that was added to the module leads there.
+        (Some(Trap::StackOverflow | Trap::Interrupt), _) | (None, _) | (_, None) => {
+            ending(error, || Some(DIVISION_I32))
+        }
+        (Some(_), Some(reason)) => reason.into(),
+    }
+}
+
+/// Of a module whose fuel the engine counts.
+pub(super) fn ending_unmetered(error: &Error, module: &[u8]) -> Ending {
+    ending(error, || instruction(error, module))
+}
+
+fn ending(error: &Error, instruction: impl FnOnce() -> Option<u8>) -> Ending {
     if let Some(exit) = error.downcast_ref::<Exit>() {
         return exit.clone().into();
     }
     match error.downcast_ref::<Trap>() {
-        Some(trap) => of_trap(*trap, || instruction(error, module)),
+        Some(trap) => of_trap(*trap, instruction),
         None => Ending::Aborted(AbortCode::HostFailure),
+    }
+}
+
+impl From<metering::Exit> for Ending {
+    fn from(reason: metering::Exit) -> Self {
+        match reason {
+            metering::Exit::OutOfFuel => Self::OutOfFuel,
+            metering::Exit::OutOfStack => Self::OutOfStack,
+            metering::Exit::MemoryRefused => Self::Aborted(AbortCode::MemoryRefused),
+            metering::Exit::Conversion => Self::Trapped(TrapCode::Conversion),
+        }
     }
 }
 

@@ -164,9 +164,10 @@ fn a_surrogate_that_is_still_held_at_the_end_traps() {
 
 #[test]
 fn an_aborted_run_is_an_error_where_runs_must_be_repeatable_and_leaves_a_receipt() {
-    let mut story = with("(func $down (call $down))", "(call $down)");
+    let mut story = with("", "(loop (br 0))");
     story.0.terms.limits.fuel = Some(1_000_000_000);
-    assert_eq!(story.said(), "aborted native_stack");
+    story.0.terms.limits.time_ms = Some(10);
+    assert_eq!(story.said(), "aborted time_limit");
     match pipeline().run(&story.0, circumstances()) {
         Err(RunError::Aborted {
             capsule,

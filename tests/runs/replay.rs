@@ -5,10 +5,11 @@ use std::sync::LazyLock;
 use tenzik::outcome::Request;
 use tenzik::replay::{Difference, Evidence, Replay, ReplayError, Replayer};
 use tenzik_receipt::{
-    Blake3, Claim, Detail, Disclosed, Int, KeyUse, Label, RunSecret, Status, WasmClaim, WasmLimits,
+    Blake3, Claim, Detail, Disclosed, Expectations, Int, KeyUse, Label, RunSecret, SignedReceipt,
+    Status, Trust, Verdict, WasmClaim, WasmLimits, verify,
 };
 
-use crate::common::{assert_verifies, key};
+use crate::common::{assert_verifies, key, read};
 use crate::support::{Story, claim, import, with};
 
 static REPLAYER: LazyLock<Replayer> = LazyLock::new(|| Replayer::new(10_000).expect("an engine"));
@@ -205,7 +206,8 @@ fn other_tables_and_units_are_unknown_and_never_false() {
 
 #[test]
 fn a_claim_that_says_aborted_cannot_be_run_again() {
-    let story = with("(func $down (call $down))", "(call $down)").fuel(900_000_000);
+    let mut story = with("", "(loop (br 0))").fuel(900_000_000);
+    story.0.terms.limits.time_ms = Some(10);
     let run = story.run();
     assert_eq!(
         replay(&story, claim(&run)),
@@ -218,13 +220,15 @@ fn a_claim_that_says_aborted_cannot_be_run_again() {
 
 #[test]
 fn a_replay_that_is_aborted_here_says_nothing_of_the_receipt() {
-    // Forged: the claimed run ended well, and here it runs out of the native stack.
-    let story = with("(func $down (call $down))", "(call $down)").fuel(900_000_000);
+    // Forged: the claimed run ended well, and here it goes on beyond our patience.
+    let story = with("", "(loop (br 0))");
     let mut forged = claim(&honest().run()).clone();
     forged.capsule = Blake3::of(&story.0.capsule);
     forged.input = Disclosed::Open(Blake3::of(b""));
-    forged.limits.fuel = int(900_000_000);
-    assert_eq!(replay(&story, &forged), Err(ReplayError::Aborted));
+    forged.limits.fuel = int(1 << 52);
+    let impatient = Replayer::new(20).expect("an engine");
+    let found = impatient.replay(&Claim::Wasm(forged), &evidence(&story));
+    assert_eq!(found, Err(ReplayError::Aborted));
 }
 
 /// A secret opens a private claim; an open one is not keyed by it and called false.
@@ -256,5 +260,37 @@ fn limits_that_this_host_does_not_give_cannot_be_told() {
         change(&mut claim.limits);
         let refused = replay(&story, &claim);
         assert!(matches!(refused, Err(ReplayError::Bind(_))), "{refused:?}");
+    }
+}
+
+/// These receipts were made while wasmtime counted the fuel, by the release that did so.
+#[test]
+fn receipts_under_the_engines_own_fuel_are_run_again_on_it() {
+    for name in ["failed", "order", "out-of-fuel", "sample", "trapped"] {
+        let file = |end: &str| read(&format!("tests/receipts/engine-fuel/{name}.{end}"));
+        let receipt = SignedReceipt::from_bytes(&file("receipt.json")).expect("a receipt");
+        let Claim::Wasm(claim) = receipt.claim() else {
+            panic!("{name}: {:?}", receipt.claim());
+        };
+        assert_eq!(claim.metering.as_str(), "engine:wasmtime/48.0.8");
+        let (capsule, input) = (file("wasm"), file("input"));
+        let evidence = Evidence {
+            capsule: &capsule,
+            input: &input,
+            secret: None,
+            seed: None,
+        };
+        let found = REPLAYER.replay(receipt.claim(), &evidence);
+        assert_eq!(found, Ok(Replay::Same), "{name}");
+        let trust = Trust::in_receipts_of(receipt.receipt().node).expect("a key");
+        let expected = Expectations {
+            status: Some(receipt.claim().status()),
+            capsule: Some(&capsule),
+            input: Some(&input),
+            ..Expectations::default()
+        };
+        let later = "2026-11-20T12:00:00Z".parse().expect("a time");
+        let report = verify(&file("receipt.json"), &trust, later, &expected);
+        assert_eq!(report.verdict(), Verdict::Passed, "{name}");
     }
 }

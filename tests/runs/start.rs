@@ -58,7 +58,7 @@ fn it_can_end_the_run() {
             "trapped pointer",
         ),
         ("(call $fail (i32.const 0) (i32.const 2))", "failed fail"),
-        ("(call $start)", "aborted native_stack"),
+        ("(call $start)", "out_of_stack"),
     ] {
         assert_eq!(
             starting(start, never).fuel(900_000_000).said(),

@@ -24,6 +24,14 @@ pub(super) fn of_outcome(outcome: &Outcome, claim: &Claim, settings: &Settings) 
     let (exit, message, hint) = match outcome.ending() {
         Ending::Ok(_) => return None,
         Ending::Aborted(code) => aborted(*code, settings),
+        Ending::OutOfStack => (
+            Exit::LimitHit,
+            format!(
+                "the capsule needs more than {} units of stack",
+                claim.limits.stack
+            ),
+            "it nests too deep: try a smaller input".to_owned(),
+        ),
         Ending::OutOfFuel | Ending::OutputTooLarge | Ending::TooManyCalls => {
             limit(outcome.ending(), &claim.limits, settings)
         }

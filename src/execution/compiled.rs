@@ -1,0 +1,102 @@
+//! A capsule compiled by wasmtime, with its imports resolved.
+//!
+//! Enters: a valid capsule. Leaves: what each run makes its instance of. Refuses: what the engine does not compile, which
+//! is nothing that validation accepted.
+
+use wasmtime::{InstancePre, Module, ModuleExport};
+
+use super::native::State;
+use super::{Executor, start, traps};
+use crate::metering::{
+    EXIT_EXPORT, FUEL_EXPORT, PAGES_EXPORT, START_EXPORT, capsule_offset, meter,
+};
+use crate::rules::Metering;
+use crate::validation::ValidatedCapsule;
+
+pub(super) struct Compiled {
+    pub(super) instance: InstancePre<State>,
+    pub(super) memory: ModuleExport,
+    pub(super) run: ModuleExport,
+    pub(super) start: Option<ModuleExport>,
+    pub(super) counters: Counters,
+}
+
+/// Where fuel is counted, and what else the module tells of a run.
+pub(super) enum Counters {
+    /// The engine counts. The module as it was compiled tells which instruction trapped.
+    Engine { module: Vec<u8>, code_shift: i64 },
+    /// The module counts.
+    Module {
+        fuel: ModuleExport,
+        exit: ModuleExport,
+        /// Only in a module that grows its memory.
+        pages: Option<ModuleExport>,
+    },
+}
+
+impl Compiled {
+    pub(super) fn new(executor: &Executor, capsule: &ValidatedCapsule) -> wasmtime::Result<Self> {
+        match executor.metering {
+            Metering::Module => Self::metered(executor, capsule),
+            Metering::EngineFuel => Self::unmetered(executor, capsule),
+        }
+    }
+
+    fn metered(executor: &Executor, capsule: &ValidatedCapsule) -> wasmtime::Result<Self> {
+        let module = Module::new(&executor.engine, meter(capsule)?.bytes())?;
+        Self::of(executor, &module, |export| {
+            Ok(Counters::Module {
+                fuel: export(FUEL_EXPORT)?,
+                exit: export(EXIT_EXPORT)?,
+                pages: module.get_export_index(PAGES_EXPORT),
+            })
+        })
+    }
+
+    fn unmetered(executor: &Executor, capsule: &ValidatedCapsule) -> wasmtime::Result<Self> {
+        let startable = start::startable(capsule.bytes())?;
+        let module = Module::new(&executor.engine, &startable.bytes)?;
+        Self::of(executor, &module, |_| {
+            Ok(Counters::Engine {
+                code_shift: startable.shift,
+                module: startable.bytes.into_owned(),
+            })
+        })
+    }
+
+    fn of(
+        executor: &Executor,
+        module: &Module,
+        counters: impl FnOnce(
+            &dyn Fn(&str) -> wasmtime::Result<ModuleExport>,
+        ) -> wasmtime::Result<Counters>,
+    ) -> wasmtime::Result<Self> {
+        let export = |name: &str| {
+            module
+                .get_export_index(name)
+                .ok_or_else(|| wasmtime::Error::msg("an export is missing"))
+        };
+        Ok(Self {
+            memory: export("memory")?,
+            run: export("run")?,
+            start: module.get_export_index(START_EXPORT),
+            counters: counters(&export)?,
+            instance: executor.linker.instantiate_pre(module)?,
+        })
+    }
+
+    /// The offset in the capsule at which the run trapped.
+    pub(super) fn trap_offset(
+        &self,
+        capsule: &ValidatedCapsule,
+        error: &wasmtime::Error,
+    ) -> Option<usize> {
+        let offset = traps::offset(error)?;
+        match &self.counters {
+            Counters::Module { .. } => capsule_offset(capsule, offset),
+            Counters::Engine { code_shift, .. } => {
+                usize::try_from(i64::try_from(offset).ok()? - code_shift).ok()
+            }
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! The rewriting of a module: its sections, one after the other.
+//!
+//! Enters: a valid capsule. Leaves: the module that counts, with the place of each stretch of code if it is asked for.
+//! Refuses: nothing that validation accepted.
+//!
+//! Everything is added behind what is there, so no index changes its meaning.
+
+use std::borrow::Cow;
+
+use wasm_encoder::{
+    BlockType, ConstExpr, Encode, ExportKind, GlobalSection, GlobalType, InstructionSink, Module,
+    RawSection, Section as _, SectionId, ValType,
+};
+use wasmparser::{
+    BinaryReader, BinaryReaderError, CodeSectionReader, FuncType, FunctionSectionReader,
+    GlobalSectionReader, ImportSectionReader, Parser, TypeRef, TypeSectionReader,
+};
+
+use super::emit::{Places, emit, leave};
+use super::plan::{Plan, Types};
+use super::table::GROW_PAGE;
+use super::walk::plan;
+use super::{EXIT_EXPORT, Exit, FUEL_EXPORT, PAGES_EXPORT, STACK_EXPORT, START_EXPORT};
+use crate::limits::STACK_UNITS_MAX;
+
+/// What is known of the module when its code is reached.
+#[derive(Default)]
+struct Facts<'a> {
+    types: Vec<FuncType>,
+    functions: Vec<u32>,
+    functions_imported: u32,
+    globals: u32,
+    start: Option<u32>,
+    sections: Vec<(u8, &'a [u8], usize)>,
+}
+
+/// A module that counts.
+pub(super) struct Rewritten {
+    pub(super) bytes: Vec<u8>,
+    /// Pairs of a place in the code section's contents and one in the capsule, in order, if a trace was asked for.
+    pub(super) copied: Vec<(usize, usize)>,
+}
+
+pub(super) fn rewrite(capsule: &[u8], trace: bool) -> Result<Rewritten, BinaryReaderError> {
+    let facts = Facts::read(capsule)?;
+    let plans = plans(capsule, &facts)?;
+    let added = Added::of(&facts, plans.iter().any(|plan| plan.grows));
+    let mut module = Module::new();
+    let mut copied = Vec::new();
+    let mut globals_written = false;
+    for &(id, data, offset) in &facts.sections {
+        if id == SectionId::Export as u8 && !globals_written {
+            raw(&mut module, SectionId::Global as u8, &added.globals(&[])?);
+        }
+        let data: Cow<'_, [u8]> = match id {
+            id if id == SectionId::Custom as u8 || id == SectionId::Start as u8 => continue,
+            id if id == SectionId::Type as u8 => added.types(data, offset)?.into(),
+            id if id == SectionId::Function as u8 => added.functions(data)?.into(),
+            id if id == SectionId::Global as u8 => {
+                globals_written = true;
+                added.globals(data)?.into()
+            }
+            id if id == SectionId::Export as u8 => added.exports(data, facts.start)?.into(),
+            id if id == SectionId::Code as u8 => {
+                let code = Code::write(capsule, data, offset, &facts, &added, &plans, trace)?;
+                copied = code.copied;
+                code.bytes.into()
+            }
+            _ => data.into(),
+        };
+        raw(&mut module, id, &data);
+    }
+    Ok(Rewritten {
+        bytes: module.finish(),
+        copied,
+    })
+}
+
+/// What is to be done to each function.
+fn plans(capsule: &[u8], facts: &Facts<'_>) -> Result<Vec<Plan>, BinaryReaderError> {
+    let types = Types {
+        types: &facts.types,
+        functions: &facts.functions,
+    };
+    let code = facts
+        .sections
+        .iter()
+        .find(|(id, ..)| *id == SectionId::Code as u8);
+    let Some(&(_, data, offset)) = code else {
+        return Ok(Vec::new());
+    };
+    let bodies = CodeSectionReader::new(BinaryReader::new(data, offset))?;
+    let planned = bodies
+        .into_iter()
+        .zip(facts.defined())
+        .map(|(body, &ty)| plan(capsule, &body?, &facts.types[ty as usize], &types));
+    planned.collect()
+}
+
+fn raw(module: &mut Module, id: u8, data: &[u8]) {
+    module.section(&RawSection { id, data });
+}
+
+impl<'a> Facts<'a> {
+    /// The type of each function that the module defines.
+    fn defined(&self) -> &[u32] {
+        &self.functions[self.functions_imported as usize..]
+    }
+
+    fn read(capsule: &'a [u8]) -> Result<Self, BinaryReaderError> {
+        let mut facts = Self::default();
+        for payload in Parser::new(0).parse_all(capsule) {
+            let payload = payload?;
+            if let Some((id, range)) = payload.as_section() {
+                facts.section(id, &capsule[range.clone()], range.start)?;
+            }
+        }
+        Ok(facts)
+    }
+
+    fn section(&mut self, id: u8, data: &'a [u8], offset: usize) -> Result<(), BinaryReaderError> {
+        let reader = BinaryReader::new(data, offset);
+        match id {
+            id if id == SectionId::Type as u8 => {
+                for ty in TypeSectionReader::new(reader)?.into_iter_err_on_gc_types() {
+                    self.types.push(ty?);
+                }
+            }
+            id if id == SectionId::Import as u8 => {
+                for import in ImportSectionReader::new(reader)?.into_imports() {
+                    if let TypeRef::Func(ty) = import?.ty {
+                        self.functions.push(ty);
+                        self.functions_imported += 1;
+                    }
+                }
+            }
+            id if id == SectionId::Function as u8 => {
+                for ty in FunctionSectionReader::new(reader)? {
+                    self.functions.push(ty?);
+                }
+            }
+            id if id == SectionId::Global as u8 => {
+                self.globals = GlobalSectionReader::new(reader)?.count();
+            }
+            id if id == SectionId::Start as u8 => {
+                self.start = Some(BinaryReader::new(data, offset).read_var_u32()?);
+            }
+            _ => {}
+        }
+        self.sections.push((id, data, offset));
+        Ok(())
+    }
+}
+
+/// What comes behind what is there.
+struct Added {
+    places: Places,
+    grows: bool,
+    grow_type: u32,
+    /// For each type of a function with several results, that of the block around it.
+    blocks: Vec<Option<u32>>,
+    block_types: Vec<Vec<ValType>>,
+}
+
+impl Added {
+    fn of(facts: &Facts<'_>, grows: bool) -> Self {
+        let types = facts.types.len() as u32;
+        let mut block_types = Vec::new();
+        let blocks = facts.types.iter().map(|ty| {
+            (ty.results().len() > 1).then(|| {
+                let results = ty.results().iter().copied();
+                block_types.push(results.map(super::emit::value_type).collect());
+                types + u32::from(grows) + block_types.len() as u32 - 1
+            })
+        });
+        Self {
+            blocks: blocks.collect(),
+            block_types,
+            grows,
+            grow_type: types,
+            places: Places {
+                fuel: facts.globals,
+                stack: facts.globals + 1,
+                exit: facts.globals + 2,
+                pages: facts.globals + 3,
+                grow: facts.functions.len() as u32,
+            },
+        }
+    }
+
+    fn types(&self, data: &[u8], _offset: usize) -> Result<Vec<u8>, BinaryReaderError> {
+        let mut added = Vec::new();
+        if self.grows {
+            function_type(&mut added, &[ValType::I32], &[ValType::I32]);
+        }
+        for results in &self.block_types {
+            function_type(&mut added, &[], results);
+        }
+        let count = u32::from(self.grows) + self.block_types.len() as u32;
+        extended(data, count, &added)
+    }
+
+    fn functions(&self, data: &[u8]) -> Result<Vec<u8>, BinaryReaderError> {
+        let mut added = Vec::new();
+        if self.grows {
+            self.grow_type.encode(&mut added);
+        }
+        extended(data, self.grows.into(), &added)
+    }
+
+    /// The stack has its most from the start; the host sets less if a run has less.
+    fn globals(&self, data: &[u8]) -> Result<Vec<u8>, BinaryReaderError> {
+        let mut section = GlobalSection::new();
+        let mut global = |val_type, value: &ConstExpr| {
+            let ty = GlobalType {
+                val_type,
+                mutable: true,
+                shared: false,
+            };
+            section.global(ty, value);
+        };
+        global(ValType::I64, &ConstExpr::i64_const(0));
+        global(ValType::I64, &ConstExpr::i64_const(STACK_UNITS_MAX.into()));
+        global(ValType::I32, &ConstExpr::i32_const(0));
+        if self.grows {
+            global(ValType::I64, &ConstExpr::i64_const(0));
+        }
+        // The section's own bytes: id, size, then the count, which is one byte.
+        let mut bytes = Vec::new();
+        section.append_to(&mut bytes);
+        let mut reader = BinaryReader::new(&bytes, 0);
+        reader.read_u8()?;
+        reader.read_var_u32()?;
+        let count = reader.read_var_u32()?;
+        let added = &bytes[reader.original_position()..];
+        extended(if data.is_empty() { &[0] } else { data }, count, added)
+    }
+
+    fn exports(&self, data: &[u8], start: Option<u32>) -> Result<Vec<u8>, BinaryReaderError> {
+        let mut added = Vec::new();
+        let mut count = 0;
+        let mut export = |name: &str, kind: ExportKind, index: u32| {
+            name.encode(&mut added);
+            kind.encode(&mut added);
+            index.encode(&mut added);
+            count += 1;
+        };
+        export(FUEL_EXPORT, ExportKind::Global, self.places.fuel);
+        export(STACK_EXPORT, ExportKind::Global, self.places.stack);
+        export(EXIT_EXPORT, ExportKind::Global, self.places.exit);
+        if self.grows {
+            export(PAGES_EXPORT, ExportKind::Global, self.places.pages);
+        }
+        if let Some(start) = start {
+            export(START_EXPORT, ExportKind::Func, start);
+        }
+        extended(data, count, &added)
+    }
+}
+
+fn function_type(out: &mut Vec<u8>, params: &[ValType], results: &[ValType]) {
+    const FUNCTION: u8 = 0x60;
+    out.push(FUNCTION);
+    params.encode(out);
+    results.encode(out);
+}
+
+/// A section's contents with more items behind those that it has.
+fn extended(data: &[u8], count: u32, added: &[u8]) -> Result<Vec<u8>, BinaryReaderError> {
+    let mut reader = BinaryReader::new(data, 0);
+    let all = reader.read_var_u32()? + count;
+    let mut out = Vec::with_capacity(data.len() + added.len() + 2);
+    all.encode(&mut out);
+    out.extend_from_slice(&data[reader.original_position()..]);
+    out.extend_from_slice(added);
+    Ok(out)
+}
+
+/// The contents of the code section.
+struct Code {
+    bytes: Vec<u8>,
+    copied: Vec<(usize, usize)>,
+}
+
+impl Code {
+    fn write(
+        capsule: &[u8],
+        data: &[u8],
+        offset: usize,
+        facts: &Facts<'_>,
+        added: &Added,
+        plans: &[Plan],
+        trace: bool,
+    ) -> Result<Self, BinaryReaderError> {
+        let reader = CodeSectionReader::new(BinaryReader::new(data, offset))?;
+        let mut code = Self {
+            bytes: Vec::with_capacity(data.len() * 2),
+            copied: Vec::new(),
+        };
+        (reader.count() + u32::from(added.grows)).encode(&mut code.bytes);
+        for ((body, &ty), plan) in reader.into_iter().zip(facts.defined()).zip(plans) {
+            let (body, function) = (body?, &facts.types[ty as usize]);
+            let params = function.params().len() as u32;
+            let results = added.block(ty, function);
+            let written = emit(capsule, &body, plan, added.places, params, results, trace)?;
+            code.push(&written.bytes, &written.copied);
+        }
+        if added.grows {
+            code.push(&growing(added.places), &[]);
+        }
+        Ok(code)
+    }
+
+    fn push(&mut self, body: &[u8], copied: &[(usize, usize)]) {
+        (body.len() as u32).encode(&mut self.bytes);
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(body);
+        let moved = copied.iter().map(|(place, source)| (at + place, *source));
+        self.copied.extend(moved);
+    }
+}
+
+impl Added {
+    fn block(&self, index: u32, ty: &FuncType) -> BlockType {
+        match (self.blocks[index as usize], ty.results().first()) {
+            (Some(block), _) => BlockType::FunctionType(block),
+            (None, Some(&result)) => BlockType::Result(super::emit::value_type(result)),
+            (None, None) => BlockType::Empty,
+        }
+    }
+}
+
+/// The function that stands for `memory.grow`: the limit, the price, the growth.
+fn growing(places: Places) -> Vec<u8> {
+    const PAGES: u32 = 0;
+    const FUEL: u32 = 1;
+    let mut out = Vec::new();
+    1_u32.encode(&mut out);
+    1_u32.encode(&mut out);
+    ValType::I64.encode(&mut out);
+    let mut sink = InstructionSink::new(&mut out);
+    sink.memory_size(0).i64_extend_i32_u();
+    sink.local_get(PAGES).i64_extend_i32_u().i64_add();
+    sink.global_get(places.pages).i64_gt_u();
+    sink.if_(BlockType::Empty).i32_const(-1).return_().end();
+    sink.global_get(places.fuel);
+    sink.local_get(PAGES).i64_extend_i32_u();
+    sink.i64_const(GROW_PAGE.into()).i64_mul().i64_sub();
+    sink.local_tee(FUEL).global_set(places.fuel);
+    sink.local_get(FUEL).i64_const(0).i64_lt_s();
+    sink.if_(BlockType::Empty);
+    leave(&mut sink, places.exit, Exit::OutOfFuel);
+    sink.end();
+    sink.local_get(PAGES).memory_grow(0).local_tee(PAGES);
+    sink.i32_const(-1).i32_eq().if_(BlockType::Empty);
+    leave(&mut sink, places.exit, Exit::MemoryRefused);
+    sink.end().local_get(PAGES).end();
+    out
+}
