@@ -6,6 +6,7 @@
 mod common;
 mod support;
 
+mod depth;
 mod endings;
 mod floats;
 mod host_calls;
