@@ -101,6 +101,18 @@ pub fn meter(capsule: &ValidatedCapsule) -> Result<MeteredModule, MeterError> {
     })
 }
 
+/// Rewrites any module of the features in `docs/abi.md`, capsule or not: for tests of the rewriting by itself.
+///
+/// # Errors
+/// [`MeterError`] for a module that cannot be parsed. What comes out of an invalid one is not defined.
+#[doc(hidden)]
+pub fn meter_module(module: &[u8]) -> Result<MeteredModule, MeterError> {
+    let rewritten = module::rewrite(module, false)?;
+    Ok(MeteredModule {
+        bytes: rewritten.bytes,
+    })
+}
+
 /// The place in the capsule of a place in its metered module's code; `None` if something added stands there.
 pub(crate) fn capsule_offset(capsule: &ValidatedCapsule, offset: usize) -> Option<usize> {
     let rewritten = module::rewrite(capsule.bytes(), true).ok()?;

@@ -41,38 +41,47 @@ pub(super) struct Rewritten {
     pub(super) copied: Vec<(usize, usize)>,
 }
 
+/// The sections of a module in the order of the binary format. Custom sections and the start section are left out.
+const ORDER: [SectionId; 11] = [
+    SectionId::Type,
+    SectionId::Import,
+    SectionId::Function,
+    SectionId::Table,
+    SectionId::Memory,
+    SectionId::Global,
+    SectionId::Export,
+    SectionId::Element,
+    SectionId::DataCount,
+    SectionId::Code,
+    SectionId::Data,
+];
+
 pub(super) fn rewrite(capsule: &[u8], trace: bool) -> Result<Rewritten, BinaryReaderError> {
     let facts = Facts::read(capsule)?;
     let plans = plans(capsule, &facts)?;
     let added = Added::of(&facts, plans.iter().any(|plan| plan.grows));
+    let code = Code::write(capsule, &facts, &added, &plans, trace)?;
     let mut module = Module::new();
-    let mut copied = Vec::new();
-    let mut globals_written = false;
-    for &(id, data, offset) in &facts.sections {
-        if id == SectionId::Export as u8 && !globals_written {
-            raw(&mut module, SectionId::Global as u8, &added.globals(&[])?);
-        }
-        let data: Cow<'_, [u8]> = match id {
-            id if id == SectionId::Custom as u8 || id == SectionId::Start as u8 => continue,
-            id if id == SectionId::Type as u8 => added.types(data, offset)?.into(),
-            id if id == SectionId::Function as u8 => added.functions(data)?.into(),
-            id if id == SectionId::Global as u8 => {
-                globals_written = true;
-                added.globals(data)?.into()
-            }
-            id if id == SectionId::Export as u8 => added.exports(data, facts.start)?.into(),
-            id if id == SectionId::Code as u8 => {
-                let code = Code::write(capsule, data, offset, &facts, &added, &plans, trace)?;
-                copied = code.copied;
-                code.bytes.into()
-            }
-            _ => data.into(),
+    for id in ORDER {
+        let data = facts.section(id);
+        let changed = match id {
+            SectionId::Type => added.types(data)?,
+            SectionId::Function => added.functions(data)?,
+            SectionId::Global => added.globals(data)?,
+            SectionId::Export => added.exports(data, facts.start)?,
+            SectionId::Code => data.map(|_| Cow::Borrowed(&code.bytes[..])),
+            _ => data.map(Cow::Borrowed),
         };
-        raw(&mut module, id, &data);
+        if let Some(data) = changed {
+            module.section(&RawSection {
+                id: id as u8,
+                data: &data,
+            });
+        }
     }
     Ok(Rewritten {
         bytes: module.finish(),
-        copied,
+        copied: code.copied,
     })
 }
 
@@ -82,11 +91,7 @@ fn plans(capsule: &[u8], facts: &Facts<'_>) -> Result<Vec<Plan>, BinaryReaderErr
         types: &facts.types,
         functions: &facts.functions,
     };
-    let code = facts
-        .sections
-        .iter()
-        .find(|(id, ..)| *id == SectionId::Code as u8);
-    let Some(&(_, data, offset)) = code else {
+    let Some((data, offset)) = facts.code() else {
         return Ok(Vec::new());
     };
     let bodies = CodeSectionReader::new(BinaryReader::new(data, offset))?;
@@ -97,11 +102,21 @@ fn plans(capsule: &[u8], facts: &Facts<'_>) -> Result<Vec<Plan>, BinaryReaderErr
     planned.collect()
 }
 
-fn raw(module: &mut Module, id: u8, data: &[u8]) {
-    module.section(&RawSection { id, data });
-}
-
 impl<'a> Facts<'a> {
+    /// A section's contents.
+    fn section(&self, id: SectionId) -> Option<&'a [u8]> {
+        let section = self.sections.iter().find(|(one, ..)| *one == id as u8);
+        section.map(|(_, data, _)| *data)
+    }
+
+    fn code(&self) -> Option<(&'a [u8], usize)> {
+        let section = self
+            .sections
+            .iter()
+            .find(|(one, ..)| *one == SectionId::Code as u8);
+        section.map(|&(_, data, offset)| (data, offset))
+    }
+
     /// The type of each function that the module defines.
     fn defined(&self) -> &[u32] {
         &self.functions[self.functions_imported as usize..]
@@ -112,13 +127,13 @@ impl<'a> Facts<'a> {
         for payload in Parser::new(0).parse_all(capsule) {
             let payload = payload?;
             if let Some((id, range)) = payload.as_section() {
-                facts.section(id, &capsule[range.clone()], range.start)?;
+                facts.add(id, &capsule[range.clone()], range.start)?;
             }
         }
         Ok(facts)
     }
 
-    fn section(&mut self, id: u8, data: &'a [u8], offset: usize) -> Result<(), BinaryReaderError> {
+    fn add(&mut self, id: u8, data: &'a [u8], offset: usize) -> Result<(), BinaryReaderError> {
         let reader = BinaryReader::new(data, offset);
         match id {
             id if id == SectionId::Type as u8 => {
@@ -128,9 +143,13 @@ impl<'a> Facts<'a> {
             }
             id if id == SectionId::Import as u8 => {
                 for import in ImportSectionReader::new(reader)?.into_imports() {
-                    if let TypeRef::Func(ty) = import?.ty {
-                        self.functions.push(ty);
-                        self.functions_imported += 1;
+                    match import?.ty {
+                        TypeRef::Func(ty) => {
+                            self.functions.push(ty);
+                            self.functions_imported += 1;
+                        }
+                        TypeRef::Global(_) => self.globals += 1,
+                        _ => {}
                     }
                 }
             }
@@ -140,7 +159,7 @@ impl<'a> Facts<'a> {
                 }
             }
             id if id == SectionId::Global as u8 => {
-                self.globals = GlobalSectionReader::new(reader)?.count();
+                self.globals += GlobalSectionReader::new(reader)?.count();
             }
             id if id == SectionId::Start as u8 => {
                 self.start = Some(BinaryReader::new(data, offset).read_var_u32()?);
@@ -188,7 +207,7 @@ impl Added {
         }
     }
 
-    fn types(&self, data: &[u8], _offset: usize) -> Result<Vec<u8>, BinaryReaderError> {
+    fn types<'a>(&self, data: Option<&'a [u8]>) -> Changed<'a> {
         let mut added = Vec::new();
         if self.grows {
             function_type(&mut added, &[ValType::I32], &[ValType::I32]);
@@ -200,7 +219,7 @@ impl Added {
         extended(data, count, &added)
     }
 
-    fn functions(&self, data: &[u8]) -> Result<Vec<u8>, BinaryReaderError> {
+    fn functions<'a>(&self, data: Option<&'a [u8]>) -> Changed<'a> {
         let mut added = Vec::new();
         if self.grows {
             self.grow_type.encode(&mut added);
@@ -209,7 +228,7 @@ impl Added {
     }
 
     /// The stack has its most from the start; the host sets less if a run has less.
-    fn globals(&self, data: &[u8]) -> Result<Vec<u8>, BinaryReaderError> {
+    fn globals<'a>(&self, data: Option<&'a [u8]>) -> Changed<'a> {
         let mut section = GlobalSection::new();
         let mut global = |val_type, value: &ConstExpr| {
             let ty = GlobalType {
@@ -233,10 +252,10 @@ impl Added {
         reader.read_var_u32()?;
         let count = reader.read_var_u32()?;
         let added = &bytes[reader.original_position()..];
-        extended(if data.is_empty() { &[0] } else { data }, count, added)
+        extended(data, count, added)
     }
 
-    fn exports(&self, data: &[u8], start: Option<u32>) -> Result<Vec<u8>, BinaryReaderError> {
+    fn exports<'a>(&self, data: Option<&'a [u8]>, start: Option<u32>) -> Changed<'a> {
         let mut added = Vec::new();
         let mut count = 0;
         let mut export = |name: &str, kind: ExportKind, index: u32| {
@@ -265,15 +284,22 @@ fn function_type(out: &mut Vec<u8>, params: &[ValType], results: &[ValType]) {
     results.encode(out);
 }
 
+/// A section's contents with what was added; `None` is no section.
+type Changed<'a> = Result<Option<Cow<'a, [u8]>>, BinaryReaderError>;
+
 /// A section's contents with more items behind those that it has.
-fn extended(data: &[u8], count: u32, added: &[u8]) -> Result<Vec<u8>, BinaryReaderError> {
+fn extended<'a>(data: Option<&'a [u8]>, count: u32, added: &[u8]) -> Changed<'a> {
+    if count == 0 {
+        return Ok(data.map(Cow::Borrowed));
+    }
+    let data = data.unwrap_or(&[0]);
     let mut reader = BinaryReader::new(data, 0);
     let all = reader.read_var_u32()? + count;
     let mut out = Vec::with_capacity(data.len() + added.len() + 2);
     all.encode(&mut out);
     out.extend_from_slice(&data[reader.original_position()..]);
     out.extend_from_slice(added);
-    Ok(out)
+    Ok(Some(Cow::Owned(out)))
 }
 
 /// The contents of the code section.
@@ -285,13 +311,12 @@ struct Code {
 impl Code {
     fn write(
         capsule: &[u8],
-        data: &[u8],
-        offset: usize,
         facts: &Facts<'_>,
         added: &Added,
         plans: &[Plan],
         trace: bool,
     ) -> Result<Self, BinaryReaderError> {
+        let (data, offset) = facts.code().unwrap_or((&[0], 0));
         let reader = CodeSectionReader::new(BinaryReader::new(data, offset))?;
         let mut code = Self {
             bytes: Vec::with_capacity(data.len() * 2),
