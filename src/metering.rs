@@ -8,13 +8,14 @@
 //! the module again.
 //!
 //! - `walk.rs` and `operands.rs` read a function and make a plan of `plan.rs`, `emit.rs` writes it anew;
-//! - `module.rs` does the sections;
-//! - `table.rs` and `arity.rs` hold what is known of each operator.
+//! - `module.rs` does the sections, `code.rs` the one with the functions;
+//! - `table.rs` and `operators.rs` hold what is known of each operator.
 
-mod arity;
+mod code;
 mod emit;
 mod module;
 mod operands;
+mod operators;
 mod plan;
 pub(crate) mod table;
 mod walk;

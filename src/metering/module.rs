@@ -8,26 +8,24 @@
 use std::borrow::Cow;
 
 use wasm_encoder::{
-    BlockType, ConstExpr, Encode, ExportKind, GlobalSection, GlobalType, InstructionSink, Module,
-    RawSection, Section as _, SectionId, ValType,
+    BlockType, ConstExpr, Encode, ExportKind, GlobalSection, GlobalType, Module, RawSection,
+    Section as _, SectionId, ValType,
 };
 use wasmparser::{
-    BinaryReader, BinaryReaderError, CodeSectionReader, FuncType, FunctionSectionReader,
-    GlobalSectionReader, ImportSectionReader, Parser, TypeRef, TypeSectionReader,
+    BinaryReader, BinaryReaderError, FuncType, FunctionSectionReader, GlobalSectionReader,
+    ImportSectionReader, Parser, TypeRef, TypeSectionReader,
 };
 
-use super::emit::{Places, emit, leave};
-use super::plan::{Plan, Types};
-use super::table::GROW_PAGE;
-use super::walk::plan;
-use super::{EXIT_EXPORT, Exit, FUEL_EXPORT, PAGES_EXPORT, STACK_EXPORT, START_EXPORT};
+use super::code::{Code, plans};
+use super::emit::Places;
+use super::{EXIT_EXPORT, FUEL_EXPORT, PAGES_EXPORT, STACK_EXPORT, START_EXPORT};
 use crate::limits::STACK_UNITS_MAX;
 
 /// What is known of the module when its code is reached.
 #[derive(Default)]
-struct Facts<'a> {
-    types: Vec<FuncType>,
-    functions: Vec<u32>,
+pub(super) struct Facts<'a> {
+    pub(super) types: Vec<FuncType>,
+    pub(super) functions: Vec<u32>,
     functions_imported: u32,
     globals: u32,
     start: Option<u32>,
@@ -85,23 +83,6 @@ pub(super) fn rewrite(capsule: &[u8], trace: bool) -> Result<Rewritten, BinaryRe
     })
 }
 
-/// What is to be done to each function.
-fn plans(capsule: &[u8], facts: &Facts<'_>) -> Result<Vec<Plan>, BinaryReaderError> {
-    let types = Types {
-        types: &facts.types,
-        functions: &facts.functions,
-    };
-    let Some((data, offset)) = facts.code() else {
-        return Ok(Vec::new());
-    };
-    let bodies = CodeSectionReader::new(BinaryReader::new(data, offset))?;
-    let planned = bodies
-        .into_iter()
-        .zip(facts.defined())
-        .map(|(body, &ty)| plan(capsule, &body?, &facts.types[ty as usize], &types));
-    planned.collect()
-}
-
 impl<'a> Facts<'a> {
     /// A section's contents.
     fn section(&self, id: SectionId) -> Option<&'a [u8]> {
@@ -109,7 +90,7 @@ impl<'a> Facts<'a> {
         section.map(|(_, data, _)| *data)
     }
 
-    fn code(&self) -> Option<(&'a [u8], usize)> {
+    pub(super) fn code(&self) -> Option<(&'a [u8], usize)> {
         let section = self
             .sections
             .iter()
@@ -118,7 +99,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The type of each function that the module defines.
-    fn defined(&self) -> &[u32] {
+    pub(super) fn defined(&self) -> &[u32] {
         &self.functions[self.functions_imported as usize..]
     }
 
@@ -172,9 +153,9 @@ impl<'a> Facts<'a> {
 }
 
 /// What comes behind what is there.
-struct Added {
-    places: Places,
-    grows: bool,
+pub(super) struct Added {
+    pub(super) places: Places,
+    pub(super) grows: bool,
     grow_type: u32,
     /// For each type of a function with several results, that of the block around it.
     blocks: Vec<Option<u32>>,
@@ -204,6 +185,15 @@ impl Added {
                 pages: facts.globals + 3,
                 grow: facts.functions.len() as u32,
             },
+        }
+    }
+
+    /// The type of the block around the body of a function of this type.
+    pub(super) fn block(&self, index: u32, ty: &FuncType) -> BlockType {
+        match (self.blocks[index as usize], ty.results().first()) {
+            (Some(block), _) => BlockType::FunctionType(block),
+            (None, Some(&result)) => BlockType::Result(super::emit::value_type(result)),
+            (None, None) => BlockType::Empty,
         }
     }
 
@@ -300,85 +290,4 @@ fn extended<'a>(data: Option<&'a [u8]>, count: u32, added: &[u8]) -> Changed<'a>
     out.extend_from_slice(&data[reader.original_position()..]);
     out.extend_from_slice(added);
     Ok(Some(Cow::Owned(out)))
-}
-
-/// The contents of the code section.
-struct Code {
-    bytes: Vec<u8>,
-    copied: Vec<(usize, usize)>,
-}
-
-impl Code {
-    fn write(
-        capsule: &[u8],
-        facts: &Facts<'_>,
-        added: &Added,
-        plans: &[Plan],
-        trace: bool,
-    ) -> Result<Self, BinaryReaderError> {
-        let (data, offset) = facts.code().unwrap_or((&[0], 0));
-        let reader = CodeSectionReader::new(BinaryReader::new(data, offset))?;
-        let mut code = Self {
-            bytes: Vec::with_capacity(data.len() * 2),
-            copied: Vec::new(),
-        };
-        (reader.count() + u32::from(added.grows)).encode(&mut code.bytes);
-        for ((body, &ty), plan) in reader.into_iter().zip(facts.defined()).zip(plans) {
-            let (body, function) = (body?, &facts.types[ty as usize]);
-            let params = function.params().len() as u32;
-            let results = added.block(ty, function);
-            let written = emit(capsule, &body, plan, added.places, params, results, trace)?;
-            code.push(&written.bytes, &written.copied);
-        }
-        if added.grows {
-            code.push(&growing(added.places), &[]);
-        }
-        Ok(code)
-    }
-
-    fn push(&mut self, body: &[u8], copied: &[(usize, usize)]) {
-        (body.len() as u32).encode(&mut self.bytes);
-        let at = self.bytes.len();
-        self.bytes.extend_from_slice(body);
-        let moved = copied.iter().map(|(place, source)| (at + place, *source));
-        self.copied.extend(moved);
-    }
-}
-
-impl Added {
-    fn block(&self, index: u32, ty: &FuncType) -> BlockType {
-        match (self.blocks[index as usize], ty.results().first()) {
-            (Some(block), _) => BlockType::FunctionType(block),
-            (None, Some(&result)) => BlockType::Result(super::emit::value_type(result)),
-            (None, None) => BlockType::Empty,
-        }
-    }
-}
-
-/// The function that stands for `memory.grow`: the limit, the price, the growth.
-fn growing(places: Places) -> Vec<u8> {
-    const PAGES: u32 = 0;
-    const FUEL: u32 = 1;
-    let mut out = Vec::new();
-    1_u32.encode(&mut out);
-    1_u32.encode(&mut out);
-    ValType::I64.encode(&mut out);
-    let mut sink = InstructionSink::new(&mut out);
-    sink.memory_size(0).i64_extend_i32_u();
-    sink.local_get(PAGES).i64_extend_i32_u().i64_add();
-    sink.global_get(places.pages).i64_gt_u();
-    sink.if_(BlockType::Empty).i32_const(-1).return_().end();
-    sink.global_get(places.fuel);
-    sink.local_get(PAGES).i64_extend_i32_u();
-    sink.i64_const(GROW_PAGE.into()).i64_mul().i64_sub();
-    sink.local_tee(FUEL).global_set(places.fuel);
-    sink.local_get(FUEL).i64_const(0).i64_lt_s();
-    sink.if_(BlockType::Empty);
-    leave(&mut sink, places.exit, Exit::OutOfFuel);
-    sink.end();
-    sink.local_get(PAGES).memory_grow(0).local_tee(PAGES);
-    sink.i32_const(-1).i32_eq().if_(BlockType::Empty);
-    leave(&mut sink, places.exit, Exit::MemoryRefused);
-    sink.end().local_get(PAGES).end();
-    out
 }

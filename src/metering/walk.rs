@@ -7,12 +7,12 @@
 
 use wasmparser::{BinaryReaderError, BlockType, FuncType, FunctionBody, Operator, ValType};
 
-use super::arity::{arity, arity_prefixed};
 use super::operands::{Operand, Operands};
+use super::operators::{
+    MEMORY_GROW, arity, arity_prefixed, cannot_see, converts, is_double, makes_nan, truncates,
+};
 use super::plan::{Plan, Types, What};
 use super::table::{BULK_SHIFT, ENTRY, FRAME, PREFIX, operator_cost};
-
-const MEMORY_GROW: u8 = 0x40;
 
 /// Reads a body. `module` is the whole module, of which it is a part.
 pub(super) fn plan(
@@ -363,29 +363,6 @@ impl At {
     fn cost(&self) -> u64 {
         operator_cost(self.opcode, self.sub).into()
     }
-}
-
-/// Arithmetic that may give a NaN of any bits.
-const fn makes_nan(opcode: u8) -> bool {
-    matches!(opcode, 0x8d..=0x97 | 0x9b..=0xa5 | 0xb6 | 0xbb)
-}
-
-const fn is_double(opcode: u8) -> bool {
-    matches!(opcode, 0x9b..=0xa5 | 0xbb)
-}
-
-/// Integers made floats.
-const fn converts(opcode: u8) -> bool {
-    matches!(opcode, 0xb2..=0xb5 | 0xb7..=0xba)
-}
-
-/// Operators that take floats and make no difference between NaNs: drop, comparisons, conversions to integers.
-const fn cannot_see(opcode: u8) -> bool {
-    matches!(opcode, 0x1a | 0x5b..=0x66) || truncates(opcode)
-}
-
-const fn truncates(opcode: u8) -> bool {
-    matches!(opcode, 0xa8..=0xab | 0xae..=0xb1)
 }
 
 /// A LEB128 number of at most 32 bits, which has been read before.

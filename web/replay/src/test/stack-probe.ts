@@ -8,7 +8,7 @@ import { Worker } from "node:worker_threads";
 import { assemble } from "./support.js";
 import { WORST } from "./worst-stacks.js";
 
-const SIZES_MB = [0.5, 0.75, 1, 1.25, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256];
+const SIZES_MB = [0.5, 0.75, 1, 1.25, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 384, 512, 768, 1024];
 
 async function answer(module: Uint8Array, megabytes: number): Promise<string> {
   const worker = new Worker(new URL("./stack-worker.js", import.meta.url), { resourceLimits: { stackSizeMb: megabytes } });
@@ -21,9 +21,10 @@ async function answer(module: Uint8Array, megabytes: number): Promise<string> {
   }
 }
 
-const [asked] = process.argv.slice(2);
+const [asked, only] = process.argv.slice(2);
 const answers: Record<string, string> = {};
 for (const [name, text] of Object.entries(WORST)) {
+  if (only !== undefined && name !== only) continue;
   const module = assemble(text);
   if (asked !== undefined) {
     answers[name] = await answer(module, Number(asked));

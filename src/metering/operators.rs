@@ -1,7 +1,9 @@
-//! How many operands operators take and give, by opcode.
+//! What is known of operators by opcode, beside their cost.
 //!
-//! Enters: an opcode of `docs/abi.md`'s features that is not of control. Leaves: both counts. Refuses nothing: what
-//! validation does not let through takes and gives nothing.
+//! Enters: an opcode of `docs/abi.md`'s features that is not of control. Leaves: how many operands it takes and gives, and
+//! what it does with a NaN. Refuses nothing: what validation does not let through takes and gives nothing.
+
+pub(super) const MEMORY_GROW: u8 = 0x40;
 
 /// Operands taken, results given.
 pub(super) const fn arity(opcode: u8) -> (usize, usize) {
@@ -44,4 +46,27 @@ pub(super) const fn arity_prefixed(sub: u32) -> (usize, usize) {
         8 | 10 | 11 | 12 | 14 => (3, 0),
         _ => (0, 0),
     }
+}
+
+/// Arithmetic that may give a NaN of any bits.
+pub(super) const fn makes_nan(opcode: u8) -> bool {
+    matches!(opcode, 0x8d..=0x97 | 0x9b..=0xa5 | 0xb6 | 0xbb)
+}
+
+pub(super) const fn is_double(opcode: u8) -> bool {
+    matches!(opcode, 0x9b..=0xa5 | 0xbb)
+}
+
+/// Integers made floats.
+pub(super) const fn converts(opcode: u8) -> bool {
+    matches!(opcode, 0xb2..=0xb5 | 0xb7..=0xba)
+}
+
+/// Operators that take floats and make no difference between NaNs: drop, comparisons, conversions to integers.
+pub(super) const fn cannot_see(opcode: u8) -> bool {
+    matches!(opcode, 0x1a | 0x5b..=0x66) || truncates(opcode)
+}
+
+pub(super) const fn truncates(opcode: u8) -> bool {
+    matches!(opcode, 0xa8..=0xab | 0xae..=0xb1)
 }
