@@ -154,7 +154,14 @@ fn assert_code(case: &Case, claim: &Claim, label: &str) {
     assert_eq!(code, case.code.as_deref(), "{label}");
 }
 
-fn run(pipeline: &Pipeline, replayer: &Replayer, folder: &Path, case: &Case, example: bool) {
+/// Runs a case, and gives its line in the table of exact figures.
+fn run(
+    pipeline: &Pipeline,
+    replayer: &Replayer,
+    folder: &Path,
+    case: &Case,
+    example: bool,
+) -> String {
     let description = describe(folder);
     let label = format!(
         "{}: {}",
@@ -182,6 +189,42 @@ fn run(pipeline: &Pipeline, replayer: &Replayer, folder: &Path, case: &Case, exa
         Ok(Replay::Same),
         "{label}"
     );
+    figures(&label, &run.outcome)
+}
+
+fn figures(label: &str, outcome: &Outcome) -> String {
+    let usage = outcome.usage().expect("not aborted");
+    let calls: u32 = usage.calls().map(|(_, count)| count).sum();
+    let (status, fuel, pages) = (outcome.status(), usage.fuel, usage.memory_pages_peak);
+    format!("{label}\t{}\t{fuel}\t{pages}\t{calls}\n", status.name())
+}
+
+/// Capsules that only compute; they belong to `benches/metering.rs`.
+fn kernels(pipeline: &Pipeline) -> String {
+    let run = |name| {
+        let capsule = common::read(&format!("benches/kernels/{name}.wasm"));
+        let mut order = order(capsule, &[], Request::bytes(&b""[..]));
+        order.terms.limits.fuel = Some(1_000_000_000);
+        let run = pipeline.run(&order, circumstances());
+        figures(&format!("kernel: {name}"), &run.expect("a run").outcome)
+    };
+    ["fib", "json-scan", "matmul", "sha256", "sieve"]
+        .map(run)
+        .concat()
+}
+
+/// A change of the metering, or of a price, is a change of this table. `TENZIK_WRITE=1` writes it anew.
+fn assert_golden(lines: &str) {
+    const GOLDEN: &str = "docs/fuel.tsv";
+    let table = format!("run\tstatus\tfuel\tmemory pages\thost calls\n{lines}");
+    if std::env::var_os("TENZIK_WRITE").is_some() {
+        fs::write(path(GOLDEN), &table).expect("the table can be written");
+    }
+    let golden = fs::read_to_string(path(GOLDEN)).expect("the table");
+    for (ours, golden) in table.lines().zip(golden.lines()) {
+        assert_eq!(ours, golden, "{GOLDEN} is out of date");
+    }
+    assert_eq!(table.len(), golden.len(), "{GOLDEN} is out of date");
 }
 
 #[test]
@@ -189,14 +232,16 @@ fn every_run_gives_what_its_capsule_says() {
     let (pipeline, replayer) = (pipeline(), Replayer::new(60_000).expect("an engine"));
     let folders = folders();
     assert!(folders.len() >= 8, "{folders:?}");
+    let mut lines = String::new();
     for folder in folders {
         let description = describe(&folder);
         assert!(!description.description.is_empty());
-        run(&pipeline, &replayer, &folder, &description.example, true);
+        lines += &run(&pipeline, &replayer, &folder, &description.example, true);
         for case in &description.cases {
-            run(&pipeline, &replayer, &folder, case, false);
+            lines += &run(&pipeline, &replayer, &folder, case, false);
         }
     }
+    assert_golden(&(lines + &kernels(&pipeline)));
 }
 
 #[test]
