@@ -9,6 +9,7 @@
 
 pub(crate) mod cache;
 mod compiled;
+mod ended;
 mod engine;
 mod host;
 mod memory;
@@ -20,10 +21,9 @@ mod traps;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tenzik_receipt::InputType;
-use wasmtime::{Engine, Linker};
 
 use crate::capability::{Capability, HostFunction};
 use crate::config::{RuntimeConfig, SecurityConfig};
@@ -37,7 +37,8 @@ pub use engine::{ENGINE_VERSION, EngineError};
 
 use cache::Cache;
 use compiled::Compiled;
-use native::State;
+use host::Host;
+use native::Native;
 use run::Run;
 use slots::Slots;
 
@@ -89,13 +90,11 @@ impl ExecuteError {
 
 /// Runs bound capsules. Cheap to share: all methods take `&self`, from any number of threads.
 pub struct Executor {
-    engine: Engine,
-    linker: Linker<State>,
+    native: Native,
     compiled: Cache<Result<Arc<Compiled>, ExecuteError>>,
     slots: Slots,
     input_bytes_max: u32,
     debugging: bool,
-    metering: Metering,
 }
 
 impl Executor {
@@ -113,19 +112,12 @@ impl Executor {
         runtime: &RuntimeConfig,
         metering: Metering,
     ) -> Result<Self, EngineError> {
-        let engine = engine::engine(runtime, security.limits_max.memory_pages, metering)?;
-        let mut linker = Linker::new(&engine);
-        native::link(&mut linker).map_err(|error| EngineError {
-            reason: format!("{error:#}"),
-        })?;
         Ok(Self {
-            engine,
-            linker,
+            native: Native::new(security, runtime, metering)?,
             compiled: Cache::new(runtime.cache_entries_max),
             slots: Slots::new(runtime.instances_max.max(1)),
             input_bytes_max: security.input_bytes_max,
             debugging: security.enable_debugging,
-            metering,
         })
     }
 
@@ -152,9 +144,24 @@ impl Executor {
         let _slot = self.slots.acquire();
         let document = self.read_input(bound, request)?;
         let started = Instant::now();
-        let mut run = Run::new(self, &compiled, bound, request, document, started);
-        let ending = run.end();
-        Ok(run.outcome(bound, request, ending, started.elapsed()))
+        let host = self.host(bound, request, document, started);
+        let price = startup_fuel(bound.capsule(), request);
+        let ended = Run::new(&compiled, bound, host).end(price);
+        Ok(ended.outcome(bound, request, started.elapsed()))
+    }
+
+    fn host(
+        &self,
+        bound: &BoundCapsule,
+        request: &Request,
+        document: Option<Arc<Document>>,
+        started: Instant,
+    ) -> Host {
+        let limits = *bound.limits();
+        let deadline = started + Duration::from_millis(limits.time_ms.into());
+        let mut host = Host::new(request, document, bound.capsule().text(), limits, deadline);
+        host.debugging = self.debugging;
+        host
     }
 
     fn check_size(&self, request: &Request) -> Result<(), ExecuteError> {
@@ -199,7 +206,7 @@ impl Executor {
 
     /// Compiles; a panic of the compiler is an error like any other.
     fn compile(&self, capsule: &ValidatedCapsule) -> Result<Arc<Compiled>, ExecuteError> {
-        let compiled = catch_unwind(AssertUnwindSafe(|| Compiled::new(self, capsule)));
+        let compiled = catch_unwind(AssertUnwindSafe(|| Compiled::new(&self.native, capsule)));
         let refused = |reason: String| ExecuteError::Compile {
             reason: reason.chars().take(200).collect(),
         };

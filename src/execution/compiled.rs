@@ -5,8 +5,8 @@
 
 use wasmtime::{InstancePre, Module, ModuleExport};
 
-use super::native::State;
-use super::{Executor, start, traps};
+use super::native::{Native, State};
+use super::{start, traps};
 use crate::metering::{
     EXIT_EXPORT, FUEL_EXPORT, PAGES_EXPORT, START_EXPORT, capsule_offset, meter,
 };
@@ -35,16 +35,16 @@ pub(super) enum Counters {
 }
 
 impl Compiled {
-    pub(super) fn new(executor: &Executor, capsule: &ValidatedCapsule) -> wasmtime::Result<Self> {
-        match executor.metering {
-            Metering::Module => Self::metered(executor, capsule),
-            Metering::EngineFuel => Self::unmetered(executor, capsule),
+    pub(super) fn new(native: &Native, capsule: &ValidatedCapsule) -> wasmtime::Result<Self> {
+        match native.metering {
+            Metering::Module => Self::metered(native, capsule),
+            Metering::EngineFuel => Self::unmetered(native, capsule),
         }
     }
 
-    fn metered(executor: &Executor, capsule: &ValidatedCapsule) -> wasmtime::Result<Self> {
-        let module = Module::new(&executor.engine, meter(capsule)?.bytes())?;
-        Self::of(executor, &module, |export| {
+    fn metered(native: &Native, capsule: &ValidatedCapsule) -> wasmtime::Result<Self> {
+        let module = Module::new(&native.engine, meter(capsule)?.bytes())?;
+        Self::of(native, &module, |export| {
             Ok(Counters::Module {
                 fuel: export(FUEL_EXPORT)?,
                 exit: export(EXIT_EXPORT)?,
@@ -53,10 +53,10 @@ impl Compiled {
         })
     }
 
-    fn unmetered(executor: &Executor, capsule: &ValidatedCapsule) -> wasmtime::Result<Self> {
+    fn unmetered(native: &Native, capsule: &ValidatedCapsule) -> wasmtime::Result<Self> {
         let startable = start::startable(capsule.bytes())?;
-        let module = Module::new(&executor.engine, &startable.bytes)?;
-        Self::of(executor, &module, |_| {
+        let module = Module::new(&native.engine, &startable.bytes)?;
+        Self::of(native, &module, |_| {
             Ok(Counters::Engine {
                 code_shift: startable.shift,
                 module: startable.bytes.into_owned(),
@@ -65,7 +65,7 @@ impl Compiled {
     }
 
     fn of(
-        executor: &Executor,
+        native: &Native,
         module: &Module,
         counters: impl FnOnce(
             &dyn Fn(&str) -> wasmtime::Result<ModuleExport>,
@@ -81,7 +81,7 @@ impl Compiled {
             run: export("run")?,
             start: module.get_export_index(START_EXPORT),
             counters: counters(&export)?,
-            instance: executor.linker.instantiate_pre(module)?,
+            instance: native.linker.instantiate_pre(module)?,
         })
     }
 

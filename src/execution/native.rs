@@ -1,20 +1,49 @@
-//! What a run on wasmtime carries beside its [`Host`]: where its memory is, and where its fuel is counted.
+//! wasmtime: the engine with its host functions, and what a run carries beside its [`Host`]: where its memory is, and
+//! where its fuel is counted.
 //!
-//! Enters: a host. Leaves: the data of a store. Refuses: nothing; a fuel that cannot be read is a failure of the host.
+//! Enters: a host's settings; a host. Leaves: a linker; the data of a store. Refuses: an engine that cannot be set up; a
+//! fuel that cannot be read is a failure of the host.
 
 mod link;
 
-use wasmtime::{AsContextMut, Global, Memory, Val};
+use wasmtime::{AsContextMut, Engine, Global, Linker, Memory, Val};
 
+use super::engine::{EngineError, engine};
 use super::host::{Exit, Host};
-
-pub(super) use link::link;
+use crate::config::{RuntimeConfig, SecurityConfig};
+use crate::rules::Metering;
 
 /// Fuel that the engine has beyond the limit, so that none left means too much used.
 ///
 /// The engine looks at its counter where functions and loops begin, not where they end, and stops already at zero there.
 /// Without this a run could use more than its limit unseen, or be stopped with exactly its limit used.
 const FUEL_SPARE: u64 = 1;
+
+/// The engine, set up for one metering.
+pub(super) struct Native {
+    pub(super) engine: Engine,
+    pub(super) linker: Linker<State>,
+    pub(super) metering: Metering,
+}
+
+impl Native {
+    pub(super) fn new(
+        security: &SecurityConfig,
+        runtime: &RuntimeConfig,
+        metering: Metering,
+    ) -> Result<Self, EngineError> {
+        let engine = engine(runtime, security.limits_max.memory_pages, metering)?;
+        let mut linker = Linker::new(&engine);
+        link::link(&mut linker).map_err(|error| EngineError {
+            reason: format!("{error:#}"),
+        })?;
+        Ok(Self {
+            engine,
+            linker,
+            metering,
+        })
+    }
+}
 
 /// The data of a store.
 pub(super) struct State {

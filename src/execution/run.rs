@@ -1,21 +1,19 @@
-//! One run, from its store to its figures.
+//! One run on wasmtime.
 //!
-//! Enters: a compiled capsule, its terms and a request that was read. Leaves: an [`Outcome`].
+//! Enters: a compiled capsule, its terms, a host and the start-up price. Leaves: an [`Ended`].
 //! Refuses: nothing; whatever happens in a run is one of its endings.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use wasmtime::{Extern, Func, Global, Instance, ModuleExport, Store, UpdateDeadline, Val};
 
 use super::compiled::{Compiled, Counters};
+use super::ended::{Ended, fuel_at_start, returned};
 use super::host::{Exit, Host};
 use super::native::{Fuel, State};
-use super::{Executor, traps};
-use crate::json::Document;
+use super::traps;
 use crate::metering;
-use crate::outcome::{Diagnostics, Ending, Outcome, Request, Usage};
-use crate::rules::{output_fuel, startup_fuel};
+use crate::outcome::Ending;
 use crate::sandbox::BoundCapsule;
 
 /// A run that is under way.
@@ -23,26 +21,14 @@ pub(super) struct Run<'a> {
     compiled: &'a Compiled,
     bound: &'a BoundCapsule,
     store: Store<State>,
-    startup_fuel: u64,
     /// Where a metered module says why it trapped.
     reason: Option<Global>,
-    trap_offset: Option<usize>,
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(
-        executor: &Executor,
-        compiled: &'a Compiled,
-        bound: &'a BoundCapsule,
-        request: &Request,
-        document: Option<Arc<Document>>,
-        started: Instant,
-    ) -> Self {
-        let (capsule, limits) = (bound.capsule(), *bound.limits());
-        let deadline = started + Duration::from_millis(limits.time_ms.into());
-        let mut host = Host::new(request, document, capsule.text(), limits, deadline);
-        host.debugging = executor.debugging;
-        let mut store = Store::new(&executor.engine, State::new(host));
+    pub(super) fn new(compiled: &'a Compiled, bound: &'a BoundCapsule, host: Host) -> Self {
+        let engine = compiled.instance.module().engine();
+        let mut store = Store::new(engine, State::new(host));
         if matches!(compiled.counters, Counters::Engine { .. }) {
             store.limiter(|state| state);
         }
@@ -58,23 +44,27 @@ impl<'a> Run<'a> {
             bound,
             store,
             reason: None,
-            startup_fuel: startup_fuel(capsule, request),
-            trap_offset: None,
         }
     }
 
-    pub(super) fn end(&mut self) -> Ending {
-        match self.call() {
-            Ok(_) if self.fuel_left().is_none() => Ending::OutOfFuel,
-            Ok(0) => self.finish(),
-            Ok(code) => Ending::Exited(code),
-            Err(error) => {
-                if self.store.data().host.debugging {
-                    let capsule = self.bound.capsule();
-                    self.trap_offset = self.compiled.trap_offset(capsule, &error);
-                }
-                self.ending_of(&error)
-            }
+    pub(super) fn end(mut self, startup_fuel: u64) -> Ended {
+        let called = self.call(startup_fuel);
+        let left = self.fuel_left();
+        let memory_pages_peak = self.memory_pages();
+        let (ending, fuel_left) = match &called {
+            Ok(code) => returned(&mut self.store.data_mut().host, *code, left),
+            Err(error) => (self.ending_of(error), left.max(0).unsigned_abs()),
+        };
+        let error = called.err();
+        let host = self.store.into_data().host;
+        Ended {
+            ending,
+            fuel_left,
+            memory_pages_peak,
+            trap_offset: error
+                .filter(|_| host.debugging)
+                .and_then(|error| self.compiled.trap_offset(self.bound.capsule(), &error)),
+            host,
         }
     }
 
@@ -90,22 +80,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Pays for the check of the output, and makes it.
-    fn finish(&mut self) -> Ending {
-        let State { host, fuel, .. } = self.store.data();
-        let (fuel, price) = (*fuel, output_fuel(host.output.len(), host.input_type));
-        let left = self.fuel_left().and_then(|left| left.checked_sub(price));
-        match left.map(|left| fuel.set(&mut self.store, left)) {
-            Some(Ok(())) => self.store.data_mut().host.finish(),
-            Some(Err(exit)) => exit.into(),
-            None => Ending::OutOfFuel,
-        }
-    }
-
     /// Makes the instance, then calls the start function and `run`.
-    fn call(&mut self) -> wasmtime::Result<i32> {
-        let fuel = self.store.data().host.limits.fuel;
-        let left = fuel.checked_sub(self.startup_fuel).ok_or(Exit::OutOfFuel)?;
+    fn call(&mut self, startup_fuel: u64) -> wasmtime::Result<i32> {
+        let left = fuel_at_start(&self.store.data().host.limits, startup_fuel)?;
         if matches!(self.compiled.counters, Counters::Engine { .. }) {
             // Setting up is paid for already. What the engine counts for it is the engine's and the system's business.
             self.store.set_fuel(u64::MAX)?;
@@ -163,10 +140,10 @@ impl<'a> Run<'a> {
             .ok_or(Exit::HostFailure)
     }
 
-    /// The fuel that is left, if not more was used than there was.
-    fn fuel_left(&mut self) -> Option<u64> {
+    /// The fuel that is left; below zero if more was used than there was, or if nobody can tell.
+    fn fuel_left(&mut self) -> i64 {
         let fuel = self.store.data().fuel;
-        u64::try_from(fuel.left(&mut self.store).ok()?).ok()
+        fuel.left(&mut self.store).unwrap_or(-1)
     }
 
     /// The memory's size now, which is its peak: no memory shrinks. 0 if there never was one.
@@ -175,39 +152,5 @@ impl<'a> Run<'a> {
         let pages = memory.map_or(0, |memory| memory.size(&self.store));
         // Within the limit, which is a u32.
         pages as u32
-    }
-
-    pub(super) fn outcome(
-        mut self,
-        bound: &BoundCapsule,
-        request: &Request,
-        ending: Ending,
-        wall: Duration,
-    ) -> Outcome {
-        let fuel = match ending {
-            Ending::Ok(_) | Ending::Exited(_) | Ending::Failed(_) | Ending::FailedByAbort => {
-                bound.limits().fuel - self.fuel_left().unwrap_or(0)
-            }
-            // A counter kept in a register is lost on a trap; this way every engine agrees.
-            _ => bound.limits().fuel,
-        };
-        let memory_pages_peak = self.memory_pages();
-        let host = &mut self.store.data_mut().host;
-        Outcome {
-            capsule: bound.capsule().id(),
-            terms: Arc::clone(bound.terms()),
-            request: request.clone(),
-            usage: Usage {
-                fuel,
-                memory_pages_peak,
-                host_calls: host.calls,
-            },
-            diagnostics: Diagnostics {
-                trap_offset: self.trap_offset.filter(|_| host.debugging),
-                abort: host.abort.take(),
-            },
-            ending,
-            wall,
-        }
     }
 }

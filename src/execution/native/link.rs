@@ -12,7 +12,7 @@ use crate::execution::host::{self, Call, Exit, host_functions};
 macro_rules! linked {
     ($($name:ident = $file:ident::$body:ident($($arg:ident: $type:ty),*);)*) => {
         /// Puts every host function into the linker.
-        pub(in crate::execution) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+        pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
             $(
                 let import = HostFunction::$name.import();
                 linker.func_wrap(
