@@ -12,6 +12,7 @@ mod compiled;
 mod ended;
 mod engine;
 mod host;
+mod interpreter;
 mod memory;
 mod native;
 mod run;
@@ -19,15 +20,17 @@ mod slots;
 mod start;
 mod traps;
 
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tenzik_receipt::InputType;
+use tenzik_receipt::{InputType, Label};
 
 use crate::capability::{Capability, HostFunction};
 use crate::config::{RuntimeConfig, SecurityConfig};
 use crate::json::{Document, JsonError};
+use crate::metering::meter;
 use crate::outcome::{Outcome, Request};
 use crate::rules::{Metering, startup_fuel};
 use crate::sandbox::BoundCapsule;
@@ -38,6 +41,7 @@ pub use engine::{ENGINE_VERSION, EngineError};
 use cache::Cache;
 use compiled::Compiled;
 use host::Host;
+use interpreter::{Interpreted, Interpreter};
 use native::Native;
 use run::Run;
 use slots::Slots;
@@ -90,11 +94,23 @@ impl ExecuteError {
 
 /// Runs bound capsules. Cheap to share: all methods take `&self`, from any number of threads.
 pub struct Executor {
-    native: Native,
-    compiled: Cache<Result<Arc<Compiled>, ExecuteError>>,
+    backend: Backend,
+    compiled: Cache<Result<Arc<Code>, ExecuteError>>,
     slots: Slots,
     input_bytes_max: u32,
     debugging: bool,
+}
+
+/// What runs capsules.
+enum Backend {
+    Native(Native),
+    Interpreter(Interpreter),
+}
+
+/// A capsule as its backend runs it.
+enum Code {
+    Native(Compiled),
+    Interpreted(Interpreted),
 }
 
 impl Executor {
@@ -112,13 +128,24 @@ impl Executor {
         runtime: &RuntimeConfig,
         metering: Metering,
     ) -> Result<Self, EngineError> {
-        Ok(Self {
-            native: Native::new(security, runtime, metering)?,
+        let native = Native::new(security, runtime, metering)?;
+        Ok(Self::on(Backend::Native(native), security, runtime))
+    }
+
+    /// Sets up the interpreter instead: another engine, which gives the same claims. It is slower where a capsule
+    /// computes, and compiles sooner. How instances get their memory is no matter to it.
+    pub fn interpreting(security: &SecurityConfig, runtime: &RuntimeConfig) -> Self {
+        Self::on(Backend::Interpreter(Interpreter::new()), security, runtime)
+    }
+
+    fn on(backend: Backend, security: &SecurityConfig, runtime: &RuntimeConfig) -> Self {
+        Self {
+            backend,
             compiled: Cache::new(runtime.cache_entries_max),
             slots: Slots::new(runtime.instances_max.max(1)),
             input_bytes_max: security.input_bytes_max,
             debugging: security.enable_debugging,
-        })
+        }
     }
 
     /// Compiles a capsule ahead of its first run.
@@ -139,15 +166,18 @@ impl Executor {
         request: &Request,
     ) -> Result<Outcome, ExecuteError> {
         self.check_size(request)?;
-        let compiled = self.compiled(bound.capsule())?;
+        let code = self.compiled(bound.capsule())?;
         // The index of an input is larger than the input, so only those that run have one.
         let _slot = self.slots.acquire();
         let document = self.read_input(bound, request)?;
         let started = Instant::now();
         let host = self.host(bound, request, document, started);
         let price = startup_fuel(bound.capsule(), request);
-        let ended = Run::new(&compiled, bound, host).end(price);
-        Ok(ended.outcome(bound, request, started.elapsed()))
+        let ended = match &*code {
+            Code::Native(compiled) => Run::new(compiled, bound, host).end(price),
+            Code::Interpreted(module) => module.run(host, price, &mut || ControlFlow::Continue(())),
+        };
+        Ok(ended.outcome(code.engine(), bound, request, started.elapsed()))
     }
 
     fn host(
@@ -193,7 +223,7 @@ impl Executor {
         Ok(None)
     }
 
-    fn compiled(&self, capsule: &ValidatedCapsule) -> Result<Arc<Compiled>, ExecuteError> {
+    fn compiled(&self, capsule: &ValidatedCapsule) -> Result<Arc<Code>, ExecuteError> {
         let compiled = self
             .compiled
             .get_or_make(capsule.id(), || self.compile(capsule));
@@ -205,15 +235,38 @@ impl Executor {
     }
 
     /// Compiles; a panic of the compiler is an error like any other.
-    fn compile(&self, capsule: &ValidatedCapsule) -> Result<Arc<Compiled>, ExecuteError> {
-        let compiled = catch_unwind(AssertUnwindSafe(|| Compiled::new(&self.native, capsule)));
+    fn compile(&self, capsule: &ValidatedCapsule) -> Result<Arc<Code>, ExecuteError> {
+        let compiled = catch_unwind(AssertUnwindSafe(|| self.backend.compile(capsule)));
         let refused = |reason: String| ExecuteError::Compile {
             reason: reason.chars().take(200).collect(),
         };
         match compiled {
             Ok(Ok(compiled)) => Ok(Arc::new(compiled)),
-            Ok(Err(error)) => Err(refused(format!("{error:#}"))),
+            Ok(Err(reason)) => Err(refused(reason)),
             Err(_) => Err(refused("the compiler panicked".to_owned())),
+        }
+    }
+}
+
+impl Code {
+    fn engine(&self) -> Label {
+        match self {
+            Self::Native(_) => crate::receipts::ENGINE,
+            Self::Interpreted(_) => interpreter::ENGINE,
+        }
+    }
+}
+
+impl Backend {
+    fn compile(&self, capsule: &ValidatedCapsule) -> Result<Code, String> {
+        match self {
+            Self::Native(native) => Compiled::new(native, capsule)
+                .map(Code::Native)
+                .map_err(|error| format!("{error:#}")),
+            Self::Interpreter(interpreter) => interpreter
+                .prepare(meter(capsule).map_err(|error| error.to_string())?.bytes())
+                .map(Code::Interpreted)
+                .map_err(|error| error.to_string()),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tenzik_receipt::{Blake3, InputType, Int, Seed, Status};
+use tenzik_receipt::{Blake3, InputType, Int, Label, Seed, Status};
 
 use crate::capability::{HOST_FUNCTIONS, IMPORTS};
 use crate::sandbox::BoundTerms;
@@ -241,6 +241,8 @@ pub struct Outcome {
     pub(crate) usage: Usage,
     pub(crate) wall: Duration,
     pub(crate) diagnostics: Diagnostics,
+    /// Which engine it ran on; no part of the claim.
+    pub(crate) engine: Label,
 }
 
 impl Outcome {

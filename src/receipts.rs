@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tenzik_receipt::{
-    Advisory, Audience, Backend, Blake3, Claim, Detail, Disclosed, Encode, Enforcement, Epoch, Int,
+    Advisory, Audience, Backend, Blake3, Claim, Detail, Disclosed, Encode, Enforcement, Epoch,
     KeyUse, Label, LogPromise, Nonce, PrivateMember, Profile, PublicKey, Receipt, ReceiptType,
     RefusedClaim, RequestSignature, RunSecret, SecretKey, SignError, SignedReceipt, Sorted, Stage,
     Timestamp, Value, WasmClaim, WasmRequest,
@@ -21,7 +21,7 @@ use crate::limits::{label, saturating};
 use crate::outcome::{Ending, Outcome, Request};
 use crate::sandbox::BoundTerms;
 
-/// The engine as a receipt's advisory part names it.
+/// The engine as a receipt's advisory part names it. The interpreter has its own name.
 pub(crate) const ENGINE: Label = label("wasmtime 48.0.8");
 
 /// What stands around a claim: when, to whom, at whose request.
@@ -104,7 +104,11 @@ impl Sealer {
         let wall_us = u64::try_from(outcome.wall.as_micros()).unwrap_or(u64::MAX);
         let wall_us = secret.is_none().then(|| saturating(wall_us));
         let enforced = enforced(outcome, secret.is_some());
-        self.sign(claim, enforced, wall_us, circumstances)
+        let advisory = Advisory {
+            engine: outcome.engine.clone(),
+            wall_us,
+        };
+        self.sign(claim, enforced, advisory, circumstances)
     }
 
     /// Signs that nothing ran, and why.
@@ -124,21 +128,22 @@ impl Sealer {
             request,
             stage,
         });
-        self.sign(claim, Vec::new(), None, circumstances)
+        let advisory = Advisory {
+            engine: ENGINE,
+            wall_us: None,
+        };
+        self.sign(claim, Vec::new(), advisory, circumstances)
     }
 
     fn sign(
         &self,
         claim: Claim,
         enforced: Vec<Enforcement>,
-        wall_us: Option<Int>,
+        advisory: Advisory,
         circumstances: Circumstances,
     ) -> Result<SignedReceipt, SignError> {
         self.key.sign_receipt(Receipt {
-            advisory: Advisory {
-                engine: ENGINE,
-                wall_us,
-            },
+            advisory,
             audience: circumstances.audience,
             backend: Backend {
                 enforced,

@@ -61,7 +61,7 @@ fn validation_never_compiles() {
 }
 
 #[test]
-fn only_execution_names_wasmtime() {
+fn only_execution_names_an_engine() {
     let execution = path("src/execution");
     let outside = |file: &PathBuf| {
         !file.starts_with(&execution)
@@ -69,7 +69,22 @@ fn only_execution_names_wasmtime() {
             && *file != path("src/rules.rs")
     };
     let files = sources("src").into_iter().filter(outside).collect();
-    assert_absent(&["wasmtime::", "use wasmtime"], files);
+    assert_absent(
+        &["wasmtime::", "use wasmtime", "wasmi::", "use wasmi"],
+        files,
+    );
+}
+
+#[test]
+fn neither_engine_knows_of_the_other() {
+    let mut interpreter = sources("src/execution/interpreter");
+    interpreter.extend(sources("src/execution/interpreter.rs"));
+    assert_absent(&["wasmtime", "native::"], interpreter);
+    let mut native = sources("src/execution/native");
+    for file in ["compiled", "engine", "memory", "native", "run", "traps"] {
+        native.extend(sources(&format!("src/execution/{file}.rs")));
+    }
+    assert_absent(&["wasmi::", "use wasmi", "interpreter::"], native);
 }
 
 #[test]

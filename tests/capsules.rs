@@ -7,8 +7,10 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use common::second::Second;
 use common::{assert_verifies, circumstances, order, path, pipeline};
 use serde::Deserialize;
+use tenzik::config::{RuntimeConfig, SecurityConfig};
 use tenzik::outcome::{Ending, Outcome, Request};
 use tenzik::pipeline::Pipeline;
 use tenzik::replay::{Evidence, Replay, Replayer};
@@ -157,6 +159,7 @@ fn assert_code(case: &Case, claim: &Claim, label: &str) {
 /// Runs a case, and gives its line in the table of exact figures.
 fn run(
     pipeline: &Pipeline,
+    second: &Second,
     replayer: &Replayer,
     folder: &Path,
     case: &Case,
@@ -172,9 +175,11 @@ fn run(
     let input = case.input(folder, example);
     let grants: Vec<&str> = description.grants.iter().map(String::as_str).collect();
     let request = case.request(input.clone(), &description.input_type);
+    let order = order(capsule.clone(), &grants, request);
     let run = pipeline
-        .run(&order(capsule.clone(), &grants, request), circumstances())
+        .run(&order, circumstances())
         .unwrap_or_else(|error| panic!("{label}: {error}"));
+    second.assert_agrees(&order, &run.outcome);
     assert_outcome(case, &run.outcome, case.output(folder, example), &label);
     assert_code(case, run.receipt.claim(), &label);
     assert_verifies(&run.receipt);
@@ -200,13 +205,14 @@ fn figures(label: &str, outcome: &Outcome) -> String {
 }
 
 /// Capsules that only compute; they belong to `benches/metering.rs`.
-fn kernels(pipeline: &Pipeline) -> String {
+fn kernels(pipeline: &Pipeline, second: &Second) -> String {
     let run = |name| {
         let capsule = common::read(&format!("benches/kernels/{name}.wasm"));
         let mut order = order(capsule, &[], Request::bytes(&b""[..]));
         order.terms.limits.fuel = Some(1_000_000_000);
-        let run = pipeline.run(&order, circumstances());
-        figures(&format!("kernel: {name}"), &run.expect("a run").outcome)
+        let run = pipeline.run(&order, circumstances()).expect("a run");
+        second.assert_agrees(&order, &run.outcome);
+        figures(&format!("kernel: {name}"), &run.outcome)
     };
     ["fib", "json-scan", "matmul", "sha256", "sieve"]
         .map(run)
@@ -230,18 +236,26 @@ fn assert_golden(lines: &str) {
 #[test]
 fn every_run_gives_what_its_capsule_says() {
     let (pipeline, replayer) = (pipeline(), Replayer::new(60_000).expect("an engine"));
+    let second = Second::new(&SecurityConfig::default(), &RuntimeConfig::default());
     let folders = folders();
     assert!(folders.len() >= 8, "{folders:?}");
     let mut lines = String::new();
     for folder in folders {
         let description = describe(&folder);
         assert!(!description.description.is_empty());
-        lines += &run(&pipeline, &replayer, &folder, &description.example, true);
+        lines += &run(
+            &pipeline,
+            &second,
+            &replayer,
+            &folder,
+            &description.example,
+            true,
+        );
         for case in &description.cases {
-            lines += &run(&pipeline, &replayer, &folder, case, false);
+            lines += &run(&pipeline, &second, &replayer, &folder, case, false);
         }
     }
-    assert_golden(&(lines + &kernels(&pipeline)));
+    assert_golden(&(lines + &kernels(&pipeline, &second)));
 }
 
 #[test]

@@ -7,15 +7,20 @@ mod receipt;
 
 #[path = "../../tests/common/generate.rs"]
 mod generate;
+#[path = "../../tests/common/second.rs"]
+mod second;
 
 use std::sync::LazyLock;
 
 use tenzik::config::{Allocation, RuntimeConfig, SecurityConfig};
+use tenzik::outcome::Outcome;
 use tenzik::pipeline::{Order, Pipeline, RunError};
 use tenzik::receipts::{Circumstances, Sealer};
 use tenzik::replay::{Evidence, Replay, ReplayError, Replayer};
 use tenzik::validation::{FEATURES, ValidationConfig, validate};
 use tenzik_receipt::{Claim, Epoch, KeyUse, SecretKey, Timestamp};
+
+use second::Second;
 
 pub use host_calls::host_calls;
 pub use receipt::receipt;
@@ -39,7 +44,7 @@ pub fn validation(bytes: &[u8]) {
     }
 }
 
-/// A generated capsule gives the same claim from a pool, mapped on demand, and in a replay.
+/// A generated capsule gives the same claim from a pool, mapped on demand, and in a replay, and the interpreter agrees.
 pub fn pipeline(bytes: &[u8]) {
     let Ok(order) = generate::order(bytes) else {
         return;
@@ -47,14 +52,17 @@ pub fn pipeline(bytes: &[u8]) {
     same_claim(&order);
 }
 
-/// Runs an order three times and compares the claims.
+/// Runs an order four times and compares what comes of it.
 pub(crate) fn same_claim(order: &Order) {
-    let claim = claim(&POOLED, order);
-    let other = self::claim(&ON_DEMAND, order);
+    let (claim, outcome) = run(&POOLED, order);
+    let (other, _) = run(&ON_DEMAND, order);
     if claim.status() == "aborted" || other.status() == "aborted" {
         return;
     }
     assert_eq!(claim, other, "two allocations give two claims");
+    if let Some(outcome) = outcome {
+        SECOND.assert_agrees(order, &outcome);
+    }
     let evidence = Evidence {
         capsule: &order.capsule,
         input: &order.request.input,
@@ -67,16 +75,16 @@ pub(crate) fn same_claim(order: &Order) {
     }
 }
 
-fn claim(pipeline: &Pipeline, order: &Order) -> Claim {
-    let claim = match pipeline.run(order, Circumstances::at(now())) {
-        Ok(run) => run.receipt.claim().clone(),
-        Err(RunError::Aborted { run, .. }) => run.receipt.claim().clone(),
-        Err(RunError::Refused { receipt, .. }) => receipt.claim().clone(),
+fn run(pipeline: &Pipeline, order: &Order) -> (Claim, Option<Outcome>) {
+    let (claim, outcome) = match pipeline.run(order, Circumstances::at(now())) {
+        Ok(run) => (run.receipt.claim().clone(), Some(run.outcome)),
+        Err(RunError::Aborted { run, .. }) => (run.receipt.claim().clone(), None),
+        Err(RunError::Refused { receipt, .. }) => (receipt.claim().clone(), None),
         Err(error) => panic!("{error}"),
     };
     claim.check().expect("a claim that is signed does not contradict itself");
     assert!(!is_host_failure(&claim), "a host function failed: {claim:?}");
-    claim
+    (claim, outcome)
 }
 
 /// A host failure is our fault, and never a capsule's.
@@ -101,8 +109,13 @@ static ON_DEMAND: LazyLock<Pipeline> = LazyLock::new(|| setup(Allocation::OnDema
 static REPLAYER: LazyLock<Replayer> =
     LazyLock::new(|| Replayer::new(20_000).expect("an engine"));
 
+static SECOND: LazyLock<Second> = LazyLock::new(|| {
+    let (security, runtime) = settings(Allocation::OnDemand);
+    Second::new(&security, &runtime)
+});
+
 /// Few slots and few entries: a sanitizer's memory is dear, and each input is a capsule of its own.
-fn setup(allocation: Allocation) -> Pipeline {
+fn settings(allocation: Allocation) -> (SecurityConfig, RuntimeConfig) {
     let security = SecurityConfig {
         capsule_bytes_max: 64 * 1024,
         ..SecurityConfig::default()
@@ -113,6 +126,11 @@ fn setup(allocation: Allocation) -> Pipeline {
         instances_max: 4,
         ..RuntimeConfig::default()
     };
+    (security, runtime)
+}
+
+fn setup(allocation: Allocation) -> Pipeline {
+    let (security, runtime) = settings(allocation);
     let sealer = Sealer::new(key(), Epoch::from_bytes([2; 16])).expect("a receipt key");
     Pipeline::new(&security, &runtime, sealer).expect("an engine")
 }

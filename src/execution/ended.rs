@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tenzik_receipt::Label;
+
 use super::host::{Exit, Host};
 use crate::limits::Limits;
 use crate::outcome::{Diagnostics, Ending, Outcome, Request, Usage};
@@ -48,6 +50,7 @@ pub(super) fn returned(host: &mut Host, code: i32, left: i64) -> (Ending, u64) {
 impl Ended {
     pub(super) fn outcome(
         mut self,
+        engine: Label,
         bound: &BoundCapsule,
         request: &Request,
         wall: Duration,
@@ -67,6 +70,7 @@ impl Ended {
             },
             ending: self.ending,
             wall,
+            engine,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The published vectors of the host functions, `tests/vectors/host`, run on the engine.
+//! The published vectors of the host functions, `tests/vectors/host`, run on each engine.
 //!
 //! Enters: the files as `tests/vectors/README.md` describes them. Each case is run as small modules that differ in
 //! nothing but the call. Refuses: a case that gives another answer, another ending, or another charge, by one fuel.
@@ -11,24 +11,26 @@ use case::cases;
 use run::Runner;
 
 fn check(file: &str) {
-    let runner = Runner::new();
     let cases = cases(file);
-    let failures: Vec<_> = cases
-        .iter()
-        .filter_map(|case| {
-            runner
-                .check(case)
-                .err()
-                .map(|why| format!("{}: {why}", case.name))
-        })
-        .collect();
-    assert!(
-        failures.is_empty(),
-        "{} of {} cases in {file}:\n{}",
-        failures.len(),
-        cases.len(),
-        failures.join("\n")
-    );
+    for runner in Runner::on_each_engine() {
+        let failures: Vec<_> = cases
+            .iter()
+            .filter_map(|case| {
+                runner
+                    .check(case)
+                    .err()
+                    .map(|why| format!("{}: {why}", case.name))
+            })
+            .collect();
+        assert!(
+            failures.is_empty(),
+            "{} of {} cases in {file}, on {}:\n{}",
+            failures.len(),
+            cases.len(),
+            runner.engine,
+            failures.join("\n")
+        );
+    }
 }
 
 #[test]

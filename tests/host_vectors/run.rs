@@ -25,21 +25,37 @@ const BASELINE_FUEL: u64 = 20;
 type Checked = Result<(), String>;
 
 pub(crate) struct Runner {
+    pub(crate) engine: &'static str,
     executor: Executor,
     sandbox: Sandbox,
     validation: ValidationConfig,
 }
 
 impl Runner {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn on_each_engine() -> [Self; 2] {
         let security = SecurityConfig::development();
         let runtime = RuntimeConfig {
             instances_max: 1,
             ..RuntimeConfig::development()
         };
+        let native = Executor::new(&security, &runtime).expect("an engine");
+        let interpreting = Executor::interpreting(&security, &runtime);
+        [
+            Self::new("wasmtime", native, &security, &runtime),
+            Self::new("the interpreter", interpreting, &security, &runtime),
+        ]
+    }
+
+    fn new(
+        engine: &'static str,
+        executor: Executor,
+        security: &SecurityConfig,
+        runtime: &RuntimeConfig,
+    ) -> Self {
         Self {
-            executor: Executor::new(&security, &runtime).expect("an engine"),
-            sandbox: Sandbox::new(&security, &runtime),
+            engine,
+            executor,
+            sandbox: Sandbox::new(security, runtime),
             validation: ValidationConfig {
                 capsule_bytes_max: security.capsule_bytes_max,
             },

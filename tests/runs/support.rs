@@ -10,6 +10,7 @@ use tenzik::pipeline::{Order, Pipeline, Run};
 use tenzik::sandbox::Terms;
 use tenzik_receipt::{Claim, WasmClaim};
 
+use crate::common::second::Second;
 use crate::common::{assert_verifies, circumstances, pipeline_with, wat};
 
 /// A host with the defaults that hands out aborted runs too.
@@ -28,6 +29,7 @@ pub(crate) fn few_slots() -> RuntimeConfig {
 }
 
 static SHARED: LazyLock<Pipeline> = LazyLock::new(|| pipeline_with(&lenient(), &few_slots()));
+static SECOND: LazyLock<Second> = LazyLock::new(|| Second::new(&lenient(), &few_slots()));
 
 /// A capsule with every grant but `tools`, over an empty input of bytes.
 pub(crate) fn capsule(text: &str) -> Story {
@@ -93,9 +95,11 @@ impl Story {
         self.limits(limits)
     }
 
-    /// Runs on the shared pipeline. The receipt verifies, whatever came of it.
+    /// Runs on the shared pipeline. The receipt verifies, whatever came of it, and the interpreter comes to the same.
     pub(crate) fn run(&self) -> Run {
-        self.run_on(&SHARED)
+        let run = self.run_on(&SHARED);
+        SECOND.assert_agrees(&self.0, &run.outcome);
+        run
     }
 
     pub(crate) fn run_on(&self, pipeline: &Pipeline) -> Run {

@@ -1,6 +1,6 @@
 //! Traps of instructions: each code, and what stands right beside it without trapping.
 
-use crate::support::{Story, claim, import, with};
+use crate::support::{Story, capsule, claim, import, with};
 
 /// A table of four slots, of which the first two are set, and segments that are copied by hand.
 const FURNITURE: &str = r#"
@@ -268,4 +268,14 @@ fn a_trap_is_told_apart_however_deep_it_is() {
         "trapped divide_by_zero"
     );
     assert_eq!(with(before, "(call $a (i32.const 1))").said(), "ok");
+}
+
+/// A module of one call through a table of one empty slot. The index of the table, 0, is written in two bytes.
+const INDEX_IN_TWO_BYTES: &str = r#"(module binary "\00asm\01\00\00\00"
+    "\01\04\01\60\00\00" "\03\02\01\00" "\04\04\01\70\00\01" "\05\03\01\00\01"
+    "\07\10\02\03run\00\00\06memory\02\00" "\0a\0a\01\08\00\41\00\11\00\80\00\0b")"#;
+
+#[test]
+fn the_index_of_a_table_may_be_longer_than_it_needs_to_be() {
+    assert_eq!(capsule(INDEX_IN_TWO_BYTES).said(), "trapped indirect_call");
 }

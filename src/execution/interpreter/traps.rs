@@ -1,0 +1,41 @@
+//! From what the interpreter says to what `docs/abi.md` says.
+//!
+//! Enters: the error of a run, and the reason that the module left. Leaves: an [`Ending`]. Whatever the document does
+//! not name is `aborted`.
+
+use wasmi::{Error, TrapCode as Trap};
+
+use crate::execution::host::Exit;
+use crate::metering;
+use crate::outcome::{AbortCode, Ending, TrapCode};
+
+pub(super) fn ending(error: &Error, reason: Option<metering::Exit>) -> Ending {
+    if let Some(exit) = error.downcast_ref::<Exit>() {
+        return exit.clone().into();
+    }
+    match (error.as_trap_code().map(code), reason) {
+        (Some(Ok(_)), Some(reason)) => reason.into(),
+        (Some(Ok(code)), None) => Ending::Trapped(code),
+        (Some(Err(code)), _) => Ending::Aborted(code),
+        (None, _) => Ending::Aborted(AbortCode::HostFailure),
+    }
+}
+
+/// A trap of the capsule's own instructions, or one of the interpreter, which no instruction of the metering leads to.
+///
+/// A truncation that traps has left its reason, so its own code is never looked at.
+const fn code(trap: Trap) -> Result<TrapCode, AbortCode> {
+    match trap {
+        Trap::UnreachableCodeReached => Ok(TrapCode::Unreachable),
+        Trap::MemoryOutOfBounds => Ok(TrapCode::Memory),
+        Trap::TableOutOfBounds => Ok(TrapCode::Table),
+        Trap::IndirectCallToNull | Trap::BadSignature => Ok(TrapCode::IndirectCall),
+        Trap::IntegerDivisionByZero => Ok(TrapCode::DivideByZero),
+        Trap::IntegerOverflow => Ok(TrapCode::IntegerOverflow),
+        Trap::BadConversionToInteger => Ok(TrapCode::Conversion),
+        Trap::StackOverflow => Err(AbortCode::NativeStack),
+        Trap::OutOfFuel | Trap::GrowthOperationLimited | Trap::OutOfSystemMemory => {
+            Err(AbortCode::HostFailure)
+        }
+    }
+}
