@@ -7,7 +7,7 @@ mod common;
 use std::hint::black_box;
 
 use criterion::Criterion;
-use tenzik::config::{RuntimeConfig, SecurityConfig};
+use tenzik::config::{Engines, RuntimeConfig, SecurityConfig};
 use tenzik::execution::Executor;
 use tenzik::outcome::Request;
 use tenzik::sandbox::{Sandbox, Terms};
@@ -31,7 +31,11 @@ fn main() {
 }
 
 fn ours(criterion: &mut Criterion) {
-    let (security, runtime) = (SecurityConfig::default(), RuntimeConfig::default());
+    let security = SecurityConfig::default();
+    let runtime = RuntimeConfig {
+        engines: Engines::Wasmtime,
+        ..RuntimeConfig::default()
+    };
     let executor = Executor::new(&security, &runtime).expect("an engine");
     let capsule = validate(ECHO, &ValidationConfig::default()).expect("valid");
     let sandbox = Sandbox::new(&security, &runtime);

@@ -32,10 +32,37 @@ pub struct RuntimeConfig {
     pub cache_entries_max: u32,
     /// How instances get their memory. Default: from a pool.
     pub allocation: Allocation,
+    /// What runs capsules. Default: both engines.
+    pub engines: Engines,
     /// How many capsules run at once; further ones wait. Default 256, at least 1.
     pub instances_max: u32,
     /// What a run has unless it asks. Default: [`Limits::DEFAULT`].
     pub limits: Limits,
+    /// How much the compiler of native code tries. Default: for speed.
+    pub optimization: Optimization,
+}
+
+/// What runs capsules. It cannot be seen in a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Engines {
+    /// A capsule that was not seen before runs at once in the interpreter, while its native code is compiled on another thread;
+    /// from then on that is used, also by a run that is still under way.
+    Both,
+    /// The interpreter wasmi alone: no machine code is made.
+    Wasmi,
+    /// wasmtime alone: the first run of a capsule waits for its native code.
+    Wasmtime,
+}
+
+/// How much the compiler of native code tries. It cannot be seen in a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Optimization {
+    /// To be done soon.
+    None,
+    /// To make fast code.
+    Speed,
 }
 
 /// How instances get their memory. It cannot be seen in a claim.
@@ -99,8 +126,10 @@ impl Default for RuntimeConfig {
         Self {
             cache_entries_max: 100,
             allocation: Allocation::Pooled,
+            engines: Engines::Both,
             instances_max: 256,
             limits: Limits::DEFAULT,
+            optimization: Optimization::Speed,
         }
     }
 }

@@ -15,23 +15,23 @@ mod host;
 mod interpreter;
 mod memory;
 mod native;
+mod prepared;
 mod run;
 mod slots;
 mod start;
 mod traps;
 
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tenzik_receipt::{InputType, Label};
 
 use crate::capability::{Capability, HostFunction};
-use crate::config::{RuntimeConfig, SecurityConfig};
+use crate::config::{Engines, RuntimeConfig, SecurityConfig};
+use crate::control::{Control, Phase};
 use crate::json::{Document, JsonError};
-use crate::metering::meter;
-use crate::outcome::{Outcome, Request};
+use crate::outcome::{AbortCode, Ending, Outcome, Request};
 use crate::rules::{Metering, startup_fuel};
 use crate::sandbox::BoundCapsule;
 use crate::validation::ValidatedCapsule;
@@ -40,9 +40,11 @@ pub use engine::{ENGINE_VERSION, EngineError};
 
 use cache::Cache;
 use compiled::Compiled;
-use host::Host;
+use ended::Ended;
+use engine::Stop;
+use host::{Exit, Host};
 use interpreter::{Interpreted, Interpreter};
-use native::Native;
+use prepared::{Background, Natives, Prepared};
 use run::Run;
 use slots::Slots;
 
@@ -94,27 +96,33 @@ impl ExecuteError {
 
 /// Runs bound capsules. Cheap to share: all methods take `&self`, from any number of threads.
 pub struct Executor {
-    backend: Backend,
-    compiled: Cache<Result<Arc<Code>, ExecuteError>>,
+    /// At least one of the two is there.
+    natives: Option<Arc<Natives>>,
+    interpreter: Option<Interpreter>,
+    background: Background,
+    prepared: Cache<Result<Arc<Prepared>, ExecuteError>>,
     slots: Slots,
     input_bytes_max: u32,
     debugging: bool,
 }
 
-/// What runs capsules.
-enum Backend {
-    Native(Native),
-    Interpreter(Interpreter),
+/// What a run is of.
+struct Job<'a> {
+    bound: &'a BoundCapsule,
+    request: &'a Request,
+    document: Option<Arc<Document>>,
+    control: Option<&'a Control>,
+    started: Instant,
 }
 
-/// A capsule as its backend runs it.
+/// A capsule as an engine runs it.
 enum Code {
-    Native(Compiled),
-    Interpreted(Interpreted),
+    Interpreted(Arc<Interpreted>),
+    Native(Arc<Compiled>),
 }
 
 impl Executor {
-    /// Sets up an engine.
+    /// Sets up the engines.
     ///
     /// # Errors
     /// [`EngineError`], for instance if the system has no address space for so many instances.
@@ -128,32 +136,39 @@ impl Executor {
         runtime: &RuntimeConfig,
         metering: Metering,
     ) -> Result<Self, EngineError> {
-        let native = Native::new(security, runtime, metering)?;
-        Ok(Self::on(Backend::Native(native), security, runtime))
-    }
-
-    /// Sets up the interpreter instead: another engine, which gives the same claims. It is slower where a capsule
-    /// computes, and compiles sooner. How instances get their memory is no matter to it.
-    pub fn interpreting(security: &SecurityConfig, runtime: &RuntimeConfig) -> Self {
-        Self::on(Backend::Interpreter(Interpreter::new()), security, runtime)
-    }
-
-    fn on(backend: Backend, security: &SecurityConfig, runtime: &RuntimeConfig) -> Self {
-        Self {
-            backend,
-            compiled: Cache::new(runtime.cache_entries_max),
+        // Only wasmtime counts as wasmtime does.
+        let engines = match metering {
+            Metering::EngineFuel => Engines::Wasmtime,
+            Metering::Module => runtime.engines,
+        };
+        let natives = || Natives::new(security.limits_max.memory_pages, runtime, metering);
+        Ok(Self {
+            natives: match engines {
+                Engines::Wasmi => None,
+                Engines::Both | Engines::Wasmtime => Some(Arc::new(natives()?)),
+            },
+            interpreter: (engines != Engines::Wasmtime).then(Interpreter::new),
+            background: Background::default(),
+            prepared: Cache::new(runtime.cache_entries_max),
             slots: Slots::new(runtime.instances_max.max(1)),
             input_bytes_max: security.input_bytes_max,
             debugging: security.enable_debugging,
-        }
+        })
     }
 
-    /// Compiles a capsule ahead of its first run.
+    /// Makes a capsule ready ahead of its first run, with native code if there is to be any.
     ///
     /// # Errors
     /// [`ExecuteError::Compile`].
     pub fn prepare(&self, capsule: &ValidatedCapsule) -> Result<(), ExecuteError> {
-        self.compiled(capsule).map(|_| ())
+        let prepared = self.prepared(capsule)?;
+        match (&self.natives, &self.interpreter) {
+            (Some(natives), _) => self
+                .compiled(capsule, &prepared, natives, Stop::Fuel)
+                .map(drop),
+            (None, Some(interpreter)) => prepared.interpreted(interpreter).map(drop),
+            (None, None) => Ok(()),
+        }
     }
 
     /// Runs a capsule once. Blocks until a place is free and the run has ended.
@@ -165,32 +180,99 @@ impl Executor {
         bound: &BoundCapsule,
         request: &Request,
     ) -> Result<Outcome, ExecuteError> {
-        self.check_size(request)?;
-        let code = self.compiled(bound.capsule())?;
-        // The index of an input is larger than the input, so only those that run have one.
-        let _slot = self.slots.acquire();
-        let document = self.read_input(bound, request)?;
-        let started = Instant::now();
-        let host = self.host(bound, request, document, started);
-        let price = startup_fuel(bound.capsule(), request);
-        let ended = match &*code {
-            Code::Native(compiled) => Run::new(compiled, bound, host).end(price),
-            Code::Interpreted(module) => module.run(host, price, &mut || ControlFlow::Continue(())),
-        };
-        Ok(ended.outcome(code.engine(), bound, request, started.elapsed()))
+        self.execute_controlled(bound, request, None)
     }
 
-    fn host(
+    /// As [`execute`](Self::execute), with a caller who looks on and may cancel.
+    pub(crate) fn execute_controlled(
         &self,
         bound: &BoundCapsule,
         request: &Request,
-        document: Option<Arc<Document>>,
-        started: Instant,
-    ) -> Host {
-        let limits = *bound.limits();
-        let deadline = started + Duration::from_millis(limits.time_ms.into());
-        let mut host = Host::new(request, document, bound.capsule().text(), limits, deadline);
+        control: Option<&Control>,
+    ) -> Result<Outcome, ExecuteError> {
+        self.check_size(request)?;
+        let prepared = self.prepared(bound.capsule())?;
+        let stop = Stop::of(bound.limits());
+        let code = self.code(bound.capsule(), &prepared, stop)?;
+        // The index of an input is larger than the input, so only those that run have one.
+        let _slot = self.slots.acquire();
+        let job = Job {
+            bound,
+            request,
+            document: self.read_input(bound, request)?,
+            control,
+            started: Instant::now(),
+        };
+        if let Some(control) = control {
+            control.enter(Phase::Running);
+        }
+        let (ended, engine) = match code {
+            Code::Native(compiled) => (self.run(&compiled, &job), crate::receipts::ENGINE),
+            Code::Interpreted(module) => self.interpret(&module, &prepared, stop, &job),
+        };
+        Ok(ended.outcome(engine, bound, request, job.started.elapsed()))
+    }
+
+    /// What the capsule runs as: native code where there is some, or where nothing else is there to run it.
+    fn code(
+        &self,
+        capsule: &ValidatedCapsule,
+        prepared: &Arc<Prepared>,
+        stop: Stop,
+    ) -> Result<Code, ExecuteError> {
+        if let Some(natives) = &self.natives {
+            let stop = natives.stop(stop);
+            if let Some(compiled) = prepared.ready(stop) {
+                return Ok(Code::Native(compiled));
+            }
+            if self.interpreter.is_none() {
+                let compiled = self.compiled(capsule, prepared, natives, stop);
+                return compiled.map(Code::Native);
+            }
+            self.background.compile(prepared, natives, stop);
+        }
+        let interpreter = self.interpreter.as_ref().ok_or(ExecuteError::Compile {
+            reason: "there is no engine".to_owned(),
+        })?;
+        prepared.interpreted(interpreter).map(Code::Interpreted)
+    }
+
+    fn run(&self, compiled: &Compiled, job: &Job<'_>) -> Ended {
+        let price = startup_fuel(job.bound.capsule(), job.request);
+        let ended = Run::new(compiled, job.bound, self.host(job)).end(price);
+        in_time(ended)
+    }
+
+    /// Runs in the interpreter, until there is native code: then from the start on that. Nothing but the result of the one that
+    /// is finished can be seen of either.
+    fn interpret(
+        &self,
+        module: &Interpreted,
+        prepared: &Prepared,
+        stop: Stop,
+        job: &Job<'_>,
+    ) -> (Ended, Label) {
+        let price = startup_fuel(job.bound.capsule(), job.request);
+        let mut native = None;
+        let ended = module.run(self.host(job), price, &mut || {
+            native = self.natives.as_ref().and_then(|_| prepared.ready(stop));
+            match native {
+                Some(_) => ControlFlow::Break(Exit::HostFailure),
+                None => ControlFlow::Continue(()),
+            }
+        });
+        match native {
+            Some(compiled) => (self.run(&compiled, job), crate::receipts::ENGINE),
+            None => (in_time(ended), interpreter::ENGINE),
+        }
+    }
+
+    fn host(&self, job: &Job<'_>) -> Host {
+        let (limits, text) = (*job.bound.limits(), job.bound.capsule().text());
+        let deadline = job.started + Duration::from_millis(limits.time_ms.into());
+        let mut host = Host::new(job.request, job.document.clone(), text, limits, deadline);
         host.debugging = self.debugging;
+        host.control = job.control.cloned();
         host
     }
 
@@ -223,52 +305,41 @@ impl Executor {
         Ok(None)
     }
 
-    fn compiled(&self, capsule: &ValidatedCapsule) -> Result<Arc<Code>, ExecuteError> {
-        let compiled = self
-            .compiled
-            .get_or_make(capsule.id(), || self.compile(capsule));
-        if compiled.is_err() {
-            // Validation has accepted it, so this may be the system's doing, and pass.
-            self.compiled.forget_if(capsule.id(), Result::is_err);
-        }
-        compiled
+    fn prepared(&self, capsule: &ValidatedCapsule) -> Result<Arc<Prepared>, ExecuteError> {
+        let make = || Prepared::new(capsule).map(Arc::new);
+        let prepared = self.prepared.get_or_make(capsule.id(), make);
+        self.forget_refused(capsule, prepared)
     }
 
-    /// Compiles; a panic of the compiler is an error like any other.
-    fn compile(&self, capsule: &ValidatedCapsule) -> Result<Arc<Code>, ExecuteError> {
-        let compiled = catch_unwind(AssertUnwindSafe(|| self.backend.compile(capsule)));
-        let refused = |reason: String| ExecuteError::Compile {
-            reason: reason.chars().take(200).collect(),
-        };
-        match compiled {
-            Ok(Ok(compiled)) => Ok(Arc::new(compiled)),
-            Ok(Err(reason)) => Err(refused(reason)),
-            Err(_) => Err(refused("the compiler panicked".to_owned())),
+    fn compiled(
+        &self,
+        capsule: &ValidatedCapsule,
+        prepared: &Prepared,
+        natives: &Natives,
+        stop: Stop,
+    ) -> Result<Arc<Compiled>, ExecuteError> {
+        self.forget_refused(capsule, prepared.compiled(natives, natives.stop(stop)))
+    }
+
+    /// Validation has accepted the capsule, so what went wrong may be the system's doing, and pass.
+    fn forget_refused<T>(
+        &self,
+        capsule: &ValidatedCapsule,
+        made: Result<T, ExecuteError>,
+    ) -> Result<T, ExecuteError> {
+        if made.is_err() {
+            self.prepared.forget_if(capsule.id(), |_| true);
         }
+        made
     }
 }
 
-impl Code {
-    fn engine(&self) -> Label {
-        match self {
-            Self::Native(_) => crate::receipts::ENGINE,
-            Self::Interpreted(_) => interpreter::ENGINE,
-        }
+/// A run that its fuel was to stop and that took longer than its time is aborted like any other.
+fn in_time(mut ended: Ended) -> Ended {
+    if ended.ending.status().is_deterministic() && Instant::now() >= ended.host.deadline {
+        ended.ending = Ending::Aborted(AbortCode::TimeLimit);
     }
-}
-
-impl Backend {
-    fn compile(&self, capsule: &ValidatedCapsule) -> Result<Code, String> {
-        match self {
-            Self::Native(native) => Compiled::new(native, capsule)
-                .map(Code::Native)
-                .map_err(|error| format!("{error:#}")),
-            Self::Interpreter(interpreter) => interpreter
-                .prepare(meter(capsule).map_err(|error| error.to_string())?.bytes())
-                .map(Code::Interpreted)
-                .map_err(|error| error.to_string()),
-        }
-    }
+    ended
 }
 
 fn looks_into_input(function: &HostFunction) -> bool {

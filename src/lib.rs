@@ -101,12 +101,14 @@
 
 pub mod capability;
 pub mod config;
+pub mod control;
 pub mod execution;
 pub mod json;
 pub mod limits;
 pub mod metering;
 pub mod outcome;
 pub mod pipeline;
+pub mod queue;
 pub mod receipts;
 pub mod replay;
 pub mod rules;

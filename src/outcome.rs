@@ -125,6 +125,8 @@ impl fmt::Display for TrapCode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AbortCode {
+    /// The caller wanted it to stop.
+    Cancelled,
     /// The host or its engine failed.
     HostFailure,
     /// The system refused memory that the limit allows.
@@ -137,7 +139,8 @@ pub enum AbortCode {
 
 impl AbortCode {
     /// Every code, in the order of their names.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
+        Self::Cancelled,
         Self::HostFailure,
         Self::MemoryRefused,
         Self::NativeStack,
@@ -147,6 +150,7 @@ impl AbortCode {
     /// The code as it stands in a receipt.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Cancelled => "cancelled",
             Self::HostFailure => "host_failure",
             Self::MemoryRefused => "memory_refused",
             Self::NativeStack => "native_stack",

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use tenzik_receipt::{Blake3, PublicKey, RunSecret, SignError, SignedReceipt, Stage, WasmRequest};
 
 use crate::config::{RuntimeConfig, SecurityConfig};
+use crate::control::{Control, Phase};
 use crate::execution::cache::Cache;
 use crate::execution::{EngineError, ExecuteError, Executor};
 use crate::outcome::{Outcome, Request};
@@ -111,6 +112,12 @@ pub enum RunError {
         /// The node's word on it.
         receipt: Box<SignedReceipt>,
     },
+    /// The caller cancelled the order before it began. There is no receipt: nothing was asked of the node any more.
+    #[error("the order was cancelled before it began")]
+    Cancelled,
+    /// The run was lost by a fault of the host.
+    #[error("the run was lost by a fault of this host")]
+    Lost,
     /// No receipt could be signed, so no result is given.
     #[error("no receipt could be signed: {0}")]
     Sign(#[from] SignError),
@@ -162,13 +169,49 @@ impl Pipeline {
 
     /// Runs an order through every stage. Blocks until a place is free and the run has ended.
     ///
-    /// A capsule runs on the caller's stack and uses up to 512 KiB of it, with the host functions' own use on top: give a
+    /// A capsule runs on the caller's stack and uses up to 1 MiB of it, with the host functions' own use on top: give a
     /// thread that calls this 2 MiB, which is what the standard library gives.
     ///
     /// # Errors
     /// [`RunError::Refused`] and [`RunError::Aborted`], each with its receipt; [`RunError::Sign`] without.
     pub fn run(&self, order: &Order, circumstances: Circumstances) -> Result<Run, RunError> {
-        match self.execute(order) {
+        self.run_watched(order, circumstances, None)
+    }
+
+    /// As [`run`](Self::run), for a caller who looks on from another thread and may cancel. A run that was cancelled has a receipt
+    /// that says `aborted`; one that never began has none.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); [`RunError::Cancelled`] if it never began.
+    pub fn run_controlled(
+        &self,
+        order: &Order,
+        circumstances: Circumstances,
+        control: &Control,
+    ) -> Result<Run, RunError> {
+        if control.is_cancelled() {
+            return Err(RunError::Cancelled);
+        }
+        let run = self.run_watched(order, circumstances, Some(control));
+        control.enter(Phase::Over);
+        run
+    }
+
+    fn run_watched(
+        &self,
+        order: &Order,
+        circumstances: Circumstances,
+        control: Option<&Control>,
+    ) -> Result<Run, RunError> {
+        let enter = |phase| {
+            if let Some(control) = control {
+                control.enter(phase);
+            }
+        };
+        enter(Phase::Checking);
+        let executed = self.execute(order, control);
+        enter(Phase::Sealing);
+        match executed {
             Ok(outcome) => {
                 let receipt = self.sealer.seal(&outcome, circumstances)?;
                 self.deliver(Run { outcome, receipt })
@@ -178,10 +221,16 @@ impl Pipeline {
     }
 
     /// The stages up to the one that seals.
-    fn execute(&self, order: &Order) -> Result<Outcome, Refusal> {
+    fn execute(&self, order: &Order, control: Option<&Control>) -> Result<Outcome, Refusal> {
         let capsule = self.validate(&order.capsule)?;
         let bound = self.sandbox.bind(capsule, &order.terms)?;
-        Ok(self.executor.execute(&bound, &order.request)?)
+        if let Some(control) = control {
+            control.enter(Phase::Preparing);
+        }
+        let executed = self
+            .executor
+            .execute_controlled(&bound, &order.request, control);
+        Ok(executed?)
     }
 
     fn validate(&self, bytes: &Arc<[u8]>) -> Result<ValidatedCapsule, Arc<Rejection>> {

@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 use tenzik_receipt::{Blake3, Claim, Disclosed, PrivateMember, RunSecret, Seed, Status, WasmClaim};
 
 use crate::capability::{ABI, Grants, UnknownCapability};
-use crate::config::{Allocation, RuntimeConfig, SecurityConfig};
+use crate::config::{Allocation, Engines, RuntimeConfig, SecurityConfig};
 use crate::execution::{EngineError, ExecuteError, Executor};
 use crate::limits::{Limits, LimitsAsked};
 use crate::outcome::{Outcome, Request};
@@ -148,8 +148,16 @@ impl Replayer {
     /// # Errors
     /// [`EngineError`] if there is no engine to be had.
     pub fn new(time_ms_max: u32) -> Result<Self, EngineError> {
+        Self::on(Engines::Wasmtime, time_ms_max)
+    }
+
+    /// The same, on this engine. Claims of an engine's own metering are run on that engine, whatever is asked for.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn on(engines: Engines, time_ms_max: u32) -> Result<Self, EngineError> {
         Ok(Self {
-            module: Engine::new(Metering::Module)?,
+            module: Engine::new(Metering::Module, engines)?,
             engine_fuel: OnceLock::new(),
             time_ms_max,
         })
@@ -163,9 +171,10 @@ impl Replayer {
             return Ok(engine);
         }
         // Two at once may both set one up; the later is dropped.
-        let engine = Engine::new(metering).map_err(|error| ReplayError::Engine {
-            reason: error.to_string(),
-        })?;
+        let engine =
+            Engine::new(metering, Engines::Wasmtime).map_err(|error| ReplayError::Engine {
+                reason: error.to_string(),
+            })?;
         Ok(self.engine_fuel.get_or_init(|| engine))
     }
 
@@ -225,7 +234,7 @@ impl Replayer {
 }
 
 impl Engine {
-    fn new(metering: Metering) -> Result<Self, EngineError> {
+    fn new(metering: Metering, engines: Engines) -> Result<Self, EngineError> {
         let security = SecurityConfig {
             allowed_capabilities: Grants::all(),
             capsule_bytes_max: BYTES_MAX,
@@ -242,6 +251,7 @@ impl Engine {
         // A pool would set aside the largest memory for each slot; a replay is seldom enough to map its own.
         let runtime = RuntimeConfig {
             allocation: Allocation::OnDemand,
+            engines,
             ..RuntimeConfig::default()
         };
         Ok(Self {

@@ -1,5 +1,5 @@
-//! The same claim twice: generated capsules, each run in two fresh processes, one with pooled and one with
-//! on-demand allocation, must give the same claims.
+//! The same claim on everything: generated capsules, each run in fresh processes of their own, on pooled and optimised native
+//! code, on native code that is neither, and in the interpreter, must give the same claims.
 //!
 //! `TENZIK_GENERATED` sets how many; 10,000 take about a minute with optimisation.
 
@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use common::{circumstances, pipeline_with};
-use tenzik::config::{Allocation, RuntimeConfig, SecurityConfig};
+use tenzik::config::{Allocation, Engines, Optimization, RuntimeConfig, SecurityConfig};
 use tenzik::pipeline::{Order, Pipeline, RunError};
 use tenzik_receipt::Claim;
 
@@ -21,20 +21,28 @@ const GENERATED: u64 = 300;
 /// Bytes of source for each capsule.
 const SOURCE_BYTES: usize = 4_096;
 
-const CHILD: &str = "TENZIK_CHILD_ALLOCATION";
+const CHILD: &str = "TENZIK_CHILD_ENGINE";
 
 fn generated() -> u64 {
     let count = std::env::var("TENZIK_GENERATED").ok();
     count.map_or(GENERATED, |count| count.parse().expect("a number"))
 }
 
-fn pipeline(allocation: Allocation) -> Pipeline {
+fn pipeline(engine: &str) -> Pipeline {
+    let (engines, allocation, optimization) = match engine {
+        "optimised" => (Engines::Wasmtime, Allocation::Pooled, Optimization::Speed),
+        "plain" => (Engines::Wasmtime, Allocation::OnDemand, Optimization::None),
+        "interpreted" => (Engines::Wasmi, Allocation::OnDemand, Optimization::None),
+        other => panic!("no engine {other}"),
+    };
     let security = SecurityConfig {
         capsule_bytes_max: 64 * 1024,
         ..SecurityConfig::default()
     };
     let runtime = RuntimeConfig {
         allocation,
+        engines,
+        optimization,
         instances_max: 4,
         ..RuntimeConfig::default()
     };
@@ -53,13 +61,10 @@ fn claim(pipeline: &Pipeline, order: &Order) -> Claim {
 /// Run by the test below, in processes of its own.
 #[test]
 fn child_prints_its_claims() {
-    let Ok(allocation) = std::env::var(CHILD) else {
+    let Ok(engine) = std::env::var(CHILD) else {
         return;
     };
-    let pipeline = pipeline(match allocation.as_str() {
-        "pooled" => Allocation::Pooled,
-        _ => Allocation::OnDemand,
-    });
+    let pipeline = pipeline(&engine);
     let mut out = std::io::stdout().lock();
     for number in 0..generated() {
         if let Ok(order) = generate::order(&generate::stream(number, SOURCE_BYTES)) {
@@ -80,14 +85,14 @@ fn child_prints_its_claims() {
     }
 }
 
-fn claims(allocation: &str) -> Vec<String> {
+fn claims(engine: &str) -> Vec<String> {
     let child = Command::new(std::env::current_exe().expect("this test"))
         .args(["--exact", "child_prints_its_claims", "--nocapture"])
-        .env(CHILD, allocation)
+        .env(CHILD, engine)
         .stderr(Stdio::inherit())
         .output()
         .expect("the child runs");
-    assert!(child.status.success(), "{allocation}: {}", child.status);
+    assert!(child.status.success(), "{engine}: {}", child.status);
     let text = String::from_utf8(child.stdout).expect("text");
     let lines = text
         .lines()
@@ -96,26 +101,30 @@ fn claims(allocation: &str) -> Vec<String> {
 }
 
 #[test]
-fn two_processes_and_two_allocations_give_the_same_claims() {
-    let (pooled, on_demand) = (claims("pooled"), claims("on-demand"));
+fn every_engine_gives_the_same_claims() {
+    let optimised = claims("optimised");
     assert!(
-        pooled.len() as u64 > generated() / 2,
+        optimised.len() as u64 > generated() / 2,
         "only {} capsules were made",
-        pooled.len()
+        optimised.len()
     );
-    for (one, other) in pooled.iter().zip(&on_demand) {
-        assert_eq!(one, other);
+    for engine in ["plain", "interpreted"] {
+        let other = claims(engine);
+        for (one, other) in optimised.iter().zip(&other) {
+            assert_eq!(one, other, "{engine}");
+        }
+        assert_eq!(optimised.len(), other.len(), "{engine}");
     }
-    assert_eq!(pooled.len(), on_demand.len());
     let mut statuses = BTreeMap::<&str, u32>::new();
-    for line in &pooled {
+    for line in &optimised {
         *statuses
             .entry(line.split(' ').nth(2).expect("a status"))
             .or_default() += 1;
     }
     println!("{statuses:?}");
+    assert_eq!(statuses.get("aborted"), None);
     // A generator that only makes rubbish would prove nothing.
     let refused = statuses.get("refused").copied().unwrap_or(0) as usize;
-    assert!(refused * 2 < pooled.len(), "{statuses:?}");
+    assert!(refused * 2 < optimised.len(), "{statuses:?}");
     assert!(statuses.len() >= 3, "{statuses:?}");
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use common::second::Second;
 use common::{circumstances, pipeline_with};
-use tenzik::config::{RuntimeConfig, SecurityConfig};
+use tenzik::config::{Engines, RuntimeConfig, SecurityConfig};
 use tenzik::pipeline::RunError;
 
 /// How many where nothing is said: what an unoptimised build does in a few seconds.
@@ -31,6 +31,7 @@ fn the_interpreter_agrees_with_the_compiler() {
         ..SecurityConfig::default()
     };
     let runtime = RuntimeConfig {
+        engines: Engines::Wasmtime,
         instances_max: 4,
         ..RuntimeConfig::default()
     };

@@ -5,12 +5,12 @@
 
 use wasmtime::{InstancePre, Module, ModuleExport};
 
+use super::engine::Stop;
 use super::native::{Native, State};
 use super::{start, traps};
 use crate::metering::{
-    EXIT_EXPORT, FUEL_EXPORT, PAGES_EXPORT, START_EXPORT, capsule_offset, meter,
+    EXIT_EXPORT, FUEL_EXPORT, MeteredModule, PAGES_EXPORT, START_EXPORT, capsule_offset,
 };
-use crate::rules::Metering;
 use crate::validation::ValidatedCapsule;
 
 pub(super) struct Compiled {
@@ -19,6 +19,7 @@ pub(super) struct Compiled {
     pub(super) run: ModuleExport,
     pub(super) start: Option<ModuleExport>,
     pub(super) counters: Counters,
+    pub(super) stop: Stop,
 }
 
 /// Where fuel is counted, and what else the module tells of a run.
@@ -35,15 +36,8 @@ pub(super) enum Counters {
 }
 
 impl Compiled {
-    pub(super) fn new(native: &Native, capsule: &ValidatedCapsule) -> wasmtime::Result<Self> {
-        match native.metering {
-            Metering::Module => Self::metered(native, capsule),
-            Metering::EngineFuel => Self::unmetered(native, capsule),
-        }
-    }
-
-    fn metered(native: &Native, capsule: &ValidatedCapsule) -> wasmtime::Result<Self> {
-        let module = Module::new(&native.engine, meter(capsule)?.bytes())?;
+    pub(super) fn metered(native: &Native, module: &MeteredModule) -> wasmtime::Result<Self> {
+        let module = Module::new(&native.engine, module.bytes())?;
         Self::of(native, &module, |export| {
             Ok(Counters::Module {
                 fuel: export(FUEL_EXPORT)?,
@@ -53,7 +47,7 @@ impl Compiled {
         })
     }
 
-    fn unmetered(native: &Native, capsule: &ValidatedCapsule) -> wasmtime::Result<Self> {
+    pub(super) fn unmetered(native: &Native, capsule: &ValidatedCapsule) -> wasmtime::Result<Self> {
         let startable = start::startable(capsule.bytes())?;
         let module = Module::new(&native.engine, &startable.bytes)?;
         Self::of(native, &module, |_| {
@@ -81,6 +75,7 @@ impl Compiled {
             run: export("run")?,
             start: module.get_export_index(START_EXPORT),
             counters: counters(&export)?,
+            stop: native.stop,
             instance: native.linker.instantiate_pre(module)?,
         })
     }

@@ -21,6 +21,7 @@ use std::time::Instant;
 use tenzik_receipt::{InputType, Int, Seed};
 
 use crate::capability::HOST_FUNCTIONS;
+use crate::control::Control;
 use crate::json::Document;
 use crate::json::text::{quoted_len, write_string};
 use crate::limits::Limits;
@@ -36,6 +37,8 @@ use random::Keystream;
 pub(super) enum Exit {
     #[error("the capsule aborted")]
     Abort,
+    #[error("the caller cancelled the run")]
+    Cancelled,
     #[error("the capsule failed")]
     Fail(String),
     #[error("a host function failed")]
@@ -65,6 +68,7 @@ impl From<Exit> for Ending {
         match exit {
             Exit::Abort => Self::FailedByAbort,
             Exit::Fail(message) => Self::Failed(message),
+            Exit::Cancelled => Self::Aborted(AbortCode::Cancelled),
             Exit::HostFailure => Self::Aborted(AbortCode::HostFailure),
             Exit::MemoryRefused => Self::Aborted(AbortCode::MemoryRefused),
             Exit::OutOfFuel => Self::OutOfFuel,
@@ -94,6 +98,8 @@ pub(super) struct Host {
     pub(super) calls_total: u32,
     /// Fuel of host work since the clock was last looked at.
     unwatched_fuel: u64,
+    /// What the caller looks on by.
+    pub(super) control: Option<Control>,
     /// Set if the author wants to know what the capsule passed to `abort`.
     pub(super) debugging: bool,
     pub(super) abort: Option<String>,
@@ -142,11 +148,23 @@ impl Host {
             calls: [0; HOST_FUNCTIONS],
             calls_total: 0,
             unwatched_fuel: 0,
+            control: None,
             debugging: false,
             abort: None,
             result: Buffer::Bytes(Vec::new()),
             keystream: None,
             input_units: None,
+        }
+    }
+
+    /// Whether the run is in time, and its caller still wants it.
+    pub(super) fn may_go_on(&self) -> Result<(), Exit> {
+        if Instant::now() >= self.deadline {
+            return Err(Exit::TimeLimit);
+        }
+        match &self.control {
+            Some(control) if control.is_cancelled() => Err(Exit::Cancelled),
+            _ => Ok(()),
         }
     }
 

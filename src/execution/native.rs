@@ -8,9 +8,9 @@ mod link;
 
 use wasmtime::{AsContextMut, Engine, Global, Linker, Memory, Val};
 
-use super::engine::{EngineError, engine};
+use super::engine::{EngineError, Stop, engine};
 use super::host::{Exit, Host};
-use crate::config::{RuntimeConfig, SecurityConfig};
+use crate::config::RuntimeConfig;
 use crate::rules::Metering;
 
 /// Fuel that the engine has beyond the limit, so that none left means too much used.
@@ -23,16 +23,17 @@ const FUEL_SPARE: u64 = 1;
 pub(super) struct Native {
     pub(super) engine: Engine,
     pub(super) linker: Linker<State>,
-    pub(super) metering: Metering,
+    pub(super) stop: Stop,
 }
 
 impl Native {
     pub(super) fn new(
-        security: &SecurityConfig,
+        memory_pages_max: u32,
         runtime: &RuntimeConfig,
         metering: Metering,
+        stop: Stop,
     ) -> Result<Self, EngineError> {
-        let engine = engine(runtime, security.limits_max.memory_pages, metering)?;
+        let engine = engine(runtime, memory_pages_max, metering, stop)?;
         let mut linker = Linker::new(&engine);
         link::link(&mut linker).map_err(|error| EngineError {
             reason: format!("{error:#}"),
@@ -40,7 +41,7 @@ impl Native {
         Ok(Self {
             engine,
             linker,
-            metering,
+            stop,
         })
     }
 }

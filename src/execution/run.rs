@@ -3,12 +3,11 @@
 //! Enters: a compiled capsule, its terms, a host and the start-up price. Leaves: an [`Ended`].
 //! Refuses: nothing; whatever happens in a run is one of its endings.
 
-use std::time::Instant;
-
 use wasmtime::{Extern, Func, Global, Instance, ModuleExport, Store, UpdateDeadline, Val};
 
 use super::compiled::{Compiled, Counters};
 use super::ended::{Ended, fuel_at_start, returned};
+use super::engine::Stop;
 use super::host::{Exit, Host};
 use super::native::{Fuel, State};
 use super::traps;
@@ -32,13 +31,9 @@ impl<'a> Run<'a> {
         if matches!(compiled.counters, Counters::Engine { .. }) {
             store.limiter(|state| state);
         }
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|context| {
-            if Instant::now() >= context.data().host.deadline {
-                return Err(Exit::TimeLimit.into());
-            }
-            Ok(UpdateDeadline::Continue(1))
-        });
+        if compiled.stop == Stop::Clock {
+            watch_clock(&mut store);
+        }
         Self {
             compiled,
             bound,
@@ -153,4 +148,13 @@ impl<'a> Run<'a> {
         // Within the limit, which is a u32.
         pages as u32
     }
+}
+
+/// Stops the run where its time is over or its caller wants it to.
+fn watch_clock(store: &mut Store<State>) {
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|context| {
+        context.data().host.may_go_on()?;
+        Ok(UpdateDeadline::Continue(1))
+    });
 }

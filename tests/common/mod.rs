@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tenzik::capability::Grants;
-use tenzik::config::{RuntimeConfig, SecurityConfig};
+use tenzik::config::{Engines, RuntimeConfig, SecurityConfig};
 use tenzik::outcome::Request;
 use tenzik::pipeline::{Order, Pipeline};
 use tenzik::receipts::{Circumstances, Sealer};
@@ -52,9 +52,10 @@ pub(crate) fn pipeline_with(security: &SecurityConfig, runtime: &RuntimeConfig) 
     Pipeline::new(security, runtime, sealer()).expect("an engine")
 }
 
-/// A pipeline for tests: the defaults, with few slots.
+/// A pipeline for tests: the defaults, with few slots, and native code from the first run on.
 pub(crate) fn pipeline() -> Pipeline {
     let runtime = RuntimeConfig {
+        engines: Engines::Wasmtime,
         instances_max: 8,
         ..RuntimeConfig::default()
     };

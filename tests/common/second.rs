@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use tenzik::config::{RuntimeConfig, SecurityConfig};
+use tenzik::config::{Engines, RuntimeConfig, SecurityConfig};
 use tenzik::execution::Executor;
 use tenzik::limits::Limits;
 use tenzik::outcome::Outcome;
@@ -30,9 +30,13 @@ impl Second {
             },
             ..security.clone()
         };
+        let runtime = RuntimeConfig {
+            engines: Engines::Wasmi,
+            ..runtime.clone()
+        };
         Self {
-            executor: Executor::interpreting(security, runtime),
-            sandbox: Sandbox::new(security, runtime),
+            executor: Executor::new(security, &runtime).expect("an engine"),
+            sandbox: Sandbox::new(security, &runtime),
             validation: ValidationConfig {
                 capsule_bytes_max: security.capsule_bytes_max,
             },

@@ -6,7 +6,7 @@
 //! limit: with exactly that much the run ends as expected, with one less it is out of fuel.
 
 use tenzik::capability::{Capability, Grants};
-use tenzik::config::{RuntimeConfig, SecurityConfig};
+use tenzik::config::{Engines, RuntimeConfig, SecurityConfig};
 use tenzik::execution::Executor;
 use tenzik::limits::LimitsAsked;
 use tenzik::outcome::{Ending, Outcome, Request};
@@ -38,12 +38,18 @@ impl Runner {
             instances_max: 1,
             ..RuntimeConfig::development()
         };
-        let native = Executor::new(&security, &runtime).expect("an engine");
-        let interpreting = Executor::interpreting(&security, &runtime);
-        [
-            Self::new("wasmtime", native, &security, &runtime),
-            Self::new("the interpreter", interpreting, &security, &runtime),
-        ]
+        [Engines::Wasmtime, Engines::Wasmi].map(|engines| {
+            let runtime = RuntimeConfig {
+                engines,
+                ..runtime.clone()
+            };
+            let executor = Executor::new(&security, &runtime).expect("an engine");
+            let name = match engines {
+                Engines::Wasmtime => "wasmtime",
+                _ => "the interpreter",
+            };
+            Self::new(name, executor, &security, &runtime)
+        })
     }
 
     fn new(

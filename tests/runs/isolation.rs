@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::thread;
 
-use tenzik::config::{Allocation, RuntimeConfig};
+use tenzik::config::{Allocation, Engines, RuntimeConfig};
 
 use crate::common::pipeline_with;
 use crate::support::{Story, capsule, import, lenient};
@@ -61,6 +61,7 @@ fn table_victim() -> Story {
 fn alternate(allocation: Allocation) {
     let runtime = RuntimeConfig {
         allocation,
+        engines: Engines::Wasmtime,
         instances_max: 2,
         ..RuntimeConfig::default()
     };

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
-use tenzik::config::{Allocation, RuntimeConfig};
+use tenzik::config::{Allocation, Engines, Optimization, RuntimeConfig};
 use tenzik_receipt::Claim;
 
 use crate::common::pipeline_with;
@@ -46,7 +46,7 @@ fn claims(runtime: &RuntimeConfig) -> Vec<Claim> {
 }
 
 #[test]
-fn claims_do_not_depend_on_allocation_cache_or_slots() {
+fn claims_do_not_depend_on_what_the_host_spends() {
     let usual = RuntimeConfig {
         instances_max: 4,
         ..RuntimeConfig::default()
@@ -68,6 +68,19 @@ fn claims_do_not_depend_on_allocation_cache_or_slots() {
         },
         RuntimeConfig {
             instances_max: 1,
+            ..usual.clone()
+        },
+        RuntimeConfig {
+            engines: Engines::Wasmtime,
+            ..usual.clone()
+        },
+        RuntimeConfig {
+            engines: Engines::Wasmtime,
+            optimization: Optimization::None,
+            ..usual.clone()
+        },
+        RuntimeConfig {
+            engines: Engines::Wasmi,
             ..usual.clone()
         },
         RuntimeConfig {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use tenzik::capability::{Capability, Grants};
-use tenzik::config::{RuntimeConfig, SecurityConfig};
+use tenzik::config::{Engines, RuntimeConfig, SecurityConfig};
 use tenzik::limits::LimitsAsked;
 use tenzik::outcome::{Ending, Request};
 use tenzik::pipeline::{Order, Pipeline, Run};
@@ -23,6 +23,7 @@ pub(crate) fn lenient() -> SecurityConfig {
 
 pub(crate) fn few_slots() -> RuntimeConfig {
     RuntimeConfig {
+        engines: Engines::Wasmtime,
         instances_max: 8,
         ..RuntimeConfig::default()
     }

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use tenzik::config::Engines;
 use tenzik::replay::{Difference, Evidence, Replay, ReplayError, Replayer};
 use tenzik_receipt::{Expectations, Report, RunSecret, Seed, SignedReceipt, Verdict};
 
@@ -39,9 +40,28 @@ pub(crate) struct Args {
     /// The seed of a private run, as `tenzik run` told it
     #[arg(long, value_name = "HEX", requires = "secret")]
     seed: Option<Seed>,
+    /// The engine that runs it; a receipt of an engine's own metering is run on that one
+    #[arg(long, value_name = "ENGINE", value_enum, default_value_t = EngineArg::Wasmtime)]
+    engine: EngineArg,
     /// How long the run may take, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 60_000, allow_negative_numbers = true, value_parser = crate::run::count)]
     timeout: u32,
+}
+
+/// An engine by its name.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum EngineArg {
+    Wasmi,
+    Wasmtime,
+}
+
+impl From<EngineArg> for Engines {
+    fn from(engine: EngineArg) -> Self {
+        match engine {
+            EngineArg::Wasmi => Self::Wasmi,
+            EngineArg::Wasmtime => Self::Wasmtime,
+        }
+    }
 }
 
 /// The claim is not what the capsule gives.
@@ -127,7 +147,8 @@ pub(crate) fn replay(args: Args, context: &Context) -> Result<Reply, Failure> {
         secret: case.secret.as_ref(),
         seed: args.seed,
     };
-    let found = Replayer::new(args.timeout)?.replay(case.receipt.claim(), &evidence)?;
+    let found =
+        Replayer::on(args.engine.into(), args.timeout)?.replay(case.receipt.claim(), &evidence)?;
     let failure = match &found {
         Replay::Differs(difference) => Some(Differs(difference.clone()).into()),
         Replay::Same => report.and_then(|(report, _)| verify::failure(report)),

@@ -9,7 +9,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
 
 use tenzik_receipt::InputType;
 
@@ -74,6 +73,12 @@ impl<'a> Call<'a> {
         if host.calls_total > host.limits.host_calls {
             return Err(Exit::TooManyCalls);
         }
+        if let Some(control) = &host.control {
+            control.called(host.calls_total);
+            if control.is_cancelled() {
+                return Err(Exit::Cancelled);
+            }
+        }
         self.charge(self.price.base.into())
     }
 
@@ -95,10 +100,7 @@ impl<'a> Call<'a> {
             return Ok(());
         }
         host.unwatched_fuel = 0;
-        if Instant::now() >= host.deadline {
-            return Err(Exit::TimeLimit);
-        }
-        Ok(())
+        host.may_go_on()
     }
 
     /// Takes the function's own price for so many bytes.

@@ -5,7 +5,6 @@
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
 
 use wasmi::{
     Error, Global, Instance, Memory, Store, TypedFunc, TypedResumableCall, Val, WasmResults,
@@ -147,9 +146,7 @@ impl Interpreted {
 }
 
 fn look(host: &Host, watch: Watch<'_>) -> Result<(), Exit> {
-    if Instant::now() >= host.deadline {
-        return Err(Exit::TimeLimit);
-    }
+    host.may_go_on()?;
     match watch() {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(exit) => Err(exit),

@@ -176,6 +176,7 @@ fn aborted(code: AbortCode, settings: &Settings) -> (Exit, String, String) {
             "the capsule used up the stack",
             "it nests too deep: try a smaller input",
         ),
+        AbortCode::Cancelled => (Exit::Other, "the run was cancelled", "run it again"),
         AbortCode::MemoryRefused => (
             Exit::Other,
             "the system refused memory that the limit allows",
