@@ -6,6 +6,7 @@
 mod common;
 mod support;
 
+mod cold;
 mod depth;
 mod endings;
 mod floats;
