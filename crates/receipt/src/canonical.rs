@@ -22,6 +22,7 @@ pub use text::{Label, NotALabel};
 pub use value::Value;
 
 pub(crate) use macros::{Punctuation, names, object};
+pub(crate) use number::push_decimal;
 pub(crate) use text::encode_text;
 
 /// Why bytes are not the canonical form of what was to be read.

@@ -1,8 +1,9 @@
-//! Secret keys: what they may be used for, how they are kept, what they sign.
+//! Secret keys: what they may be used for, how they are kept, what they sign by itself. For batches see `batch.rs`.
 //!
 //! Enters: 32 random bytes of the caller's, or a key file's bytes.
 //! Leaves: signatures. Refuses: signing for another use than the key's, and key files that were cut or changed.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -11,11 +12,9 @@ use zeroize::Zeroizing;
 
 use crate::canonical::{Decode, Encode, Int, ReadError, Reader, names, object};
 use crate::digest::{PublicKey, RawSignature, push_hex, read_hex};
-use crate::merkle;
-use crate::pae::{BATCH_PAYLOAD, RECEIPT_PAYLOAD, REQUEST_PAYLOAD, STATEMENT_PAYLOAD, pae};
+use crate::pae::{RECEIPT_PAYLOAD, REQUEST_PAYLOAD, STATEMENT_PAYLOAD, pae};
 use crate::receipt::{
-    BATCH_MAX, BatchRoot, BatchSignature, RECEIPT_BYTES_MAX, Receipt, RequestSignature, Signature,
-    SignedReceipt,
+    BATCH_MAX, RECEIPT_BYTES_MAX, Receipt, RequestSignature, Signature, SignedReceipt,
 };
 use crate::request::RequestStatement;
 use crate::time::Timestamp;
@@ -122,55 +121,10 @@ impl SecretKey {
         let payload = self.payload(&receipt)?;
         let signature = self.sign(RECEIPT_PAYLOAD, &payload);
         Ok(SignedReceipt::new(
-            receipt,
+            Box::new(receipt),
             payload,
             Signature::Single(signature),
         ))
-    }
-
-    /// Signs many receipts at once; each can be verified without the others.
-    ///
-    /// # Errors
-    /// [`SignError`], and then none is signed: as for one receipt, or there is none or more than [`BATCH_MAX`].
-    pub fn sign_batch(&self, receipts: Vec<Receipt>) -> Result<Vec<SignedReceipt>, SignError> {
-        let size = u32::try_from(receipts.len()).unwrap_or(u32::MAX);
-        if !(1..=BATCH_MAX).contains(&receipts.len()) {
-            return Err(SignError::BatchSize {
-                size: receipts.len(),
-            });
-        }
-        let payloads = receipts
-            .iter()
-            .map(|receipt| self.payload(receipt))
-            .collect::<Result<Vec<_>, _>>()?;
-        let tree = merkle::Tree::new(
-            payloads
-                .iter()
-                .map(|payload| merkle::leaf_hash(&pae(RECEIPT_PAYLOAD, payload)))
-                .collect(),
-        );
-        let root = BatchRoot {
-            node: self.public(),
-            root: tree.root(),
-            size: size.into(),
-        };
-        let root_sig = self.sign(BATCH_PAYLOAD, &root.to_canonical());
-        let signature = |index: u32| {
-            Signature::Batch(BatchSignature {
-                index: index.into(),
-                path: tree.path(index as usize),
-                root_sig,
-                size: size.into(),
-            })
-        };
-        Ok(receipts
-            .into_iter()
-            .zip(payloads)
-            .zip(0..)
-            .map(|((receipt, payload), index)| {
-                SignedReceipt::new(receipt, payload, signature(index))
-            })
-            .collect())
     }
 
     /// Signs a request as its requester.
@@ -197,16 +151,11 @@ impl SecretKey {
         Ok(self.sign(STATEMENT_PAYLOAD, statement))
     }
 
-    fn payload(&self, receipt: &Receipt) -> Result<Vec<u8>, SignError> {
-        self.require(KeyUse::Receipt)?;
-        if receipt.node != self.public() {
-            return Err(SignError::Node {
-                key: self.public(),
-                named: receipt.node,
-            });
-        }
+    /// What is signed of a receipt, if this key may sign it.
+    pub(crate) fn payload(&self, receipt: &Receipt) -> Result<Vec<u8>, SignError> {
+        self.require_own(receipt.node)?;
         receipt.check()?;
-        let mut payload = Vec::with_capacity(2048);
+        let mut payload = Vec::with_capacity(3072);
         receipt.encode(&mut payload);
         // The longest signature is a batch's, with a path of 16.
         let bytes = payload.len() + 1600;
@@ -214,6 +163,16 @@ impl SecretKey {
             return Err(SignError::Size { bytes });
         }
         Ok(payload)
+    }
+
+    /// That this is the receipt key of the node that a receipt names.
+    pub(crate) fn require_own(&self, named: PublicKey) -> Result<(), SignError> {
+        self.require(KeyUse::Receipt)?;
+        let key = self.public();
+        if named == key {
+            return Ok(());
+        }
+        Err(SignError::Node { key, named })
     }
 
     fn require(&self, wanted: KeyUse) -> Result<(), SignError> {
@@ -226,7 +185,7 @@ impl SecretKey {
         })
     }
 
-    fn sign(&self, payload_type: &str, payload: &[u8]) -> RawSignature {
+    pub(crate) fn sign(&self, payload_type: &str, payload: &[u8]) -> RawSignature {
         RawSignature::from_bytes(self.inner.sign(&pae(payload_type, payload)).to_bytes())
     }
 

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | verify a receipt | [`verify()`] with a [`Trust`], then [`Report::into_verified`] |
 //! | read a receipt's figures | [`SignedReceipt::from_bytes`], [`SignedReceipt::claim`] |
-//! | sign receipts, alone or in batches | [`SecretKey::sign_receipt`], [`SecretKey::sign_batch`] |
+//! | sign receipts, alone or in batches | [`SecretKey::sign_receipt`], [`SecretKey::sign_batch`], [`SecretKey::prepare`] |
 //! | hand a receipt to another system | [`export`] |
 //! | find out whether two nodes contradict each other | [`dispute::compare`] |
 //!
@@ -18,6 +18,7 @@
 
 extern crate alloc;
 
+mod batch;
 pub mod canonical;
 pub mod claim;
 mod digest;
@@ -34,6 +35,7 @@ mod time;
 mod trust;
 mod verify;
 
+pub use batch::PreparedReceipt;
 pub use canonical::{Decode, Encode, Int, Label, NotALabel, ReadError, Sorted, TooLarge, Value};
 pub use claim::{
     AttestedClaim, AttestedRequest, AttestedStatus, Claim, Detail, Disclosed, HostCalls, InputType,

@@ -11,17 +11,23 @@ use crate::digest::Sha256;
 
 /// The hash of a leaf: SHA-256 over a zero byte and the leaf.
 pub fn leaf_hash(leaf: &[u8]) -> Sha256 {
-    let mut hasher = Hasher::new();
-    hasher.update([0]);
-    hasher.update(leaf);
-    Sha256::from_bytes(hasher.finalize().into())
+    hash([&[0], leaf])
+}
+
+/// The hash of a leaf that lies in two pieces.
+pub(crate) fn leaf_hash_of(head: &[u8], rest: &[u8]) -> Sha256 {
+    hash([&[0], head, rest])
 }
 
 fn node_hash(left: &Sha256, right: &Sha256) -> Sha256 {
+    hash([&[1], left.as_bytes(), right.as_bytes()])
+}
+
+fn hash<const PIECES: usize>(pieces: [&[u8]; PIECES]) -> Sha256 {
     let mut hasher = Hasher::new();
-    hasher.update([1]);
-    hasher.update(left.as_bytes());
-    hasher.update(right.as_bytes());
+    for piece in pieces {
+        hasher.update(piece);
+    }
     Sha256::from_bytes(hasher.finalize().into())
 }
 
@@ -73,12 +79,14 @@ impl Tree {
         {
             return Vec::new();
         }
-        self.levels
-            .iter()
-            .enumerate()
-            .filter_map(|(height, level)| level.get((index >> height) ^ 1))
-            .copied()
-            .collect()
+        let mut path = Vec::with_capacity(self.levels.len());
+        path.extend(
+            self.levels
+                .iter()
+                .enumerate()
+                .filter_map(|(height, level)| level.get((index >> height) ^ 1)),
+        );
+        path
     }
 }
 

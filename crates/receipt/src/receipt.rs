@@ -7,6 +7,7 @@
 //! A `SignedReceipt` that was read has the right form and nothing more: only
 //! [`verify`](crate::verify()) says that its signature holds and its key is trusted.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -302,6 +303,24 @@ pub enum Signature {
     Single(RawSignature),
 }
 
+impl Signature {
+    /// Room for the member, with its name. Nothing but speed depends on it.
+    const fn bytes_max(&self) -> usize {
+        match self {
+            // A step of the path has 64 digits, a prefix, quotes and a comma.
+            Self::Batch(batch) => 256 + 74 * batch.path.len(),
+            Self::Single(_) => 256,
+        }
+    }
+
+    /// Appends the member and what stands after it.
+    fn finish(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(SIGNATURE_MEMBER);
+        self.encode(out);
+        out.extend_from_slice(TAIL);
+    }
+}
+
 impl Encode for Signature {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
@@ -323,7 +342,8 @@ impl Decode for Signature {
 /// A receipt with a signature of the right form. Whether it holds is for [`verify`](crate::verify()) to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedReceipt {
-    receipt: Receipt,
+    /// A kilobyte, and moved from hand to hand.
+    receipt: Box<Receipt>,
     signature: Signature,
     /// The canonical receipt without its signature, as it was written or read.
     payload: Vec<u8>,
@@ -334,7 +354,7 @@ const TAIL: &[u8] = b",\"type\":\"tenzik/receipt/v1\"}";
 const SIGNATURE_MEMBER: &[u8] = b",\"signature\":";
 
 impl SignedReceipt {
-    pub(crate) const fn new(receipt: Receipt, payload: Vec<u8>, signature: Signature) -> Self {
+    pub(crate) const fn new(receipt: Box<Receipt>, payload: Vec<u8>, signature: Signature) -> Self {
         Self {
             receipt,
             signature,
@@ -358,17 +378,23 @@ impl SignedReceipt {
         receipt.check()?;
         let signature = Signature::decode(&mut rest)?;
         rest.finish()?;
-        Ok(Self::new(receipt, payload, signature))
+        Ok(Self::new(Box::new(receipt), payload, signature))
     }
 
     /// The receipt as one line of canonical JSON, signature included, without a newline.
     pub fn to_bytes(&self) -> Vec<u8> {
         let head = self.payload.len() - TAIL.len();
-        let mut out = Vec::with_capacity(self.payload.len() + 256);
+        let mut out = Vec::with_capacity(self.payload.len() + self.signature.bytes_max());
         out.extend_from_slice(&self.payload[..head]);
-        out.extend_from_slice(SIGNATURE_MEMBER);
-        self.signature.encode(&mut out);
-        out.extend_from_slice(TAIL);
+        self.signature.finish(&mut out);
+        out
+    }
+
+    /// As [`to_bytes`](Self::to_bytes), in the memory of the payload, for who keeps nothing but the bytes.
+    pub fn into_bytes(self) -> Vec<u8> {
+        let mut out = self.payload;
+        out.truncate(out.len() - TAIL.len());
+        self.signature.finish(&mut out);
         out
     }
 

@@ -186,3 +186,54 @@ fn one_receipt_that_may_not_be_signed_stops_the_whole_batch() {
     let refused = node().sign_batch(vec![numbered(0), foreign]);
     assert!(matches!(refused, Err(SignError::Node { .. })));
 }
+
+#[test]
+fn what_was_prepared_is_signed_as_it_would_have_been_at_once() {
+    let prepare = |seq| {
+        node()
+            .prepare(numbered(seq))
+            .expect("a receipt of the node's")
+    };
+    let prepared = (0..7).map(prepare).collect();
+    assert_eq!(node().sign_prepared(prepared).as_deref(), Ok(seven()));
+}
+
+#[test]
+fn a_receipt_that_may_not_be_signed_is_refused_where_it_is_prepared() {
+    let mut foreign = numbered(1);
+    foreign.node = secret_key(0x33, KeyUse::Receipt).public();
+    assert!(matches!(
+        node().prepare(foreign),
+        Err(SignError::Node { .. })
+    ));
+    let mut contradiction = numbered(1);
+    contradiction.crit = [common::label("missing")].into_iter().collect();
+    assert!(matches!(
+        node().prepare(contradiction),
+        Err(SignError::Form(_))
+    ));
+    let other_use = secret_key(0x11, KeyUse::Exporter).prepare(numbered(1));
+    assert!(matches!(other_use, Err(SignError::Use { .. })));
+}
+
+#[test]
+fn what_another_key_has_prepared_is_not_signed() {
+    let stranger = secret_key(0x33, KeyUse::Receipt);
+    let prepared = || vec![node().prepare(numbered(0)).expect("the node's own")];
+    let refused = stranger.sign_prepared(prepared());
+    assert!(matches!(refused, Err(SignError::Node { .. })));
+    // The same bytes as a key for another use sign nothing either.
+    let exporter = secret_key(0x11, KeyUse::Exporter).sign_prepared(prepared());
+    assert!(matches!(exporter, Err(SignError::Use { .. })));
+    let none = node().sign_prepared(Vec::new());
+    assert_eq!(none, Err(SignError::BatchSize { size: 0 }));
+}
+
+#[test]
+fn the_bytes_are_the_same_whether_the_receipt_is_kept_or_not() {
+    for signed in seven().iter().chain([&common::signed()]) {
+        assert_eq!(signed.clone().into_bytes(), signed.to_bytes());
+        let read = SignedReceipt::from_bytes(&signed.to_bytes()).expect("ours");
+        assert_eq!(read.into_bytes(), signed.to_bytes());
+    }
+}

@@ -61,20 +61,25 @@ impl fmt::Display for Int {
 
 impl Encode for Int {
     fn encode(&self, out: &mut Vec<u8>) {
-        let mut digits = [0_u8; 20];
-        let mut start = digits.len();
-        let mut rest = self.0;
-        loop {
-            start -= 1;
-            // A remainder of 10 fits a byte.
-            digits[start] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        out.extend_from_slice(&digits[start..]);
+        push_decimal(self.0, out);
     }
+}
+
+/// Appends the number's decimal digits.
+pub(crate) fn push_decimal(number: u64, out: &mut Vec<u8>) {
+    let mut digits = [0_u8; 20];
+    let mut start = digits.len();
+    let mut rest = number;
+    loop {
+        start -= 1;
+        // A remainder of 10 fits a byte.
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
 }
 
 impl Decode for Int {

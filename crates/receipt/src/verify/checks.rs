@@ -10,6 +10,7 @@ use alloc::string::String;
 use ed25519_dalek::VerifyingKey;
 
 use super::{CLOCK_SKEW_SECONDS_MAX, Expectations, Outcome};
+use crate::batch::leaf;
 use crate::canonical::{Encode, Label};
 use crate::claim::{Claim, Disclosed};
 use crate::digest::{Blake3, PublicKey, RawSignature};
@@ -102,7 +103,7 @@ fn batch_holds(
     key: &VerifyingKey,
     node: PublicKey,
 ) -> bool {
-    let leaf = merkle::leaf_hash(&receipt.signed_bytes());
+    let leaf = leaf(receipt.payload());
     let (index, size) = (batch.index.get(), batch.size.get());
     let root = merkle::root_from_path(leaf, index, size, &batch.path);
     root.filter(|_| size <= BATCH_MAX as u64)
