@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use tenzik_receipt::{
-    Expectations, SecretKey, SignedReceipt, Trust, TrustFile, Verdict, verify,
+    Expectations, SecretKey, SignedReceipt, Trust, TrustFile, Verdict, Verifier, verify,
 };
 
 use crate::{key, now};
@@ -20,6 +20,11 @@ pub fn receipt(bytes: &[u8]) {
     }
     let report = verify(bytes, &TRUST, now(), &Expectations::default());
     assert_ne!(report.verdict(), Verdict::Passed, "a forged receipt passed");
+    let mut verifier = Verifier::default();
+    for _ in 0..2 {
+        let again = verifier.verify(bytes, &TRUST, now(), &Expectations::default());
+        assert_eq!(again.checks(), report.checks(), "a verifier of many says something else");
+    }
     if let Ok(file) = TrustFile::from_bytes(bytes) {
         let again = TrustFile::from_bytes(&file.to_bytes()).expect("what is written is read");
         assert_eq!(again, file);

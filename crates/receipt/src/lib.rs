@@ -6,6 +6,7 @@
 //! | you want to | use |
 //! |---|---|
 //! | verify a receipt | [`verify()`] with a [`Trust`], then [`Report::into_verified`] |
+//! | verify many receipts | [`Verifier`], which checks the signature over a batch once |
 //! | read a receipt's figures | [`SignedReceipt::from_bytes`], [`SignedReceipt::claim`] |
 //! | sign receipts, alone or in batches | [`SecretKey::sign_receipt`], [`SecretKey::sign_batch`], [`SecretKey::prepare`] |
 //! | hand a receipt to another system | [`export`] |
@@ -58,5 +59,5 @@ pub use time::{NotATimestamp, Timestamp};
 pub use trust::{TRUST_BYTES_MAX, TRUST_TYPE, Trust, TrustError, TrustFile, TrustedKey};
 pub use verify::{
     CLOCK_SKEW_SECONDS_MAX, Check, CheckName, Expectations, Outcome, Report, Verdict,
-    VerifiedReceipt, verify,
+    VerifiedReceipt, Verifier, verify,
 };

@@ -9,6 +9,7 @@ use alloc::string::String;
 
 use ed25519_dalek::VerifyingKey;
 
+use super::many::{Roots, SignedRoot};
 use super::{CLOCK_SKEW_SECONDS_MAX, Expectations, Outcome};
 use crate::batch::leaf;
 use crate::canonical::{Encode, Label};
@@ -71,7 +72,11 @@ fn distrust(trusted: &TrustedKey, wanted: KeyUse, at: Timestamp) -> Option<Strin
     Some(format!("was valid until {end}"))
 }
 
-pub(super) fn check_signature(receipt: &SignedReceipt, entry: Option<&Entry>) -> Finding {
+pub(super) fn check_signature(
+    receipt: &SignedReceipt,
+    entry: Option<&Entry>,
+    roots: &mut Roots,
+) -> Finding {
     let node = receipt.receipt().node;
     let unpacked;
     let key = match entry {
@@ -86,7 +91,7 @@ pub(super) fn check_signature(receipt: &SignedReceipt, entry: Option<&Entry>) ->
     };
     let holds = match receipt.signature() {
         Signature::Single(signature) => strict(key, &receipt.signed_bytes(), signature),
-        Signature::Batch(batch) => batch_holds(receipt, batch, key, node),
+        Signature::Batch(batch) => batch_holds(receipt, batch, key, node, roots),
     };
     match (holds, entry.is_some()) {
         (false, _) => failed("the signature does not belong to these bytes and this key"),
@@ -102,23 +107,27 @@ fn batch_holds(
     batch: &BatchSignature,
     key: &VerifyingKey,
     node: PublicKey,
+    roots: &mut Roots,
 ) -> bool {
+    let (index, size) = (batch.index, batch.size);
+    if size.get() > BATCH_MAX as u64 {
+        return false;
+    }
     let leaf = leaf(receipt.payload());
-    let (index, size) = (batch.index.get(), batch.size.get());
-    let root = merkle::root_from_path(leaf, index, size, &batch.path);
-    root.filter(|_| size <= BATCH_MAX as u64)
-        .is_some_and(|root| {
-            let signed = BatchRoot {
-                node,
-                root,
-                size: batch.size,
-            };
-            strict(
-                key,
-                &pae(BATCH_PAYLOAD, &signed.to_canonical()),
-                &batch.root_sig,
-            )
-        })
+    let Some(root) = merkle::root_from_path(leaf, index.get(), size.get(), &batch.path) else {
+        return false;
+    };
+    let root_sig = batch.root_sig;
+    let signed = SignedRoot {
+        root,
+        root_sig,
+        node,
+        size,
+    };
+    roots.hold(signed, || {
+        let message = BatchRoot { node, root, size }.to_canonical();
+        strict(key, &pae(BATCH_PAYLOAD, &message), &root_sig)
+    })
 }
 
 fn strict(key: &VerifyingKey, message: &[u8], signature: &RawSignature) -> bool {
