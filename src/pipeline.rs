@@ -9,14 +9,16 @@
 
 use std::sync::Arc;
 
-use tenzik_receipt::{Blake3, PublicKey, RunSecret, SignError, SignedReceipt, Stage, WasmRequest};
+use tenzik_receipt::{
+    Blake3, PreparedReceipt, PublicKey, RunSecret, SignError, SignedReceipt, Stage, WasmRequest,
+};
 
 use crate::config::{RuntimeConfig, SecurityConfig};
 use crate::control::{Control, Phase};
 use crate::execution::cache::Cache;
 use crate::execution::{EngineError, ExecuteError, Executor};
 use crate::outcome::{Outcome, Request};
-use crate::receipts::{Circumstances, Sealer, wasm_request};
+use crate::receipts::{BATCH_COUNT, Circumstances, GatherError, Sealing, Subject, wasm_request};
 use crate::sandbox::{BindError, Sandbox, Terms};
 use crate::validation::{Rejection, ValidatedCapsule, ValidationConfig, validate};
 
@@ -121,14 +123,30 @@ pub enum RunError {
     /// No receipt could be signed, so no result is given.
     #[error("no receipt could be signed: {0}")]
     Sign(#[from] SignError),
+    /// The receipt was gathered with others, and their signer panicked, so no result is given.
+    #[error("no receipt could be signed: the signer panicked")]
+    SignerPanicked,
 }
+
+impl From<GatherError> for RunError {
+    fn from(error: GatherError) -> Self {
+        match error {
+            GatherError::Panicked => Self::SignerPanicked,
+            GatherError::Sign(error) => Self::Sign(error),
+        }
+    }
+}
+
+/// An order with what came of it, and its receipt, all but the signature.
+type Came = (Order, Result<Outcome, Refusal>);
+type Prepared = Result<PreparedReceipt, SignError>;
 
 /// Runs capsules and signs what came of them. Share one; all methods take `&self`, from any number of threads.
 pub struct Pipeline {
     validation: ValidationConfig,
     sandbox: Sandbox,
     executor: Executor,
-    sealer: Sealer,
+    sealing: Sealing,
     /// What validation said, by content; refusals too.
     validated: Cache<Result<ValidatedCapsule, Arc<Rejection>>>,
     require_deterministic: bool,
@@ -137,12 +155,16 @@ pub struct Pipeline {
 impl Pipeline {
     /// Sets up every stage.
     ///
+    /// With a [`Sealer`](crate::receipts::Sealer), each receipt has a signature of its own. With a
+    /// [`Gatherer`](crate::receipts::Gatherer), threads that call [`run`](Self::run) at the same time share one: it is
+    /// made when no more of them run than wait for it, or when the gatherer's count or delay is reached.
+    ///
     /// # Errors
     /// [`EngineError`] if there is no engine to be had.
     pub fn new(
         security: &SecurityConfig,
         runtime: &RuntimeConfig,
-        sealer: Sealer,
+        sealing: impl Into<Sealing>,
     ) -> Result<Self, EngineError> {
         Ok(Self {
             validation: ValidationConfig {
@@ -150,7 +172,7 @@ impl Pipeline {
             },
             sandbox: Sandbox::new(security, runtime),
             executor: Executor::new(security, runtime)?,
-            sealer,
+            sealing: sealing.into(),
             validated: Cache::new(runtime.cache_entries_max),
             require_deterministic: security.require_deterministic,
         })
@@ -158,7 +180,7 @@ impl Pipeline {
 
     /// The key that signs.
     pub fn node(&self) -> PublicKey {
-        self.sealer.node()
+        self.sealing.sealer().node()
     }
 
     /// The request as a receipt will name it: what a requester signs before the run.
@@ -203,25 +225,57 @@ impl Pipeline {
         circumstances: Circumstances,
         control: Option<&Control>,
     ) -> Result<Run, RunError> {
-        let enter = |phase| {
-            if let Some(control) = control {
-                control.enter(phase);
-            }
-        };
-        enter(Phase::Checking);
-        let executed = self.execute(order, control);
-        enter(Phase::Sealing);
-        match executed {
-            Ok(outcome) => {
-                let receipt = self.sealer.seal(&outcome, circumstances)?;
-                self.deliver(Run { outcome, receipt })
-            }
-            Err(refusal) => Err(self.refuse(order, refusal, circumstances)?),
+        let turn = self.sealing.enter();
+        let came = self.execute(order, control);
+        if let Some(control) = control {
+            control.enter(Phase::Sealing);
         }
+        let subject = self.subject(order, &came, circumstances.secret.as_ref());
+        let receipt = turn.seal(subject, circumstances)?;
+        self.deliver(order, came, receipt)
+    }
+
+    /// Runs orders one after the other on this thread, and gives their results in the same order.
+    ///
+    /// Up to 256 of them share a signature, whatever the pipeline signs [`run`](Self::run) with. That costs nobody a
+    /// wait, and each signature a hundredth.
+    ///
+    /// # Errors
+    /// For each order by itself, as [`run`](Self::run) has them.
+    pub fn run_all(
+        &self,
+        orders: impl IntoIterator<Item = (Order, Circumstances)>,
+    ) -> Vec<Result<Run, RunError>> {
+        let mut orders = orders.into_iter();
+        let mut results = Vec::new();
+        loop {
+            let batch = orders.by_ref().take(BATCH_COUNT);
+            let (came, prepared): (Vec<_>, Vec<_>) = batch
+                .map(|(order, circumstances)| self.prepare(order, circumstances))
+                .unzip();
+            if came.is_empty() {
+                return results;
+            }
+            let receipts = self.sealing.sealer().sign_batch(prepared);
+            let deliver = |((order, came), receipt): ((Order, _), Result<_, _>)| {
+                self.deliver(&order, came, receipt?)
+            };
+            results.extend(came.into_iter().zip(receipts).map(deliver));
+        }
+    }
+
+    fn prepare(&self, order: Order, circumstances: Circumstances) -> (Came, Prepared) {
+        let came = self.execute(&order, None);
+        let subject = self.subject(&order, &came, circumstances.secret.as_ref());
+        let prepared = self.sealing.sealer().prepare(subject, circumstances);
+        ((order, came), prepared)
     }
 
     /// The stages up to the one that seals.
     fn execute(&self, order: &Order, control: Option<&Control>) -> Result<Outcome, Refusal> {
+        if let Some(control) = control {
+            control.enter(Phase::Checking);
+        }
         let capsule = self.validate(&order.capsule)?;
         let bound = self.sandbox.bind(capsule, &order.terms)?;
         if let Some(control) = control {
@@ -239,34 +293,46 @@ impl Pipeline {
         })
     }
 
-    fn deliver(&self, run: Run) -> Result<Run, RunError> {
-        if run.outcome.status().is_deterministic() || !self.require_deterministic {
-            return Ok(run);
-        }
-        Err(RunError::Aborted {
-            capsule: run.outcome.capsule,
-            input: Blake3::of(&run.outcome.request.input),
-            run: Box::new(run),
-        })
-    }
-
-    fn refuse(
+    /// What the receipt of an order is about.
+    fn subject<'a>(
         &self,
         order: &Order,
-        refusal: Refusal,
-        circumstances: Circumstances,
-    ) -> Result<RunError, SignError> {
-        let request = self.request(order, circumstances.secret.as_ref());
-        let (stage, code) = (refusal.stage(), refusal.code());
-        let capsule = request.capsule;
-        let receipt = self
-            .sealer
-            .seal_refusal(stage, code, request, circumstances)?;
-        Ok(RunError::Refused {
-            capsule,
-            input: Blake3::of(&order.request.input),
-            refusal,
-            receipt: Box::new(receipt),
-        })
+        came: &'a Result<Outcome, Refusal>,
+        secret: Option<&RunSecret>,
+    ) -> Subject<'a> {
+        match came {
+            Ok(outcome) => Subject::Ran(outcome),
+            Err(refusal) => Subject::Refused {
+                stage: refusal.stage(),
+                code: refusal.code(),
+                request: Box::new(self.request(order, secret)),
+            },
+        }
+    }
+
+    fn deliver(
+        &self,
+        order: &Order,
+        came: Result<Outcome, Refusal>,
+        receipt: SignedReceipt,
+    ) -> Result<Run, RunError> {
+        let capsule = receipt.claim().code();
+        let input = || Blake3::of(&order.request.input);
+        match came {
+            Err(refusal) => Err(RunError::Refused {
+                capsule,
+                input: input(),
+                refusal,
+                receipt: Box::new(receipt),
+            }),
+            Ok(outcome) if self.require_deterministic && !outcome.status().is_deterministic() => {
+                Err(RunError::Aborted {
+                    capsule,
+                    input: input(),
+                    run: Box::new(Run { outcome, receipt }),
+                })
+            }
+            Ok(outcome) => Ok(Run { outcome, receipt }),
+        }
     }
 }

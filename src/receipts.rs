@@ -1,28 +1,39 @@
 //! Sealing: an outcome becomes a signed receipt.
 //!
 //! Enters: an [`Outcome`] or a [`Refusal`](crate::pipeline::Refusal), and its [`Circumstances`].
-//! Leaves: a [`SignedReceipt`] with the next sequence number of this process.
+//! Leaves: a [`SignedReceipt`] with the next sequence number of this process, signed alone or with others.
 //! Refuses: a key that is not for receipts, a receipt that would be too large.
+//!
+//! | receipts come | sign them with |
+//! |---|---|
+//! | now and then | [`Sealer::seal`]: one signature each |
+//! | as a list | [`Sealer::seal_all`]: one signature for up to 256 |
+//! | from many threads | [`Gatherer`]: one signature for those that come within milliseconds |
 //!
 //! The format itself, verification and exports are the crate `tenzik_receipt`'s.
 
 mod claim;
+mod gather;
+mod sealing;
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tenzik_receipt::{
-    Advisory, Audience, Backend, Claim, Enforcement, Epoch, KeyUse, Label, LogPromise, Nonce,
-    Profile, PublicKey, Receipt, ReceiptType, RefusedClaim, RequestSignature, RunSecret, SecretKey,
-    SignError, SignedReceipt, Sorted, Stage, Timestamp, Value, WasmRequest,
+    Advisory, Audience, Backend, Epoch, KeyUse, Label, LogPromise, Nonce, PreparedReceipt, Profile,
+    PublicKey, Receipt, ReceiptType, RequestSignature, RunSecret, SecretKey, SignError,
+    SignedReceipt, Sorted, Timestamp, Value,
 };
 
 use crate::limits::{label, saturating};
 use crate::outcome::Outcome;
 
-use claim::enforced;
+use claim::beside;
 pub use claim::wasm_claim;
-pub(crate) use claim::wasm_request;
+pub(crate) use claim::{Subject, wasm_request};
+pub use gather::{GatherConfig, GatherConfigError, GatherError, Gatherer, Ticket};
+pub use sealing::Sealing;
 
 /// The engine as a receipt's advisory part names it. The interpreter has its own name.
 pub(crate) const ENGINE: Label = label("wasmtime 48.0.8");
@@ -60,6 +71,10 @@ impl Circumstances {
         }
     }
 }
+
+/// How many receipts share a signature unless it is said otherwise: beyond, the signature's part of the cost no longer
+/// shrinks, and each receipt gets longer.
+pub(crate) const BATCH_COUNT: usize = 256;
 
 /// Signs what a process ran, and numbers it.
 #[derive(Debug)]
@@ -102,58 +117,87 @@ impl Sealer {
         outcome: &Outcome,
         circumstances: Circumstances,
     ) -> Result<SignedReceipt, SignError> {
-        let secret = circumstances.secret.as_ref();
-        let claim = Claim::Wasm(wasm_claim(outcome, secret));
-        let wall_us = u64::try_from(outcome.wall.as_micros()).unwrap_or(u64::MAX);
-        let wall_us = secret.is_none().then(|| saturating(wall_us));
-        let enforced = enforced(outcome, secret.is_some());
-        let advisory = Advisory {
-            engine: outcome.engine.clone(),
-            wall_us,
-        };
-        self.sign(claim, enforced, advisory, circumstances)
+        self.sign(Subject::Ran(outcome), circumstances)
     }
 
-    /// Signs that nothing ran, and why.
+    /// Signs many runs on the spot, up to 256 under one signature, and gives their receipts in the same order.
+    ///
+    /// Outcomes that are handed over are dropped as they come, so an iterator that runs capsules holds few of them.
     ///
     /// # Errors
-    /// As for [`seal`](Self::seal).
-    pub(crate) fn seal_refusal(
+    /// As for [`seal`](Self::seal), for each run by itself.
+    pub fn seal_all<O: Borrow<Outcome>>(
         &self,
-        stage: Stage,
-        code: &'static str,
-        request: WasmRequest,
-        circumstances: Circumstances,
-    ) -> Result<SignedReceipt, SignError> {
-        let claim = Claim::Refused(RefusedClaim {
-            code: label(code),
-            kind: tenzik_receipt::claim::RefusedKind,
-            request,
-            stage,
-        });
-        let advisory = Advisory {
-            engine: ENGINE,
-            wall_us: None,
+        runs: impl IntoIterator<Item = (O, Circumstances)>,
+    ) -> Vec<Result<SignedReceipt, SignError>> {
+        let prepare = |(outcome, circumstances): (O, _)| {
+            self.prepare(Subject::Ran(outcome.borrow()), circumstances)
         };
-        self.sign(claim, Vec::new(), advisory, circumstances)
+        let mut prepared = runs.into_iter().map(prepare);
+        let mut sealed = Vec::new();
+        loop {
+            let batch: Vec<_> = prepared.by_ref().take(BATCH_COUNT).collect();
+            if batch.is_empty() {
+                return sealed;
+            }
+            sealed.extend(self.sign_batch(batch));
+        }
     }
 
-    fn sign(
+    /// Signs what a receipt is about, by itself.
+    pub(crate) fn sign(
         &self,
-        claim: Claim,
-        enforced: Vec<Enforcement>,
-        advisory: Advisory,
+        subject: Subject<'_>,
         circumstances: Circumstances,
     ) -> Result<SignedReceipt, SignError> {
-        self.key.sign_receipt(Receipt {
-            advisory,
+        self.key.sign_receipt(self.receipt(subject, circumstances))
+    }
+
+    /// Makes a receipt, all but the signature. Its number is drawn here.
+    pub(crate) fn prepare(
+        &self,
+        subject: Subject<'_>,
+        circumstances: Circumstances,
+    ) -> Result<PreparedReceipt, SignError> {
+        self.key.prepare(self.receipt(subject, circumstances))
+    }
+
+    /// Signs what was prepared under one signature, in the same order. What was refused then keeps its place.
+    pub(crate) fn sign_batch(
+        &self,
+        batch: Vec<Result<PreparedReceipt, SignError>>,
+    ) -> Vec<Result<SignedReceipt, SignError>> {
+        let place =
+            |prepared: &Result<_, SignError>| prepared.as_ref().map(drop).map_err(Clone::clone);
+        let places: Vec<_> = batch.iter().map(place).collect();
+        let prepared = batch.into_iter().flatten().collect();
+        // Where all were refused there is nothing to sign, and the error is nobody's.
+        let mut signed = self.key.sign_prepared(prepared).map(Vec::into_iter);
+        let mut next = || match &mut signed {
+            Ok(signed) => Ok(signed.next().expect("each that was prepared is signed")),
+            Err(error) => Err(error.clone()),
+        };
+        places
+            .into_iter()
+            .map(|place| place.and_then(|()| next()))
+            .collect()
+    }
+
+    fn receipt(&self, subject: Subject<'_>, circumstances: Circumstances) -> Receipt {
+        let secret = circumstances.secret.as_ref();
+        let (engine, (enforced, wall_us)) = match &subject {
+            Subject::Ran(outcome) => (outcome.engine.clone(), beside(outcome, secret.is_some())),
+            Subject::Refused { .. } => (ENGINE, (Vec::new(), None)),
+        };
+        Receipt {
+            advisory: Advisory { engine, wall_us },
             audience: circumstances.audience,
             backend: Backend {
                 enforced,
                 kind: label("wasm"),
                 profile: Profile::Hardened,
             },
-            claim,
+            claim: subject.claim(secret),
             crit: circumstances.crit,
             ext: circumstances.ext,
             issued_at: circumstances.issued_at,
@@ -165,6 +209,6 @@ impl Sealer {
             },
             receipt_type: ReceiptType,
             request: circumstances.request,
-        })
+        }
     }
 }

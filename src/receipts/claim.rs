@@ -5,14 +5,54 @@
 //! Refuses: nothing.
 
 use tenzik_receipt::{
-    Blake3, Detail, Disclosed, Encode, Enforcement, Label, PrivateMember, RunSecret, WasmClaim,
-    WasmRequest,
+    Blake3, Claim, Detail, Disclosed, Encode, Enforcement, Int, Label, PrivateMember, RefusedClaim,
+    RunSecret, Stage, WasmClaim, WasmRequest,
 };
 
 use crate::capability::ABI;
 use crate::limits::{label, saturating};
 use crate::outcome::{Ending, Outcome, Request};
 use crate::sandbox::BoundTerms;
+
+/// What a receipt is about.
+pub(crate) enum Subject<'a> {
+    /// A run.
+    Ran(&'a Outcome),
+    /// A request of which nothing ran.
+    Refused {
+        /// Where it ended.
+        stage: Stage,
+        /// Why: a code of the stage.
+        code: &'static str,
+        /// What was asked.
+        request: Box<WasmRequest>,
+    },
+}
+
+impl Subject<'_> {
+    pub(super) fn claim(self, secret: Option<&RunSecret>) -> Claim {
+        match self {
+            Self::Ran(outcome) => Claim::Wasm(wasm_claim(outcome, secret)),
+            Self::Refused {
+                stage,
+                code,
+                request,
+            } => Claim::Refused(RefusedClaim {
+                code: label(code),
+                kind: tenzik_receipt::claim::RefusedKind,
+                request: *request,
+                stage,
+            }),
+        }
+    }
+}
+
+/// What stands beside the claim of a run: the limits, and its wall-clock time in microseconds unless it is private.
+pub(super) fn beside(outcome: &Outcome, private: bool) -> (Vec<Enforcement>, Option<Int>) {
+    let wall_us = u64::try_from(outcome.wall.as_micros()).unwrap_or(u64::MAX);
+    let wall_us = (!private).then(|| saturating(wall_us));
+    (enforced(outcome, private), wall_us)
+}
 
 /// The input side of a claim: what is asked, whether or not it will run.
 pub(crate) fn wasm_request(
@@ -114,7 +154,7 @@ fn value<T: Encode>(value: T, member: PrivateMember, secret: Option<&RunSecret>)
 }
 
 /// The limits with what was seen of each. The engine holds all of them by itself, on every run.
-pub(super) fn enforced(outcome: &Outcome, private: bool) -> Vec<Enforcement> {
+fn enforced(outcome: &Outcome, private: bool) -> Vec<Enforcement> {
     let usage = outcome.usage().filter(|_| !private);
     let observed = |limit| {
         let time = || u64::try_from(outcome.wall.as_millis()).ok();

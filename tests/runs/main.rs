@@ -10,6 +10,7 @@ mod cold;
 mod depth;
 mod endings;
 mod floats;
+mod gathered;
 mod host_calls;
 mod inputs;
 mod isolation;
