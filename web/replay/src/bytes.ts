@@ -42,6 +42,33 @@ export class ByteBuilder {
   }
 }
 
+/** A list of unsigned 32-bit numbers that grows; a fraction of what an array of numbers takes. */
+export class WordList {
+  #words = new Uint32Array(64);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  push(word: number): void {
+    if (this.#length === this.#words.length) {
+      const grown = new Uint32Array(this.#words.length * GROWTH);
+      grown.set(this.#words);
+      this.#words = grown;
+    }
+    this.#words[this.#length++] = word;
+  }
+
+  at(place: number): number {
+    return this.#words[place] as number;
+  }
+
+  put(place: number, word: number): void {
+    this.#words[place] = word;
+  }
+}
+
 export function toHex(bytes: Uint8Array): string {
   let text = "";
   for (const byte of bytes) text += byte.toString(16).padStart(2, "0");

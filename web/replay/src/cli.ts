@@ -83,12 +83,23 @@ async function batch(file: string, rules: Uint8Array, timeMs: number): Promise<n
   const codes = new Set<number>();
   for (const line of readFileSync(file, "utf8").split("\n")) {
     if (line.trim() === "") continue;
-    const verdict = await runner.replay(load(JSON.parse(line) as Paths, rules), timeMs);
+    const verdict = await answerLine(runner, line, rules, timeMs);
     console.log(answer(verdict));
     codes.add(EXIT[verdict.kind]);
   }
   await runner.close();
   return codes.has(EXIT.differs) ? EXIT.differs : codes.has(EXIT.cannot_tell) ? EXIT.cannot_tell : EXIT.same;
+}
+
+/** A line that names what is not there says nothing, and is no reason not to answer the others. */
+async function answerLine(runner: Runner, line: string, rules: Uint8Array, timeMs: number): Promise<Verdict> {
+  let given: Replay;
+  try {
+    given = load(JSON.parse(line) as Paths, rules);
+  } catch (error) {
+    return { kind: "cannot_tell", reason: error instanceof Error ? error.message : String(error) };
+  }
+  return runner.replay(given, timeMs);
 }
 
 async function main(): Promise<number> {

@@ -49,9 +49,6 @@ type Table = Record<string, unknown>;
 
 export function readRules(bytes: Uint8Array): Rules {
   const root = table(parse(bytes), "the rules file");
-  const path = member(root, "json_path");
-  const limits = member(root, "limits");
-  const startup = member(root, "startup");
   const long = member(root, "long_number");
   return {
     digest: `blake3:${toHex(blake3(bytes))}`,
@@ -59,29 +56,41 @@ export function readRules(bytes: Uint8Array): Rules {
     imports: list(root, "imports").map((row) => importRule(table(row, "an import"))),
     jsonGetMember: number(root, "json_get_member"),
     jsonOutputByte: number(root, "json_output_byte"),
-    path: {
-      child: number(path, "child"),
-      member: number(path, "member"),
-      node: number(path, "node"),
-      pathByte: number(path, "path_byte"),
-      sourceByte: number(path, "source_byte"),
-    },
-    limits: {
-      jsonDepth: number(limits, "json_depth"),
-      jsonTextBytes: number(limits, "json_text_bytes"),
-      messageBytes: number(limits, "message_bytes"),
-      pathBytes: number(limits, "path_bytes"),
-      resultBytes: number(limits, "result_bytes"),
-    },
+    path: pathPrices(member(root, "json_path")),
+    limits: sizeLimits(member(root, "limits")),
     longNumber: { aboveCharacters: number(long, "above_characters"), fuel: number(long, "fuel") },
-    startup: {
-      jsonInputByte: number(startup, "json_input_byte"),
-      page: number(startup, "page"),
-      run: number(startup, "run"),
-      segmentUnit: number(startup, "segment_unit"),
-      tableSlot: number(startup, "table_slot"),
-    },
+    startup: startupPrices(member(root, "startup")),
     metering: root["metering"] === undefined ? null : metering(member(root, "metering")),
+  };
+}
+
+function pathPrices(row: Table): Rules["path"] {
+  return {
+    child: number(row, "child"),
+    member: number(row, "member"),
+    node: number(row, "node"),
+    pathByte: number(row, "path_byte"),
+    sourceByte: number(row, "source_byte"),
+  };
+}
+
+function sizeLimits(row: Table): Rules["limits"] {
+  return {
+    jsonDepth: number(row, "json_depth"),
+    jsonTextBytes: number(row, "json_text_bytes"),
+    messageBytes: number(row, "message_bytes"),
+    pathBytes: number(row, "path_bytes"),
+    resultBytes: number(row, "result_bytes"),
+  };
+}
+
+function startupPrices(row: Table): Rules["startup"] {
+  return {
+    jsonInputByte: number(row, "json_input_byte"),
+    page: number(row, "page"),
+    run: number(row, "run"),
+    segmentUnit: number(row, "segment_unit"),
+    tableSlot: number(row, "table_slot"),
   };
 }
 

@@ -12,7 +12,8 @@ import type { Metering, Rules } from "./rules.js";
 import { trapCode } from "./traps.js";
 import { type Capsule, readCapsule } from "./wasm/capsule.js";
 import { WHY } from "./wasm/instrument.js";
-import { type Module, readModule } from "./wasm/module.js";
+import type { Module } from "./wasm/module.js";
+import { readModule } from "./wasm/sections.js";
 import { EXPORTED, rewrite } from "./wasm/rewrite.js";
 
 export interface Outcome {

@@ -17,7 +17,7 @@ interface Form {
   padded: boolean;
 }
 
-function formOf(flags: number): Form {
+export function formOf(flags: number): Form {
   if (flags >>> 0 > FLAGS_MAX) throw trap("invalid_argument");
   return { alphabet: (flags & 1) === 0 ? STANDARD : URL_SAFE, padded: (flags & 2) === 0 };
 }

@@ -5,6 +5,7 @@
 //
 // A handle is a value's number in document order, from 0 at the root, each value before its children.
 
+import { WordList } from "../bytes.js";
 import { utf8ToString } from "../text.js";
 import { CHAR, literalEnd, NONE, numberEnd, skipSpace, stringEnd, unescape } from "./scan.js";
 
@@ -30,24 +31,20 @@ export function parseDocument(bytes: Uint8Array, bounds: Bounds): Document | nul
   return parser.whole() ? new Document(bytes, parser) : null;
 }
 
-/** What the parser fills in. `children` holds, for each container one after the other, its children's handles; `names`
- * for each child the start and end of its name, or two zeros in an array. */
+/** What the parser fills in: for each value where it stands, and for a container where its block begins. A block is the
+ * count of children, then their handles, then for an object the start and end of each one's name. */
 interface Index {
-  starts: number[];
-  ends: number[];
-  blocks: number[];
-  counts: number[];
-  children: number[];
-  names: number[];
+  starts: WordList;
+  ends: WordList;
+  blocks: WordList;
+  words: WordList;
 }
 
 class Parser implements Index {
-  readonly starts: number[] = [];
-  readonly ends: number[] = [];
-  readonly blocks: number[] = [];
-  readonly counts: number[] = [];
-  readonly children: number[] = [];
-  readonly names: number[] = [];
+  readonly starts = new WordList();
+  readonly ends = new WordList();
+  readonly blocks = new WordList();
+  readonly words = new WordList();
 
   constructor(
     readonly bytes: Uint8Array,
@@ -60,12 +57,12 @@ class Parser implements Index {
   }
 
   #value(at: number, depth: number): number {
-    const handle = this.starts.push(at) - 1;
+    const handle = this.starts.length;
+    this.starts.push(at);
     this.ends.push(at);
     this.blocks.push(0);
-    this.counts.push(0);
     const end = this.#valueEnd(at, depth, handle);
-    this.ends[handle] = end;
+    this.ends.put(handle, end);
     return end;
   }
 
@@ -127,12 +124,10 @@ class Parser implements Index {
   }
 
   #keep(handle: number, children: number[], names: number[]): void {
-    this.blocks[handle] = this.children.length;
-    this.counts[handle] = children.length;
-    children.forEach((child, i) => {
-      this.children.push(child);
-      this.names.push(names[2 * i] ?? 0, names[2 * i + 1] ?? 0);
-    });
+    this.blocks.put(handle, this.words.length);
+    this.words.push(children.length);
+    for (const child of children) this.words.push(child);
+    for (const bound of names) this.words.push(bound);
   }
 }
 
@@ -154,7 +149,7 @@ export class Document {
   }
 
   span(handle: number): Span {
-    return { start: this.index.starts[handle] as number, end: this.index.ends[handle] as number };
+    return { start: this.index.starts.at(handle), end: this.index.ends.at(handle) };
   }
 
   source(handle: number): Uint8Array {
@@ -163,7 +158,7 @@ export class Document {
   }
 
   kind(handle: number): number {
-    switch (this.bytes[this.index.starts[handle] as number]) {
+    switch (this.bytes[this.index.starts.at(handle)]) {
       case 0x6e:
         return KIND.null;
       case 0x66:
@@ -183,7 +178,7 @@ export class Document {
 
   /** Elements or members; 0 for what is no container. */
   count(handle: number): number {
-    return this.index.counts[handle] as number;
+    return this.kind(handle) < KIND.array ? 0 : this.index.words.at(this.index.blocks.at(handle));
   }
 
   /** Members of an object, 0 for anything else: what a search for a name is priced by. */
@@ -194,14 +189,15 @@ export class Document {
   /** The child at that place, or -1. */
   child(handle: number, place: number): number {
     if (place >= this.count(handle)) return NONE;
-    return this.index.children[(this.index.blocks[handle] as number) + place] as number;
+    return this.index.words.at(this.index.blocks.at(handle) + 1 + place);
   }
 
   /** Where the name of the object's member at that place stands, quotes included. */
   nameSpan(handle: number, place: number): Span | null {
-    if (place >= this.members(handle)) return null;
-    const at = 2 * ((this.index.blocks[handle] as number) + place);
-    return { start: this.index.names[at] as number, end: this.index.names[at + 1] as number };
+    const count = this.members(handle);
+    if (place >= count) return null;
+    const at = this.index.blocks.at(handle) + 1 + count + 2 * place;
+    return { start: this.index.words.at(at), end: this.index.words.at(at + 1) };
   }
 
   /** The member of that name, or -1. */
@@ -217,12 +213,12 @@ export class Document {
   /** The number just behind the last value inside of this one: they have consecutive handles. */
   subtreeEnd(handle: number): number {
     const { starts, ends } = this.index;
-    const end = ends[handle] as number;
+    const end = ends.at(handle);
     let low = handle + 1;
     let high = starts.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((starts[middle] as number) < end) low = middle + 1;
+      if (starts.at(middle) < end) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -12,35 +12,48 @@ export const STACK_MB = 1024;
 
 const WORKER = new URL("./worker.js", import.meta.url);
 
+/** A worker, and what waits for its next answer. */
+interface Started {
+  worker: Worker;
+  answer: (verdict: Verdict) => void;
+}
+
 export class Runner {
-  #worker: Worker | null = null;
+  #started: Started | null = null;
 
   constructor(readonly stackMb = STACK_MB) {}
 
   /** One at a time. */
   replay(given: Replay, timeMs: number): Promise<Verdict> {
-    const worker = (this.#worker ??= new Worker(WORKER, { resourceLimits: { stackSizeMb: this.stackMb } }));
+    const started = (this.#started ??= this.#start());
     return new Promise((resolve) => {
-      const done = (verdict: Verdict): void => {
+      const timer = setTimeout(() => this.#stop(started, `it takes longer than ${timeMs} ms here`), timeMs);
+      started.answer = (verdict) => {
         clearTimeout(timer);
-        worker.removeAllListeners();
         resolve(verdict);
       };
-      const give = (reason: string): void => {
-        this.#worker = null;
-        void worker.terminate();
-        done({ kind: "cannot_tell", reason });
-      };
-      const timer = setTimeout(() => give(`it takes longer than ${timeMs} ms here`), timeMs);
-      worker.once("message", done);
-      worker.once("error", (error) => give(`the worker failed: ${error.message}`));
-      worker.once("exit", (code) => give(`the worker ended with ${code}`));
-      worker.postMessage(given);
+      started.worker.postMessage(given);
     });
   }
 
   async close(): Promise<void> {
-    await this.#worker?.terminate();
-    this.#worker = null;
+    const worker = this.#started?.worker;
+    this.#started = null;
+    await worker?.terminate();
+  }
+
+  #start(): Started {
+    const worker = new Worker(WORKER, { resourceLimits: { stackSizeMb: this.stackMb } });
+    const started: Started = { worker, answer: () => undefined };
+    worker.on("message", (verdict: Verdict) => started.answer(verdict));
+    worker.on("error", (error) => this.#stop(started, `the worker failed: ${error.message}`));
+    worker.on("exit", (code) => this.#stop(started, `the worker ended with ${code}`));
+    return started;
+  }
+
+  #stop(started: Started, reason: string): void {
+    if (this.#started === started) this.#started = null;
+    void started.worker.terminate();
+    started.answer({ kind: "cannot_tell", reason });
   }
 }

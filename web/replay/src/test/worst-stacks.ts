@@ -84,6 +84,6 @@ export const WORST: Record<string, string> = {
   "1000 floats": capsule(mixed(1000)),
   "100 common values": capsule(common(100)),
   "1000 common values": capsule(common(1000)),
-  "16000 common values": capsule(commonest(16_000)),
+  "15000 common values": capsule(commonest(15_000)),
   "a host call at the bottom": `(module ${hostAtBottom})`,
 };

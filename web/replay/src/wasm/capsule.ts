@@ -23,6 +23,7 @@ export interface Capsule {
 
 const PAGE_BYTES = 65_536;
 const RESERVED = "tenzik:";
+const SHOWN_MAX = 80;
 /** What 32-bit addresses reach: the most pages of a memory that names no maximum. */
 const PAGES_MAX = 65_536;
 
@@ -46,13 +47,19 @@ export function readCapsule(module: Module, rules: Rules, grants: readonly strin
   };
 }
 
+/** Text of a module as it can be shown: short, printable ASCII, in quotes. */
+function shown(text: string): string {
+  const cut = text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text;
+  return JSON.stringify(cut).replace(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 function refuse(why: string): never {
   throw new CannotTell(`the module is no capsule: ${why}`);
 }
 
 function importRule(module: Module, rules: Rules, grants: readonly string[], row: Module["imports"][number]): ImportRule {
   const rule = rules.imports.find((rule) => rule.module === row.module && rule.name === row.name);
-  const path = JSON.stringify(`${row.module}.${row.name}`);
+  const path = shown(`${row.module}.${row.name}`);
   if (rule === undefined) return refuse(`it imports ${path}`);
   const type = module.types[row.type] as FunctionType;
   if (!sameTypes(type.params, rule.params)) refuse(`it imports ${path} with another type`);
@@ -69,7 +76,7 @@ function sameTypes(found: number[], wanted: NumberType[]): boolean {
 
 function checkExports(module: Module): void {
   for (const { name, kind, index } of module.exports) {
-    if (name.startsWith(RESERVED)) refuse(`it exports the reserved name ${JSON.stringify(name)}`);
+    if (name.startsWith(RESERVED)) refuse(`it exports the reserved name ${shown(name)}`);
     if (kind === "function" && index < module.imports.length) refuse("it exports an import");
   }
   if (named(module, "memory")?.kind !== "memory") refuse("it does not export its memory as memory");

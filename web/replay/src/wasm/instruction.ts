@@ -21,6 +21,9 @@ export interface Instruction {
 /** A block type with no parameters and no results. */
 export const EMPTY_BLOCK = -64;
 
+/** As a power of two; the format's later forms of an address put flags above it. */
+const ALIGNMENT_MAX = 3;
+
 export function readInstruction(reader: Reader): Instruction {
   const start = reader.position;
   const opcode = reader.byte();
@@ -68,24 +71,22 @@ function readImmediate(reader: Reader, operator: Operator): number {
     case Immediate.BranchTable:
       reader.list(() => reader.u32());
       return reader.u32();
-    case Immediate.MemoryArgument:
-      if (reader.u32() > 3) reader.fail("an alignment beyond 8 bytes");
-      return reader.u32();
-    case Immediate.ZeroByte:
-      zeroByte(reader);
-      return 0;
     case Immediate.ConstI32:
       return Number(reader.signed(32));
-    case Immediate.ConstI64:
-      reader.signed(64);
-      return 0;
-    case Immediate.ConstF32:
-      reader.skip(4);
-      return 0;
-    case Immediate.ConstF64:
-      reader.skip(8);
+    default:
+      skipImmediate(reader, operator.immediate);
       return 0;
   }
+}
+
+/** What is read for its form alone. */
+function skipImmediate(reader: Reader, immediate: Immediate): void {
+  if (immediate === Immediate.MemoryArgument) {
+    if (reader.u32() > ALIGNMENT_MAX) reader.fail("an alignment beyond 8 bytes");
+    reader.u32();
+  } else if (immediate === Immediate.ZeroByte) zeroByte(reader);
+  else if (immediate === Immediate.ConstI64) reader.signed(64);
+  else reader.skip(immediate === Immediate.ConstF32 ? 4 : 8);
 }
 
 /** A type's index, or one of the five types in a byte that stand as negative numbers: nothing, f64, f32, i64, i32. */

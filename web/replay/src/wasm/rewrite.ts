@@ -37,6 +37,8 @@ interface AddedFunction {
 
 interface AddedParts {
   types: FunctionType[];
+  /** The place in `types` by the type's text, since a module may have thousands of functions that ask for one. */
+  places: Map<string, number>;
   functions: AddedFunction[];
   globals: { type: number }[];
   exports: { name: string; kind: number; index: number }[];
@@ -79,6 +81,7 @@ function addedParts(module: Module, metering: Metering, added: Added): AddedPart
   const pay: FunctionType = { params: [VALUE_TYPE.i32], results: [VALUE_TYPE.i32] };
   const parts: AddedParts = {
     types: [],
+    places: new Map(),
     functions: [
       { type: stop, locals: 0, code: stopBody(added, WHY.fuel) },
       { type: stop, locals: 0, code: stopBody(added, WHY.stack) },
@@ -119,8 +122,11 @@ function rewrittenCode(module: Module, metering: Metering, added: Added, parts: 
 /** The number of a type that the rewriting adds, the same for the same type. */
 function typeNumber(module: Module, parts: AddedParts, type: FunctionType): number {
   const key = JSON.stringify(type);
-  let place = parts.types.findIndex((there) => JSON.stringify(there) === key);
-  if (place < 0) place = parts.types.push(type) - 1;
+  let place = parts.places.get(key);
+  if (place === undefined) {
+    place = parts.types.push(type) - 1;
+    parts.places.set(key, place);
+  }
   return module.types.length + place;
 }
 
