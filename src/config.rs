@@ -51,7 +51,8 @@ pub enum Engines {
     Both,
     /// The interpreter wasmi alone: no machine code is made.
     Wasmi,
-    /// wasmtime alone: the first run of a capsule waits for its native code.
+    /// wasmtime: the first run of a capsule waits for its native code. Only a run whose frames need more native stack than there is
+    /// is interpreted.
     Wasmtime,
 }
 

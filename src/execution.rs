@@ -99,6 +99,8 @@ pub struct Executor {
     /// At least one of the two is there.
     natives: Option<Arc<Natives>>,
     interpreter: Option<Interpreter>,
+    /// Whether a capsule without native code is interpreted.
+    interprets_first: bool,
     background: Background,
     prepared: Cache<Result<Arc<Prepared>, ExecuteError>>,
     slots: Slots,
@@ -147,7 +149,9 @@ impl Executor {
                 Engines::Wasmi => None,
                 Engines::Both | Engines::Wasmtime => Some(Arc::new(natives()?)),
             },
-            interpreter: (engines != Engines::Wasmtime).then(Interpreter::new),
+            // Also beside native code: for runs that its stack has no room for.
+            interpreter: (metering == Metering::Module).then(Interpreter::new),
+            interprets_first: engines != Engines::Wasmtime,
             background: Background::default(),
             prepared: Cache::new(runtime.cache_entries_max),
             slots: Slots::new(runtime.instances_max.max(1)),
@@ -207,8 +211,8 @@ impl Executor {
             control.enter(Phase::Running);
         }
         let (ended, engine) = match code {
-            Code::Native(compiled) => (self.run(&compiled, &job), crate::receipts::ENGINE),
-            Code::Interpreted(module) => self.interpret(&module, &prepared, stop, &job),
+            Code::Native(compiled) => self.run(&compiled, &prepared, &job)?,
+            Code::Interpreted(module) => self.interpret(&module, &prepared, stop, &job)?,
         };
         Ok(ended.outcome(engine, bound, request, job.started.elapsed()))
     }
@@ -225,7 +229,7 @@ impl Executor {
             if let Some(compiled) = prepared.ready(stop) {
                 return Ok(Code::Native(compiled));
             }
-            if self.interpreter.is_none() {
+            if !self.interprets_first {
                 let compiled = self.compiled(capsule, prepared, natives, stop);
                 return compiled.map(Code::Native);
             }
@@ -237,10 +241,23 @@ impl Executor {
         prepared.interpreted(interpreter).map(Code::Interpreted)
     }
 
-    fn run(&self, compiled: &Compiled, job: &Job<'_>) -> Ended {
+    /// Runs native code. Where a frame takes more of the native stack than its units say, because the compiler keeps in it what no
+    /// local and no operand holds, the run begins again in the interpreter, whose stack is as large as the metering's.
+    fn run(
+        &self,
+        compiled: &Compiled,
+        prepared: &Prepared,
+        job: &Job<'_>,
+    ) -> Result<(Ended, Label), ExecuteError> {
         let price = startup_fuel(job.bound.capsule(), job.request);
         let ended = Run::new(compiled, job.bound, self.host(job)).end(price);
-        in_time(ended)
+        let overflowed = ended.ending == Ending::Aborted(AbortCode::NativeStack);
+        let Some(interpreter) = self.interpreter.as_ref().filter(|_| overflowed) else {
+            return Ok((in_time(ended), crate::receipts::ENGINE));
+        };
+        let module = prepared.interpreted(interpreter)?;
+        let ended = module.run(self.host(job), price, &mut || ControlFlow::Continue(()));
+        Ok((in_time(ended), interpreter::ENGINE))
     }
 
     /// Runs in the interpreter, until there is native code: then from the start on that. Nothing but the result of the one that
@@ -251,7 +268,7 @@ impl Executor {
         prepared: &Prepared,
         stop: Stop,
         job: &Job<'_>,
-    ) -> (Ended, Label) {
+    ) -> Result<(Ended, Label), ExecuteError> {
         let price = startup_fuel(job.bound.capsule(), job.request);
         let mut native = None;
         let ended = module.run(self.host(job), price, &mut || {
@@ -262,8 +279,8 @@ impl Executor {
             }
         });
         match native {
-            Some(compiled) => (self.run(&compiled, job), crate::receipts::ENGINE),
-            None => (in_time(ended), interpreter::ENGINE),
+            Some(compiled) => self.run(&compiled, prepared, job),
+            None => Ok((in_time(ended), interpreter::ENGINE)),
         }
     }
 

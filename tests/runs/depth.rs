@@ -64,6 +64,27 @@ fn phases(count: usize, live: usize) -> Story {
     story.fuel(900_000_000)
 }
 
+/// Values that are computed before the call and once more after it: a compiler that sees that they are the same keeps them in the
+/// frame, where no local and no operand is.
+fn computed_twice(count: usize) -> Story {
+    let values: String = (0..count)
+        .map(|n| {
+            format!(
+                "(i32.store (i32.const {}) (i32.mul (local.get 0) (i32.const {})))",
+                n * 4,
+                1_000_003 + 2 * n
+            )
+        })
+        .collect();
+    descending(
+        "(param i32)",
+        &values,
+        "(call $down (i32.add (local.get 0) (i32.const 1)))",
+        &values,
+        "(i32.const 1)",
+    )
+}
+
 #[test]
 fn the_dearest_frames_end_by_the_limit_and_not_by_the_native_stack() {
     let indirect = "(call_indirect (type $down) (i32.const 0))";
@@ -85,6 +106,8 @@ fn the_dearest_frames_end_by_the_limit_and_not_by_the_native_stack() {
         ("16 results", results(16)),
         ("10 phases of 8", phases(10, 8)),
         ("40 phases of 12", phases(40, 12)),
+        ("40 values computed twice", computed_twice(40)),
+        ("130 values computed twice", computed_twice(130)),
     ];
     for (name, story) in cases {
         assert_eq!(story.said(), "out_of_stack", "{name}");
