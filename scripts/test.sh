@@ -42,6 +42,8 @@ check_rust() {
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
     step "tests"
     cargo test --workspace --locked
+    step "generated capsules on every engine"
+    TENZIK_GENERATED=${TENZIK_GENERATED:-2000} cargo test --locked --test determinism
     step "benches, each once"
     cargo test --workspace --benches --locked
     step "the receipt crate without the standard library"
@@ -71,6 +73,8 @@ check_release() {
     cargo run --quiet --release --locked -- verify "$folder/receipt.json"
     cargo run --quiet --release --locked -- replay "$folder/receipt.json" \
         --capsule capsules/order-total/order-total.wasm --input capsules/order-total/example.json
+    cargo run --quiet --release --locked -- replay "$folder/receipt.json" --engine wasmi \
+        --capsule capsules/order-total/order-total.wasm --input capsules/order-total/example.json
     unset TENZIK_HOME
     rm -r "$folder"
 }
@@ -86,6 +90,23 @@ check_capsules() {
         return
     fi
     (cd capsules && npm ci --ignore-scripts --no-audit --no-fund && npm run check)
+    step "kernels of the benches rebuild to the same bytes"
+    benches/kernels/build.sh --check
+}
+
+# The second implementation, by itself and against receipts of the first.
+check_web() {
+    step "the replayer over V8"
+    if ! have npm npm || (($(node --version | sed 's/^v\([0-9]*\).*/\1/') < 20)); then
+        skip "the replayer over V8 was not tested: no npm, or node older than 20"
+        return
+    fi
+    (
+        cd web/replay
+        npm ci --ignore-scripts --no-audit --no-fund
+        npm run build
+        TENZIK="$PWD/../../target/release/tenzik" TENZIK_GENERATED=${TENZIK_GENERATED_V8:-1000} npm test
+    )
 }
 
 # The C compiler comes as a Python package, in an environment of its own.
@@ -131,6 +152,7 @@ check_rust
 check_release
 check_capsules
 check_c_capsule
+check_web
 check_fuzz
 
 step "result"
