@@ -1,4 +1,4 @@
-//! A call of a fresh instance with all limits on, against raw wasmtime with the same limits.
+//! A call of a fresh instance with all limits and metering on, against raw wasmtime without any.
 //!
 //! `cargo bench --bench execution`
 
@@ -22,10 +22,10 @@ fn main() {
     ours(&mut criterion);
     floor(&mut criterion);
     table.print(&[common::Row {
-        what: "fresh instance, all limits, unsigned",
+        what: "fresh instance, all limits and metering, unsigned",
         ours: "execution/ours",
         floor: "execution/floor",
-        target: 1.5,
+        target: 1.3,
     }]);
     criterion.final_summary();
 }
@@ -63,8 +63,7 @@ mod raw {
 
     use wasmtime::{
         Caller, Config, Engine, InstanceAllocationStrategy, InstancePre, Linker, Memory, Module,
-        ModuleExport, PoolingAllocationConfig, Result, Store, StoreLimits, StoreLimitsBuilder,
-        UpdateDeadline,
+        ModuleExport, PoolingAllocationConfig, Result, Store,
     };
 
     pub(super) struct Floor {
@@ -78,7 +77,6 @@ mod raw {
         input: Vec<u8>,
         output: Vec<u8>,
         memory: ModuleExport,
-        limits: StoreLimits,
     }
 
     impl Floor {
@@ -91,12 +89,7 @@ mod raw {
                 .max_unused_warm_slots(256)
                 .linear_memory_keep_resident(64 << 10);
             let mut config = Config::new();
-            config
-                .consume_fuel(true)
-                .epoch_interruption(true)
-                .cranelift_nan_canonicalization(true)
-                .max_wasm_stack(512 << 10)
-                .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
             let engine = Engine::new(&config).expect("an engine");
             let module = Module::new(&engine, module).expect("a module");
             let linker = linker(&engine).expect("a linker");
@@ -113,13 +106,8 @@ mod raw {
                 input: input.to_vec(),
                 output: Vec::new(),
                 memory: self.memory,
-                limits: StoreLimitsBuilder::new().memory_size(32 << 20).build(),
             };
             let mut store = Store::new(&self.engine, state);
-            store.limiter(|state| &mut state.limits);
-            store.set_fuel(50_000_000).expect("fuel is on");
-            store.set_epoch_deadline(1);
-            store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)));
             let instance = self.instance.instantiate(&mut store).expect("an instance");
             let run = instance
                 .get_module_export(&mut store, &self.run)

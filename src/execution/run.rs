@@ -20,8 +20,8 @@ pub(super) struct Run<'a> {
     compiled: &'a Compiled,
     bound: &'a BoundCapsule,
     store: Store<State>,
-    /// Where a metered module says why it trapped.
-    reason: Option<Global>,
+    /// Once it is made. A metered module's says why it trapped.
+    instance: Option<Instance>,
 }
 
 impl<'a> Run<'a> {
@@ -38,7 +38,7 @@ impl<'a> Run<'a> {
             compiled,
             bound,
             store,
-            reason: None,
+            instance: None,
         }
     }
 
@@ -66,10 +66,11 @@ impl<'a> Run<'a> {
     fn ending_of(&mut self, error: &wasmtime::Error) -> Ending {
         match &self.compiled.counters {
             Counters::Engine { module, .. } => traps::ending_unmetered(error, module),
-            Counters::Module { .. } => {
-                let reason = self
-                    .reason
-                    .and_then(|global| global.get(&mut self.store).i32());
+            Counters::Module { exit, .. } => {
+                let reason = self.instance.and_then(|instance| {
+                    let exit = self.global(&instance, exit).ok()?;
+                    exit.get(&mut self.store).i32()
+                });
                 traps::ending_metered(error, reason.and_then(metering::Exit::of))
             }
         }
@@ -105,10 +106,10 @@ impl<'a> Run<'a> {
 
     /// Finds the module's globals, and sets those that hold limits. Its stack is what it begins with.
     fn counters(&mut self, instance: &Instance) -> Result<Fuel, Exit> {
-        let Counters::Module { fuel, exit, pages } = &self.compiled.counters else {
+        self.instance = Some(*instance);
+        let Counters::Module { fuel, pages, .. } = &self.compiled.counters else {
             return Ok(Fuel::Engine);
         };
-        self.reason = Some(self.global(instance, exit)?);
         if let Some(pages) = pages {
             let capsule = self.bound.capsule();
             let declared = capsule.memory_pages_max().unwrap_or(u32::MAX);
