@@ -7,6 +7,7 @@
 //! Enters: an [`Order`]. Leaves: a [`Run`], or a [`RunError`]; in both, a signed receipt.
 //! Refuses: what a stage refuses. Each stage takes the type that only the stage before it makes, so none can be skipped.
 
+use std::iter;
 use std::sync::Arc;
 
 use tenzik_receipt::{
@@ -237,31 +238,36 @@ impl Pipeline {
 
     /// Runs orders one after the other on this thread, and gives their results in the same order.
     ///
-    /// Up to 256 of them share a signature, whatever the pipeline signs [`run`](Self::run) with. That costs nobody a
-    /// wait, and each signature a hundredth.
+    /// Up to 256 of them share a signature, whatever the pipeline signs [`run`](Self::run) with. They run when the
+    /// first of their results is asked for, so there are never more results at once.
     ///
     /// # Errors
     /// For each order by itself, as [`run`](Self::run) has them.
     pub fn run_all(
         &self,
         orders: impl IntoIterator<Item = (Order, Circumstances)>,
-    ) -> Vec<Result<Run, RunError>> {
+    ) -> impl Iterator<Item = Result<Run, RunError>> {
         let mut orders = orders.into_iter();
-        let mut results = Vec::new();
-        loop {
+        let batches = iter::from_fn(move || {
             let batch = orders.by_ref().take(BATCH_COUNT);
             let (came, prepared): (Vec<_>, Vec<_>) = batch
                 .map(|(order, circumstances)| self.prepare(order, circumstances))
                 .unzip();
-            if came.is_empty() {
-                return results;
-            }
-            let receipts = self.sealing.sealer().sign_batch(prepared);
-            let deliver = |((order, came), receipt): ((Order, _), Result<_, _>)| {
-                self.deliver(&order, came, receipt?)
-            };
-            results.extend(came.into_iter().zip(receipts).map(deliver));
-        }
+            (!came.is_empty()).then(|| self.deliver_all(came, prepared))
+        });
+        batches.flatten()
+    }
+
+    /// Signs a batch and delivers it.
+    fn deliver_all(
+        &self,
+        came: Vec<Came>,
+        prepared: Vec<Prepared>,
+    ) -> impl Iterator<Item = Result<Run, RunError>> {
+        let receipts = self.sealing.sealer().sign_batch(prepared);
+        came.into_iter()
+            .zip(receipts)
+            .map(|((order, came), receipt)| self.deliver(&order, came, receipt?))
     }
 
     fn prepare(&self, order: Order, circumstances: Circumstances) -> (Came, Prepared) {

@@ -18,6 +18,7 @@ mod sealing;
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::iter;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tenzik_receipt::{
@@ -120,28 +121,26 @@ impl Sealer {
         self.sign(Subject::Ran(outcome), circumstances)
     }
 
-    /// Signs many runs on the spot, up to 256 under one signature, and gives their receipts in the same order.
+    /// Signs many runs on this thread, up to 256 under one signature, and gives their receipts in the same order.
     ///
-    /// Outcomes that are handed over are dropped as they come, so an iterator that runs capsules holds few of them.
+    /// Runs are asked for and signed 256 at a time, when their receipts are: an iterator that runs capsules never has
+    /// more of them than that.
     ///
     /// # Errors
     /// As for [`seal`](Self::seal), for each run by itself.
     pub fn seal_all<O: Borrow<Outcome>>(
         &self,
         runs: impl IntoIterator<Item = (O, Circumstances)>,
-    ) -> Vec<Result<SignedReceipt, SignError>> {
+    ) -> impl Iterator<Item = Result<SignedReceipt, SignError>> {
         let prepare = |(outcome, circumstances): (O, _)| {
             self.prepare(Subject::Ran(outcome.borrow()), circumstances)
         };
         let mut prepared = runs.into_iter().map(prepare);
-        let mut sealed = Vec::new();
-        loop {
+        let batches = iter::from_fn(move || {
             let batch: Vec<_> = prepared.by_ref().take(BATCH_COUNT).collect();
-            if batch.is_empty() {
-                return sealed;
-            }
-            sealed.extend(self.sign_batch(batch));
-        }
+            (!batch.is_empty()).then(|| self.sign_batch(batch))
+        });
+        batches.flatten()
     }
 
     /// Signs what a receipt is about, by itself.

@@ -1,5 +1,6 @@
 //! Receipts that share a signature: of threads that run at the same time, and of lists.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::thread;
 
@@ -142,7 +143,7 @@ fn what_may_not_be_signed_gives_no_result_and_holds_nobody_up() {
 fn a_list_of_orders_shares_signatures_whoever_signs_single_ones() {
     for pipeline in [pipeline(), gathering(&lenient())] {
         let runs = pipeline.run_all(orders(257));
-        let runs: Vec<_> = runs.into_iter().map(|run| run.expect("a run")).collect();
+        let runs: Vec<_> = runs.map(|run| run.expect("a run")).collect();
         assert_eq!(assert_batches(&runs), [256, 1]);
         for (number, run) in runs.iter().enumerate() {
             assert_eq!(run.outcome.output(), Some(number.to_string().as_bytes()));
@@ -156,7 +157,8 @@ fn each_order_of_a_list_has_its_own_result() {
     let mut orders = orders(4);
     orders[1].0.terms.limits.fuel = Some(0);
     orders[2].1 = contradiction();
-    let results = pipeline().run_all(orders);
+    let pipeline = pipeline();
+    let results: Vec<_> = pipeline.run_all(orders).collect();
     let [Ok(first), Err(second), Err(third), Ok(fourth)] = &results[..] else {
         panic!("{results:?}");
     };
@@ -172,9 +174,24 @@ fn each_order_of_a_list_has_its_own_result() {
             (index, 3)
         );
     }
-    assert!(pipeline().run_all([]).is_empty());
-    let nothing_to_sign = pipeline().run_all([(echo().0, contradiction())]);
+    assert_eq!(pipeline.run_all([]).count(), 0);
+    let nothing_to_sign: Vec<_> = pipeline.run_all([(echo().0, contradiction())]).collect();
     assert!(matches!(nothing_to_sign[..], [Err(RunError::Sign(_))]));
+}
+
+#[test]
+fn orders_run_when_their_results_are_asked_for_and_256_at_a_time() {
+    let asked = Cell::new(0);
+    let orders = orders(1_000)
+        .into_iter()
+        .inspect(|_| asked.set(asked.get() + 1));
+    let pipeline = pipeline();
+    let mut results = pipeline.run_all(orders);
+    assert_eq!(asked.get(), 0);
+    assert!(results.by_ref().take(256).all(|run| run.is_ok()));
+    assert_eq!(asked.get(), 256);
+    assert!(results.next().is_some_and(|run| run.is_ok()));
+    assert_eq!(asked.get(), 512);
 }
 
 #[test]
@@ -183,12 +200,15 @@ fn a_list_of_outcomes_is_sealed_at_once() {
         .map(|number| numbered(number).run().outcome)
         .collect();
     let circumstances = [circumstances(), contradiction(), circumstances()];
-    let sealed = sealer().seal_all(outcomes.iter().zip(circumstances));
+    let sealer = sealer();
+    let sealed: Vec<_> = sealer
+        .seal_all(outcomes.iter().zip(circumstances))
+        .collect();
     let [Ok(first), Err(SignError::Form(_)), Ok(last)] = &sealed[..] else {
         panic!("{sealed:?}");
     };
     assert_verifies(first);
     assert_verifies(last);
     assert_eq!(part(first).root_sig, part(last).root_sig);
-    assert!(sealer().seal_all::<Outcome>([]).is_empty());
+    assert_eq!(sealer.seal_all::<Outcome>([]).count(), 0);
 }

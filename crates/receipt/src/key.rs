@@ -155,7 +155,8 @@ impl SecretKey {
     pub(crate) fn payload(&self, receipt: &Receipt) -> Result<Vec<u8>, SignError> {
         self.require_own(receipt.node)?;
         receipt.check()?;
-        let mut payload = Vec::with_capacity(3072);
+        // Room for the receipt of a small capsule, and for its signature in a batch.
+        let mut payload = Vec::with_capacity(2560);
         receipt.encode(&mut payload);
         // The longest signature is a batch's, with a path of 16.
         let bytes = payload.len() + 1600;
