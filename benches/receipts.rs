@@ -2,6 +2,7 @@
 //!
 //! `cargo bench --bench receipts`
 
+mod bulk;
 mod common;
 
 use std::hint::black_box;
@@ -71,6 +72,7 @@ fn main() {
     signed_call(&mut criterion, &setup, &receipt);
     encoding(&mut criterion, &receipt);
     verification(&mut criterion, &setup, &receipt);
+    bulk::bench(&mut criterion, &setup, &receipt);
     table.print(&[
         common::Row {
             what: "signed call, against call + BLAKE3 + Ed25519",
@@ -91,6 +93,7 @@ fn main() {
             target: 1.2,
         },
     ]);
+    table.print(&bulk::ROWS);
     criterion.final_summary();
 }
 
