@@ -1,14 +1,40 @@
 //! Each run has an instance of its own: nothing that one writes is ever seen by the next.
+//!
+//! `TENZIK_ROUNDS` sets how many hostile runs there are, each with two of its victims behind it.
 
 use std::sync::Arc;
 use std::thread;
 
 use tenzik::config::{Allocation, Engines, RuntimeConfig};
+use tenzik::control::Control;
+use tenzik::pipeline::Pipeline;
 
-use crate::common::pipeline_with;
+use crate::common::{circumstances, pipeline_with};
 use crate::support::{Story, capsule, import, lenient};
 
+/// How many where nothing is said.
 const ROUNDS: usize = 400;
+/// A round that is cancelled takes a second thread, so few are.
+const CANCELLED_EACH: usize = 50;
+
+fn rounds() -> usize {
+    let rounds = std::env::var("TENZIK_ROUNDS").ok();
+    rounds.map_or(ROUNDS, |rounds| rounds.parse().expect("a number"))
+}
+
+/// Runs what has no end, and cancels it when it has got somewhere.
+fn cancelled(pipeline: &Pipeline, endless: &Story) {
+    let control = Control::default();
+    thread::scope(|scope| {
+        let run = scope.spawn(|| pipeline.run_controlled(&endless.0, circumstances(), &control));
+        while control.progress().host_calls < 5 {
+            thread::yield_now();
+        }
+        control.cancel();
+        let run = run.join().expect("no panic").expect("a run");
+        assert_eq!(crate::support::said(&run), "aborted cancelled");
+    });
+}
 
 /// Writes all over its memory, globals and table, and ends in one of several ways.
 fn hostile(end: &str) -> Story {
@@ -58,10 +84,10 @@ fn table_victim() -> Story {
     )
 }
 
-fn alternate(allocation: Allocation) {
+fn alternate(allocation: Allocation, engines: Engines) {
     let runtime = RuntimeConfig {
         allocation,
-        engines: Engines::Wasmtime,
+        engines,
         instances_max: 2,
         ..RuntimeConfig::default()
     };
@@ -73,13 +99,19 @@ fn alternate(allocation: Allocation) {
         hostile("(drop (i32.load (i32.const 393216))) (i32.const 0)"),
         hostile("(loop (br 0)) (i32.const 0)").fuel(1_500_000),
     ];
-    let (victim, table_victim) = (victim(), table_victim());
+    let (victim, table_victim, rounds) = (victim(), table_victim(), rounds());
+    let endless =
+        hostile("(loop (call $random_bytes (i32.const 0) (i32.const 64)) (br 0)) (i32.const 0)");
+    let endless = endless.fuel(900_000_000);
     thread::scope(|scope| {
         for first in 0..2 {
             let (pipeline, enders) = (&pipeline, &enders);
-            let (victim, table_victim) = (&victim, &table_victim);
+            let (victim, table_victim, endless) = (&victim, &table_victim, &endless);
             scope.spawn(move || {
-                for round in first..ROUNDS {
+                for round in (first..rounds).step_by(2) {
+                    if round % CANCELLED_EACH < 2 {
+                        cancelled(pipeline, endless);
+                    }
                     let hostile = enders[round % enders.len()].run_on(pipeline);
                     assert_ne!(hostile.receipt.claim().status(), "aborted");
                     let seen = victim.run_on(pipeline);
@@ -99,12 +131,17 @@ fn alternate(allocation: Allocation) {
 
 #[test]
 fn nothing_is_left_behind_in_the_pool() {
-    alternate(Allocation::Pooled);
+    alternate(Allocation::Pooled, Engines::Wasmtime);
 }
 
 #[test]
 fn nothing_is_left_behind_on_demand() {
-    alternate(Allocation::OnDemand);
+    alternate(Allocation::OnDemand, Engines::Wasmtime);
+}
+
+#[test]
+fn nothing_is_left_behind_in_the_interpreter() {
+    alternate(Allocation::OnDemand, Engines::Wasmi);
 }
 
 #[test]
