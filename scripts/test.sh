@@ -139,7 +139,7 @@ check_fuzz() {
         export RUSTC_BOOTSTRAP=1
     fi
     local target
-    for target in host_calls pipeline receipt validation; do
+    for target in host_calls metering pipeline receipt validation; do
         # New finds go to a folder of their own; the seeds in the repository stay as they are.
         mkdir -p "fuzz/work/$target" "fuzz/corpus/$target"
         cargo ${toolchain[@]+"${toolchain[@]}"} fuzz run -s none "$target" "fuzz/work/$target" "fuzz/corpus/$target" -- \

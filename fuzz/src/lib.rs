@@ -13,6 +13,7 @@ mod second;
 use std::sync::LazyLock;
 
 use tenzik::config::{Allocation, RuntimeConfig, SecurityConfig};
+use tenzik::metering::meter;
 use tenzik::outcome::Outcome;
 use tenzik::pipeline::{Order, Pipeline, RunError};
 use tenzik::receipts::{Circumstances, Sealer};
@@ -42,6 +43,22 @@ pub fn validation(bytes: &[u8]) {
             assert!(rejection.to_string().len() < 4096, "a message without bound");
         }
     }
+}
+
+/// What a capsule becomes is valid, has its reserved exports, and is not too large.
+pub fn metering(bytes: &[u8]) {
+    let config = ValidationConfig {
+        capsule_bytes_max: 64 * 1024,
+    };
+    let Ok(capsule) = validate(bytes, &config) else {
+        return;
+    };
+    let metered = meter(&capsule).expect("a capsule can be metered");
+    wasmparser::Validator::new_with_features(FEATURES)
+        .validate_all(metered.bytes())
+        .expect("what a capsule becomes is valid");
+    assert!(metered.bytes().len() < 300 + 40 * bytes.len(), "it grew without bound");
+    assert_eq!(meter(&capsule).expect("again").bytes(), metered.bytes());
 }
 
 /// A generated capsule gives the same claim from a pool, mapped on demand, and in a replay, and the interpreter agrees.
