@@ -21,7 +21,7 @@ use crate::outcome::{Outcome, Request};
 use crate::receipts::wasm_claim;
 use crate::rules::Metering;
 use crate::sandbox::{BindError, Sandbox, Terms};
-use crate::validation::{Rejection, ValidationConfig, validate};
+use crate::validation::{Rejection, ValidationConfig, validate, validate_at_any_cost};
 
 /// What a replay is made of, beside the claim.
 #[derive(Clone, Copy, Debug)]
@@ -140,6 +140,7 @@ pub struct Replayer {
 struct Engine {
     executor: Executor,
     sandbox: Sandbox,
+    metering: Metering,
 }
 
 impl Replayer {
@@ -206,7 +207,11 @@ impl Replayer {
         let config = ValidationConfig {
             capsule_bytes_max: BYTES_MAX,
         };
-        let capsule = validate(evidence.capsule, &config).map_err(Arc::new)?;
+        let capsule = match engine.metering {
+            Metering::EngineFuel => validate_at_any_cost(evidence.capsule, &config),
+            _ => validate(evidence.capsule, &config),
+        };
+        let capsule = capsule.map_err(Arc::new)?;
         let bound = engine.sandbox.bind(capsule, &self.terms(claim)?)?;
         Ok(engine.executor.execute(&bound, request)?)
     }
@@ -257,6 +262,7 @@ impl Engine {
         Ok(Self {
             executor: Executor::with_metering(&security, &runtime, metering)?,
             sandbox: Sandbox::new(&security, &runtime).with_metering(metering),
+            metering,
         })
     }
 }

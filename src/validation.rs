@@ -251,10 +251,22 @@ pub fn validate(
     bytes: impl Into<Arc<[u8]>>,
     config: &ValidationConfig,
 ) -> Result<ValidatedCapsule, Rejection> {
-    check(bytes.into(), config)
+    check(bytes.into(), config, true)
 }
 
-fn check(bytes: Arc<[u8]>, config: &ValidationConfig) -> Result<ValidatedCapsule, Rejection> {
+/// The same without a bound on the compile cost, whose tables change: what once was accepted under others can be run again.
+pub(crate) fn validate_at_any_cost(
+    bytes: impl Into<Arc<[u8]>>,
+    config: &ValidationConfig,
+) -> Result<ValidatedCapsule, Rejection> {
+    check(bytes.into(), config, false)
+}
+
+fn check(
+    bytes: Arc<[u8]>,
+    config: &ValidationConfig,
+    bounds_cost: bool,
+) -> Result<ValidatedCapsule, Rejection> {
     let id = Blake3::of(&bytes);
     let limit = config.capsule_bytes_max as usize;
     if bytes.len() > limit.max(EXAMINED_BYTES_MAX) {
@@ -263,6 +275,9 @@ fn check(bytes: Arc<[u8]>, config: &ValidationConfig) -> Result<ValidatedCapsule
         return Err(rejection(id, bytes.len(), findings));
     }
     let mut examined = pass::examine(&bytes);
+    if bounds_cost {
+        shape::check_cost(&mut examined.findings, examined.compile_cost, bytes.len());
+    }
     if bytes.len() > limit {
         too_large(&mut examined.findings, bytes.len(), limit);
     }

@@ -58,10 +58,10 @@ const RESULT: u64 = 3;
 /// What an operator costs by itself. The opcodes are those of the binary format.
 const fn weight(opcode: u8) -> u8 {
     match opcode {
-        op::LOOP => 45,
+        op::LOOP => 50,
         op::IF | op::BR_IF => 20,
         op::CALL => 6,
-        op::CALL_INDIRECT => 55,
+        op::CALL_INDIRECT => 100,
         op::MEMORY_GROW => 60,
         0x28..=0x3e => 4,                              // loads and stores
         0x6d..=0x70 | 0x7f..=0x82 => 5,                // division and remainder

@@ -47,7 +47,7 @@ pub(super) fn examine(bytes: &[u8]) -> Examined<'_> {
         validator: Some(Validator::new_with_features(FEATURES)),
     };
     let complete = pass.payloads(bytes);
-    pass.totals(bytes.len());
+    pass.totals();
     Examined {
         compile_cost: pass.code.cost.total(),
         facts: pass.facts,
@@ -262,7 +262,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Checks what only the whole module shows.
-    fn totals(&mut self, bytes: usize) {
+    fn totals(&mut self) {
         let Self {
             facts,
             findings,
@@ -277,7 +277,6 @@ impl<'a> Pass<'a> {
             None,
         );
         code.totals(findings);
-        shape::check_cost(findings, code.cost.total(), bytes);
     }
 
     /// Checks a section's count, and reads its items.
