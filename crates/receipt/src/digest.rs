@@ -143,11 +143,10 @@ impl Sha256 {
 
 /// The bytes as lower-case hex digits.
 pub fn to_hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
-        .collect()
+    let mut digits = Vec::with_capacity(2 * bytes.len());
+    push_hex(bytes, &mut digits);
+    // Digits are ASCII, so this conversion has nothing to refuse.
+    String::from_utf8(digits).unwrap_or_default()
 }
 
 /// The bytes that lower-case hex digits stand for; `None` for anything else.
@@ -177,7 +176,7 @@ const fn digit(nibble: u8) -> u8 {
 }
 
 pub(crate) fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    f.write_str(&to_hex(bytes))
 }
 
 pub(crate) fn read_hex<const LEN: usize>(digits: &[u8]) -> Option<[u8; LEN]> {
