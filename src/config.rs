@@ -4,6 +4,8 @@
 //! Leaves: the same; [`Sandbox`](crate::sandbox::Sandbox) and [`Executor`](crate::execution::Executor) read them.
 //! Refuses: nothing here. Impossible values are refused where they are used.
 
+use std::path::PathBuf;
+
 use crate::capability::{Capability, Grants};
 use crate::limits::Limits;
 
@@ -30,6 +32,14 @@ pub struct SecurityConfig {
 pub struct RuntimeConfig {
     /// How many compiled capsules are kept, and how many refusals. Default 100; 0 keeps none, and each run compiles anew.
     pub cache_entries_max: u32,
+    /// A directory of mode 0700 in which compiled code is kept for later processes. Default: none, and nothing is written.
+    ///
+    /// It is made if it is not there. Code is loaded only if it was written with the key in the directory, so whoever can read that
+    /// key can have this process run anything. The path begins at the root.
+    pub code_dir: Option<PathBuf>,
+    /// The most bytes of compiled code in that directory; the oldest is removed first. Default 256 MiB: some thousand capsules of
+    /// the default size.
+    pub code_dir_bytes_max: u64,
     /// How instances get their memory. Default: from a pool.
     pub allocation: Allocation,
     /// What runs capsules. Default: both engines.
@@ -126,6 +136,8 @@ impl Default for RuntimeConfig {
     fn default() -> Self {
         Self {
             cache_entries_max: 100,
+            code_dir: None,
+            code_dir_bytes_max: 256 * 1024 * 1024,
             allocation: Allocation::Pooled,
             engines: Engines::Both,
             instances_max: 256,

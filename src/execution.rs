@@ -9,6 +9,7 @@
 
 pub(crate) mod cache;
 mod compiled;
+mod disk;
 mod ended;
 mod engine;
 mod host;
@@ -36,6 +37,7 @@ use crate::rules::{Metering, startup_fuel};
 use crate::sandbox::BoundCapsule;
 use crate::validation::ValidatedCapsule;
 
+pub use disk::{CodeDirError, check_code_dir};
 pub use engine::{ENGINE_VERSION, EngineError};
 
 use cache::Cache;
@@ -127,7 +129,8 @@ impl Executor {
     /// Sets up the engines.
     ///
     /// # Errors
-    /// [`EngineError`], for instance if the system has no address space for so many instances.
+    /// [`EngineError`], for instance if the system has no address space for so many instances, or others can get at the directory
+    /// for compiled code.
     pub fn new(security: &SecurityConfig, runtime: &RuntimeConfig) -> Result<Self, EngineError> {
         Self::with_metering(security, runtime, Metering::default())
     }
@@ -232,6 +235,9 @@ impl Executor {
             if !self.interprets_first {
                 let compiled = self.compiled(capsule, prepared, natives, stop);
                 return compiled.map(Code::Native);
+            }
+            if let Some(compiled) = prepared.stored(natives, stop) {
+                return Ok(Code::Native(compiled));
             }
             self.background.compile(prepared, natives, stop);
         }

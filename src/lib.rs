@@ -93,11 +93,11 @@
 //! | [`rules`] | the normative tables, their digest, and the metering's name |
 //! | [`json`] | strict JSON, source spans, number forms and paths |
 //!
-//! The library is synchronous, reads no clock for a claim or a date, and opens no file. In the repository, `docs/` has
-//! the normative texts: `abi.md` for capsules, `receipt.md` for receipts, `determinism.md` and `threat-model.md` for what
-//! both are worth.
+//! The library is synchronous, reads no clock for a claim or a date, and opens no file but those of the directory for compiled
+//! code, if it is given one. In the repository, `docs/` has the normative texts: `abi.md` for capsules, `receipt.md` for
+//! receipts, `determinism.md` and `threat-model.md` for what both are worth.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod capability;
 pub mod config;

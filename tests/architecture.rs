@@ -81,10 +81,67 @@ fn neither_engine_knows_of_the_other() {
     interpreter.extend(sources("src/execution/interpreter.rs"));
     assert_absent(&["wasmtime", "native::"], interpreter);
     let mut native = sources("src/execution/native");
-    for file in ["compiled", "engine", "memory", "native", "run", "traps"] {
+    native.extend(sources("src/execution/disk"));
+    for file in [
+        "compiled", "disk", "engine", "memory", "native", "run", "traps",
+    ] {
         native.extend(sources(&format!("src/execution/{file}.rs")));
     }
     assert_absent(&["wasmi::", "use wasmi", "interpreter::"], native);
+}
+
+#[test]
+fn one_file_has_unsafe_code_and_one_block_of_it() {
+    let entry = path("src/execution/disk/entry.rs");
+    let blocks = code(&entry);
+    let blocks = blocks.iter().filter(|line| line.contains("unsafe {"));
+    assert_eq!(blocks.count(), 1);
+    for file in ["src", "crates/receipt/src", "crates/cli/src"] {
+        let others = sources(file).into_iter().filter(|file| *file != entry);
+        for file in others {
+            for line in code(&file) {
+                let forbids = matches!(
+                    line.as_str(),
+                    "#![deny(unsafe_code)]" | "#![forbid(unsafe_code)]"
+                );
+                assert!(
+                    forbids || !line.contains("unsafe"),
+                    "{}: {line}",
+                    file.display()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn code_is_loaded_from_bytes_that_were_authenticated_and_from_nowhere_else() {
+    let entry = path("src/execution/disk/entry.rs");
+    let others = sources("src").into_iter().filter(|file| *file != entry);
+    assert_absent(&["deserialize("], others.collect());
+    let files = [
+        "deserialize_file",
+        "deserialize_open_file",
+        "deserialize_raw",
+    ];
+    assert_absent(&files, sources("src"));
+    assert_absent(&["std::fs", "File"], vec![entry]);
+}
+
+/// Tests may read what they are about, and the rules' writes their file where the environment asks for it.
+#[test]
+fn only_the_directory_for_compiled_code_is_on_the_disk() {
+    let disk = path("src/execution/disk");
+    let outside = |file: &PathBuf| {
+        let is_test = file
+            .iter()
+            .any(|part| part == "tests" || part == "tests.rs");
+        let may = [path("src/execution/disk.rs"), path("src/rules.rs")];
+        !is_test && !file.starts_with(&disk) && !may.contains(file)
+    };
+    let files = sources("src").into_iter().filter(outside).collect();
+    let words = ["std::fs", "fs::", "File::", "OpenOptions", "getrandom"];
+    assert_absent(&words, files);
 }
 
 #[test]

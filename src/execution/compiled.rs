@@ -37,8 +37,20 @@ pub(super) enum Counters {
 
 impl Compiled {
     pub(super) fn metered(native: &Native, module: &MeteredModule) -> wasmtime::Result<Self> {
-        let module = Module::new(&native.engine, module.bytes())?;
-        Self::of(native, &module, |export| {
+        Self::counting(native, &native.module(module.bytes())?)
+    }
+
+    /// What the disk has of a module.
+    pub(super) fn stored(
+        native: &Native,
+        module: &MeteredModule,
+    ) -> Option<wasmtime::Result<Self>> {
+        let module = native.stored(module.bytes())?;
+        Some(Self::counting(native, &module))
+    }
+
+    fn counting(native: &Native, module: &Module) -> wasmtime::Result<Self> {
+        Self::of(native, module, |export| {
             Ok(Counters::Module {
                 fuel: export(FUEL_EXPORT)?,
                 exit: export(EXIT_EXPORT)?,
@@ -49,7 +61,7 @@ impl Compiled {
 
     pub(super) fn unmetered(native: &Native, capsule: &ValidatedCapsule) -> wasmtime::Result<Self> {
         let startable = start::startable(capsule.bytes())?;
-        let module = Module::new(&native.engine, &startable.bytes)?;
+        let module = native.module(&startable.bytes)?;
         Self::of(native, &module, |_| {
             Ok(Counters::Engine {
                 code_shift: startable.shift,

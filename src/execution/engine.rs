@@ -6,12 +6,14 @@
 //! Which features are on is validation's business: it refuses what `docs/abi.md` refuses, and the engine never
 //! sees a module that it did not accept.
 
+use std::hash::{Hash, Hasher};
 use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Duration;
 
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
+use super::disk::CodeDirError;
 use crate::config::{Allocation, Optimization, RuntimeConfig};
 use crate::limits::{Limits, NATIVE_STACK_BYTES, PAGE_BYTES};
 use crate::rules::Metering;
@@ -50,10 +52,29 @@ impl Stop {
 
 /// Why there is no engine.
 #[derive(Debug, thiserror::Error)]
-#[error("the engine could not be set up: {reason}")]
-pub struct EngineError {
-    /// What wasmtime says.
-    pub reason: String,
+#[non_exhaustive]
+pub enum EngineError {
+    /// The directory for compiled code is not taken.
+    #[error("compiled code cannot be kept: {0}")]
+    CodeDir(#[from] CodeDirError),
+    /// wasmtime, or a thread that it needs, cannot be had.
+    #[error("the engine could not be set up: {reason}")]
+    SetUp {
+        /// What wasmtime or the system says.
+        reason: String,
+    },
+}
+
+impl EngineError {
+    /// What can be done about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::CodeDir(error) => error.remedy(),
+            Self::SetUp { .. } => {
+                "a run reserves 4 GiB of addresses and more: raise `ulimit -v`, or lower `instances_max`".to_owned()
+            }
+        }
+    }
 }
 
 /// Memory of a slot that is cleared by writing rather than given back to the system.
@@ -109,6 +130,46 @@ pub(super) fn engine(
     Ok(engine)
 }
 
+/// All that compiled code depends on beside the module. Whoever adds a setting above that changes code adds it here, unless
+/// wasmtime's own hash has it.
+pub(super) fn fingerprint(
+    engine: &Engine,
+    runtime: &RuntimeConfig,
+    metering: Metering,
+    stop: Stop,
+) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new_derive_key(FINGERPRINT_CONTEXT);
+    // No value has a line's end in it.
+    let ours = format!(
+        "{ENGINE_VERSION}\n{TARGET}\n{}\n{}\n{stop:?}\n{:?}\n{:?}\n{IMAGE_BYTES_MAX}\n",
+        metering.label(),
+        metering.rules(),
+        runtime.optimization,
+        runtime.allocation,
+    );
+    hasher.update(ours.as_bytes());
+    engine
+        .precompile_compatibility_hash()
+        .hash(&mut Feed(&mut hasher));
+    hasher.finalize()
+}
+
+const FINGERPRINT_CONTEXT: &str = "tenzik 2026-11-20 engine of compiled code v1";
+
+/// Takes what is hashed with the standard library's trait.
+struct Feed<'a>(&'a mut blake3::Hasher);
+
+impl Hasher for Feed<'_> {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Nobody asks: the digest is the hasher's behind it.
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
 /// Naming the target turns off the search for CPU features, so that the same build compiles the same code on every CPU.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -156,14 +217,14 @@ fn start_clock(engine: &Engine) -> Result<(), EngineError> {
                 thread::sleep(TICK);
             }
         })
-        .map_err(|error| EngineError {
+        .map_err(|error| EngineError::SetUp {
             reason: format!("no thread for the clock: {error}"),
         })?;
     Ok(())
 }
 
 fn failed(error: wasmtime::Error) -> EngineError {
-    EngineError {
+    EngineError::SetUp {
         reason: format!("{error:#}"),
     }
 }

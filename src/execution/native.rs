@@ -6,9 +6,12 @@
 
 mod link;
 
-use wasmtime::{AsContextMut, Engine, Global, Linker, Memory, Val};
+use std::sync::Arc;
 
-use super::engine::{EngineError, Stop, engine};
+use wasmtime::{AsContextMut, Engine, Global, Linker, Memory, Module, Val};
+
+use super::disk::{Disk, Shelf};
+use super::engine::{EngineError, Stop, engine, fingerprint};
 use super::host::{Exit, Host};
 use crate::config::RuntimeConfig;
 use crate::rules::Metering;
@@ -24,6 +27,8 @@ pub(super) struct Native {
     pub(super) engine: Engine,
     pub(super) linker: Linker<State>,
     pub(super) stop: Stop,
+    /// Where its code is kept, if it is.
+    shelf: Option<Shelf>,
 }
 
 impl Native {
@@ -32,17 +37,38 @@ impl Native {
         runtime: &RuntimeConfig,
         metering: Metering,
         stop: Stop,
+        disk: Option<&Arc<Disk>>,
     ) -> Result<Self, EngineError> {
         let engine = engine(runtime, memory_pages_max, metering, stop)?;
         let mut linker = Linker::new(&engine);
-        link::link(&mut linker).map_err(|error| EngineError {
+        link::link(&mut linker).map_err(|error| EngineError::SetUp {
             reason: format!("{error:#}"),
         })?;
+        let shelf = |disk| Shelf::new(disk, fingerprint(&engine, runtime, metering, stop));
         Ok(Self {
+            shelf: disk.cloned().map(shelf),
             engine,
             linker,
             stop,
         })
+    }
+
+    /// The native code of a module: from the disk, else compiled now and kept there.
+    pub(super) fn module(&self, module: &[u8]) -> wasmtime::Result<Module> {
+        if let Some(stored) = self.stored(module) {
+            return Ok(stored);
+        }
+        let compiled = Module::new(&self.engine, module)?;
+        // Before anybody runs it: a process may end with its run.
+        if let Some(shelf) = &self.shelf {
+            shelf.keep(module, &compiled);
+        }
+        Ok(compiled)
+    }
+
+    /// The native code of a module, if the disk has it.
+    pub(super) fn stored(&self, module: &[u8]) -> Option<Module> {
+        self.shelf.as_ref()?.find(&self.engine, module)
     }
 }
 

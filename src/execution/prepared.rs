@@ -4,6 +4,7 @@
 //! that validation accepted.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -11,6 +12,7 @@ use std::thread;
 
 use super::ExecuteError;
 use super::compiled::Compiled;
+use super::disk::Disk;
 use super::engine::{EngineError, Stop};
 use super::interpreter::{Interpreted, Interpreter};
 use super::native::Native;
@@ -26,19 +28,24 @@ const WAITING_MAX: usize = 64;
 pub(super) struct Natives {
     by_clock: OnceLock<Native>,
     by_fuel: OnceLock<Native>,
+    /// Where compiled code is kept, if it is.
+    disk: Option<Arc<Disk>>,
     memory_pages_max: u32,
     metering: Metering,
     runtime: RuntimeConfig,
 }
 
 impl Natives {
-    /// Sets up the one that most runs need.
+    /// Sets up the one that most runs need, and the directory for compiled code.
     pub(super) fn new(
         memory_pages_max: u32,
         runtime: &RuntimeConfig,
         metering: Metering,
     ) -> Result<Self, EngineError> {
+        let open = |path: &PathBuf| Disk::open(path, runtime.code_dir_bytes_max);
+        let disk = runtime.code_dir.as_ref().map(open).transpose()?;
         let natives = Self {
+            disk: disk.map(Arc::new),
             by_clock: OnceLock::new(),
             by_fuel: OnceLock::new(),
             memory_pages_max,
@@ -66,7 +73,13 @@ impl Natives {
             return Ok(native);
         }
         // Two at once may both set one up; the later is dropped.
-        let native = Native::new(self.memory_pages_max, &self.runtime, self.metering, stop)?;
+        let native = Native::new(
+            self.memory_pages_max,
+            &self.runtime,
+            self.metering,
+            stop,
+            self.disk.as_ref(),
+        )?;
         Ok(place.get_or_init(|| native))
     }
 }
@@ -77,12 +90,20 @@ type Made<T> = Result<Arc<T>, ExecuteError>;
 pub(super) struct Prepared {
     capsule: ValidatedCapsule,
     module: MeteredModule,
-    by_clock: OnceLock<Made<Compiled>>,
-    by_fuel: OnceLock<Made<Compiled>>,
+    by_clock: Place,
+    by_fuel: Place,
     /// Whether the thread that compiles was asked to; once, for whichever came first.
     asked: AtomicBool,
     /// Until there is native code.
     interpreted: Mutex<Option<Arc<Interpreted>>>,
+}
+
+/// Native code of one kind.
+#[derive(Default)]
+struct Place {
+    code: OnceLock<Made<Compiled>>,
+    /// Whether somebody has looked for it on the disk; once is enough.
+    looked: AtomicBool,
 }
 
 impl Prepared {
@@ -91,14 +112,14 @@ impl Prepared {
         Ok(Self {
             capsule: capsule.clone(),
             module: Arc::unwrap_or_clone(module),
-            by_clock: OnceLock::new(),
-            by_fuel: OnceLock::new(),
+            by_clock: Place::default(),
+            by_fuel: Place::default(),
             asked: AtomicBool::new(false),
             interpreted: Mutex::new(None),
         })
     }
 
-    fn place(&self, stop: Stop) -> &OnceLock<Made<Compiled>> {
+    fn place(&self, stop: Stop) -> &Place {
         match stop {
             Stop::Clock => &self.by_clock,
             Stop::Fuel => &self.by_fuel,
@@ -107,12 +128,30 @@ impl Prepared {
 
     /// The native code, if there is some by now.
     pub(super) fn ready(&self, stop: Stop) -> Option<Arc<Compiled>> {
-        self.place(stop).get()?.as_ref().ok().cloned()
+        self.place(stop).code.get()?.as_ref().ok().cloned()
+    }
+
+    /// The native code, if the disk has it: for a run that would not wait for the compiler.
+    pub(super) fn stored(&self, natives: &Natives, stop: Stop) -> Option<Arc<Compiled>> {
+        natives.disk.as_ref()?;
+        let place = self.place(stop);
+        if place.looked.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        let loaded = made(|| {
+            let native = natives.of(stop).map_err(|error| error.to_string())?;
+            let stored = Compiled::stored(native, &self.module).transpose();
+            stored.map_err(|error| format!("{error:#}"))
+        });
+        let loaded = Arc::into_inner(loaded.ok()?)??;
+        // Whoever compiles it meanwhile is waited for: he is about to be done, or has found the same.
+        let loaded = place.code.get_or_init(|| Ok(Arc::new(loaded)));
+        loaded.as_ref().ok().cloned()
     }
 
     /// The native code, compiled now if there is none. Whoever else wants it waits.
     pub(super) fn compiled(&self, natives: &Natives, stop: Stop) -> Made<Compiled> {
-        let compiled = self.place(stop).get_or_init(|| {
+        let compiled = self.place(stop).code.get_or_init(|| {
             made(|| {
                 let native = natives.of(stop).map_err(|error| error.to_string())?;
                 let compiled = match natives.metering {

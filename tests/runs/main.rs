@@ -14,6 +14,7 @@ mod gathered;
 mod host_calls;
 mod inputs;
 mod isolation;
+mod kept;
 mod limits;
 mod private;
 mod processes;

@@ -51,6 +51,8 @@ fn claims_do_not_depend_on_what_the_host_spends() {
         instances_max: 4,
         ..RuntimeConfig::default()
     };
+    let scratch = tempfile::tempdir().expect("a directory");
+    let code_dir = Some(scratch.path().join("code"));
     let expected = claims(&usual);
     for other in [
         RuntimeConfig {
@@ -77,6 +79,21 @@ fn claims_do_not_depend_on_what_the_host_spends() {
         RuntimeConfig {
             engines: Engines::Wasmtime,
             optimization: Optimization::None,
+            ..usual.clone()
+        },
+        // Filled here, and read by the next two.
+        RuntimeConfig {
+            code_dir: code_dir.clone(),
+            engines: Engines::Wasmtime,
+            ..usual.clone()
+        },
+        RuntimeConfig {
+            code_dir: code_dir.clone(),
+            engines: Engines::Wasmtime,
+            ..usual.clone()
+        },
+        RuntimeConfig {
+            code_dir,
             ..usual.clone()
         },
         RuntimeConfig {
