@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::args::Context;
 use crate::output::Reply;
-use crate::settings::{KEYS, Key, Settings};
+use crate::settings::{KEYS, Key, Kind, Settings};
 
 /// `config`, as it is written.
 #[derive(Debug, Subcommand)]
@@ -38,7 +38,10 @@ pub(crate) fn config(verb: &Verb, context: &Context) -> Reply {
 
 fn line(key: &Key, settings: &Settings, origin: bool) -> String {
     let value = match (key.get)(settings) {
-        Value::Null => "(your own)".to_owned(),
+        Value::Null => match key.kind {
+            Kind::Directory => "(none)".to_owned(),
+            _ => "(your own)".to_owned(),
+        },
         value => value.to_string(),
     };
     let setting = format!("{} = {value}", key.name);

@@ -16,11 +16,17 @@ impl Explain for EngineError {
     }
 
     fn code(&self) -> &'static str {
-        "engine"
+        match self {
+            Self::CodeDir(_) => "code_dir",
+            _ => "engine",
+        }
     }
 
     fn hint(&self) -> Cow<'static, str> {
-        "`tenzik doctor` says what is missing".into()
+        match self {
+            Self::CodeDir(error) => error.remedy().into(),
+            _ => "`tenzik doctor` says what is missing".into(),
+        }
     }
 }
 

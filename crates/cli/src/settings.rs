@@ -3,7 +3,7 @@
 //! Enters: the user's file, the project's `tenzik.toml`, `TENZIK_…` variables, in rising order of weight; flags are
 //! the verbs' own and weigh most. Leaves: [`Settings`], every value set, each with where it comes from.
 //! Refuses: keys that are not known, values of another kind or out of range, and a project file that would choose the
-//! user's key or whom the user trusts.
+//! user's key, whom the user trusts, or where compiled code is taken from.
 
 mod error;
 mod layer;
@@ -20,7 +20,7 @@ use crate::text;
 
 pub(crate) use error::ConfigError;
 pub(crate) use layer::{PROJECT_FILE, unknown_variables};
-pub(crate) use table::{KEYS, Key};
+pub(crate) use table::{KEYS, Key, Kind};
 
 use layer::Layer;
 use table::Value;

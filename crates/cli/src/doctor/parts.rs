@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tenzik::capability::ABI;
 use tenzik::config::{RuntimeConfig, SecurityConfig};
-use tenzik::execution::{ENGINE_VERSION, Executor};
+use tenzik::execution::{ENGINE_VERSION, EngineError, Executor, check_code_dir};
 use tenzik::metering::METERING;
 use tenzik::outcome::Request;
 use tenzik::rules::rules;
@@ -45,6 +45,7 @@ fn of_user(home: &Home) -> Vec<Part> {
             key(&settings, home),
             trust_file(&settings, home),
             store(home),
+            compiled_code(&settings),
         ],
         Err(error) => vec![Part::refused("config", error)],
     }
@@ -240,6 +241,23 @@ fn store(home: &Home) -> Part {
             Part::ready("receipts", told)
         }
         Err(error) => Part::refused("receipts", error),
+    }
+}
+
+/// Nothing is made: the directory and its key come with the first run.
+fn compiled_code(settings: &Settings) -> Part {
+    let Some(path) = &settings.runtime.code_dir else {
+        return Part::ready("code", "compiled code is not kept");
+    };
+    match check_code_dir(path) {
+        Ok(true) => Part::ready("code", format!("compiled code in {}", text::path(path))),
+        Ok(false) => Part::new(
+            "code",
+            State::NotYet,
+            format!("no directory {}", text::path(path)),
+            "`tenzik run` makes it",
+        ),
+        Err(error) => Part::refused("code", EngineError::from(error)),
     }
 }
 

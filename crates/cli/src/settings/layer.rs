@@ -49,7 +49,7 @@ impl Layer {
         let path = PathBuf::from(PROJECT_FILE);
         let origin = Origin::Project(path.clone());
         let layer = Self::file(&path, &origin)?;
-        let foreign = |(key, ..): &&(&Key, Value, Origin)| matches!(key.kind, Kind::Path);
+        let foreign = |(key, ..): &&(&Key, Value, Origin)| key.kind.is_users();
         match layer.0.iter().find(foreign) {
             Some((key, ..)) => Err(ConfigError::NotYours {
                 place: PROJECT_FILE.to_owned(),
@@ -178,7 +178,9 @@ fn from_toml(kind: Kind, value: &toml::Value, base: &Path) -> Option<Value> {
         (Kind::Number(max), toml::Value::Integer(number)) => {
             within(u64::try_from(*number).ok()?, max)
         }
-        (Kind::Path, toml::Value::String(path)) => Some(Value::Path(base.join(path))),
+        (Kind::Directory | Kind::Path, toml::Value::String(path)) => {
+            Some(Value::Path(base.join(path)))
+        }
         (Kind::Preset, toml::Value::String(name)) => Preset::from_name(name).map(Value::Preset),
         _ => None,
     }
@@ -189,7 +191,7 @@ fn from_text(kind: Kind, text: &str) -> Option<Value> {
         Kind::Flag => text.parse().ok().map(Value::Flag),
         Kind::Grants => grants(text.split(',')).map(Value::Grants),
         Kind::Number(max) => within(text.parse().ok()?, max),
-        Kind::Path => Some(Value::Path(text.into())),
+        Kind::Directory | Kind::Path => Some(Value::Path(text.into())),
         Kind::Preset => Preset::from_name(text).map(Value::Preset),
     }
 }
@@ -212,7 +214,7 @@ fn refused(key: &Key, place: &str, got: &str) -> ConfigError {
             Kind::Flag => "true or false".to_owned(),
             Kind::Grants => "a list of base64, hash, json, random, time, tools".to_owned(),
             Kind::Number(max) => format!("a whole number from 1 to {max}"),
-            Kind::Path => "a path".to_owned(),
+            Kind::Directory | Kind::Path => "a path".to_owned(),
             Kind::Preset => "default, development or production".to_owned(),
         },
     }

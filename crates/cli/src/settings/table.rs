@@ -19,7 +19,7 @@ pub(crate) enum Value {
     Grants(Grants),
     /// A whole number.
     Number(u64),
-    /// A file.
+    /// A file or a directory.
     Path(PathBuf),
     /// A preset.
     Preset(Preset),
@@ -28,13 +28,15 @@ pub(crate) enum Value {
 /// What a key's value must be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
+    /// A directory, or none. A project's file may not set it.
+    Directory,
     /// `true` or `false`.
     Flag,
     /// A list of capabilities.
     Grants,
     /// A whole number from 1 to this.
     Number(u64),
-    /// A file. A project's file may not set it.
+    /// A file; without it, the user's own. A project's file may not set it.
     Path,
     /// The name of a preset.
     Preset,
@@ -51,6 +53,13 @@ pub(crate) struct Key {
     pub(crate) set: fn(&mut Settings, Value),
     /// The value in force.
     pub(crate) get: fn(&Settings) -> Json,
+}
+
+impl Kind {
+    /// Whether only the user may set it: whoever wrote a project would choose whom the user trusts, or what code he runs.
+    pub(crate) const fn is_users(self) -> bool {
+        matches!(self, Self::Directory | Self::Path)
+    }
 }
 
 impl Key {
@@ -103,6 +112,7 @@ const COUNT_MAX: u64 = u32::MAX as u64;
 
 /// Every key, by name.
 pub(crate) const KEYS: &[Key] = &[
+    key!("code_dir", Kind::Directory, Path, runtime.code_dir, path),
     key!("key", Kind::Path, Path, key, path),
     number!("limits.fuel", FUEL_MAX, runtime.limits.fuel),
     number!("limits.host_calls", COUNT_MAX, runtime.limits.host_calls),
