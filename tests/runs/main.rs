@@ -19,6 +19,7 @@ mod limits;
 mod private;
 mod processes;
 mod refusals;
+mod regions;
 mod replay;
 mod settings;
 mod start;
