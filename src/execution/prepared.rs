@@ -92,8 +92,6 @@ pub(super) struct Prepared {
     module: MeteredModule,
     by_clock: Place,
     by_fuel: Place,
-    /// Whether the thread that compiles was asked to; once, for whichever came first.
-    asked: AtomicBool,
     /// Until there is native code.
     interpreted: Mutex<Option<Arc<Interpreted>>>,
 }
@@ -102,6 +100,8 @@ pub(super) struct Prepared {
 #[derive(Default)]
 struct Place {
     code: OnceLock<Made<Compiled>>,
+    /// Whether the thread that compiles was asked for it.
+    asked: AtomicBool,
     /// Whether somebody has looked for it on the disk; once is enough.
     looked: AtomicBool,
 }
@@ -114,7 +114,6 @@ impl Prepared {
             module: Arc::unwrap_or_clone(module),
             by_clock: Place::default(),
             by_fuel: Place::default(),
-            asked: AtomicBool::new(false),
             interpreted: Mutex::new(None),
         })
     }
@@ -213,7 +212,8 @@ struct Job {
 impl Background {
     /// Asks for the native code of a capsule, if nobody has.
     pub(super) fn compile(&self, prepared: &Arc<Prepared>, natives: &Arc<Natives>, stop: Stop) {
-        if prepared.asked.swap(true, Ordering::Relaxed) {
+        let asked = &prepared.place(stop).asked;
+        if asked.swap(true, Ordering::Relaxed) {
             return;
         }
         let job = Job {
@@ -227,7 +227,7 @@ impl Background {
             .is_some_and(|sender| sender.try_send(job).is_ok());
         if !sent {
             // The next run asks again.
-            prepared.asked.store(false, Ordering::Relaxed);
+            asked.store(false, Ordering::Relaxed);
         }
     }
 }

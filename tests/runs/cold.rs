@@ -62,6 +62,21 @@ fn a_long_run_goes_over_to_native_code() {
     );
 }
 
+/// A run that its fuel stops and one that the clock stops have native code of their own, and each gets it.
+#[test]
+fn both_kinds_of_native_code_are_made() {
+    let both = pipeline(Engines::Both);
+    let mut by_clock = rounds(10).fuel(900_000_000);
+    by_clock.0.terms.limits.time_ms = Some(1_000);
+    for story in [rounds(10), by_clock] {
+        let native = (0..1_000).any(|_| {
+            thread::sleep(Duration::from_millis(10));
+            engine(&story.run_on(&both)) == "wasmtime 48.0.8"
+        });
+        assert!(native, "its native code is never used");
+    }
+}
+
 #[test]
 fn many_first_runs_at_once_give_one_claim() {
     let both = pipeline(Engines::Both);
