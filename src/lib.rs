@@ -7,6 +7,7 @@
 //! | you want to | use |
 //! |---|---|
 //! | run capsules and get receipts | [`pipeline::Pipeline`] |
+//! | run many, and share signatures | [`pipeline::Pipeline::run_all`] on one thread, [`receipts::Gatherer`] on many |
 //! | run a receipt again | [`replay::Replayer`] |
 //! | verify a receipt, without an engine | [`tenzik_receipt::verify()`], in a crate of its own |
 //! | know whether a module is a capsule, and all that is wrong with it | [`validation::validate`] |

@@ -81,6 +81,9 @@ pub enum GatherError {
 ///
 /// Receipts that share a signature are verified each by itself, offline, without the others. Their numbers rise with
 /// their places in the batch. A gatherer that is dropped signs what still waits.
+///
+/// A receipt carries hashes of others of its batch, against which somebody may guess at the whole of one. What has to
+/// stay out of sight is run privately, or signed alone.
 #[derive(Debug)]
 pub struct Gatherer {
     sealer: Arc<Sealer>,
