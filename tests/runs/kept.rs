@@ -15,7 +15,7 @@ use tenzik_receipt::Claim;
 use crate::common::pipeline_with;
 use crate::support::{Story, few_slots, import, lenient, with};
 
-const INTERPRETED: &str = "wasmi 2.0.0";
+const INTERPRETED: &str = "wasmi 1.1.0";
 const NATIVE: &str = "wasmtime 48.0.8";
 
 struct Kept(TempDir);
