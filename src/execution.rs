@@ -17,6 +17,7 @@ mod interpreter;
 mod memory;
 mod native;
 mod prepared;
+mod ready;
 mod run;
 mod slots;
 mod start;
@@ -39,6 +40,7 @@ use crate::validation::ValidatedCapsule;
 
 pub use disk::{CodeDirError, check_code_dir};
 pub use engine::{ENGINE_VERSION, EngineError};
+pub use ready::{Ready, ReadyError};
 
 use cache::Cache;
 use compiled::Compiled;
@@ -190,6 +192,38 @@ impl Executor {
         self.execute_controlled(bound, request, None)
     }
 
+    /// Makes an instance, to be run later: with native code, which is compiled now if there is none. It holds a place, so it
+    /// does not wait for one.
+    ///
+    /// # Errors
+    /// [`ReadyError`]. A run that cannot pay its start is ready, and ends when it is run.
+    pub fn ready<'a>(
+        &'a self,
+        bound: &'a BoundCapsule,
+        request: &'a Request,
+    ) -> Result<Ready<'a>, ReadyError> {
+        self.check_size(request)?;
+        let natives = self.natives.as_ref().ok_or(ReadyError::Interpreter)?;
+        let prepared = self.prepared(bound.capsule())?;
+        let stop = Stop::of(bound.limits());
+        let compiled = self.compiled(bound.capsule(), &prepared, natives, stop)?;
+        let places = self.slots.count();
+        let slot = self.slots.try_acquire();
+        let slot = slot.ok_or(ReadyError::NoPlace { places })?;
+        let job = Job {
+            bound,
+            request,
+            document: self.read_input(bound, request)?,
+            control: None,
+            started: Instant::now(),
+        };
+        let run = Run::new(compiled, bound, self.host(&job));
+        let price = startup_fuel(bound.capsule(), request);
+        Ready::new(run, request, price, slot, job.started).map_err(|error| ReadyError::NoRoom {
+            reason: format!("{error:#}"),
+        })
+    }
+
     /// As [`execute`](Self::execute), with a caller who looks on and may cancel.
     pub(crate) fn execute_controlled(
         &self,
@@ -214,7 +248,7 @@ impl Executor {
             control.enter(Phase::Running);
         }
         let (ended, engine) = match code {
-            Code::Native(compiled) => self.run(&compiled, &prepared, &job)?,
+            Code::Native(compiled) => self.run(compiled, &prepared, &job)?,
             Code::Interpreted(module) => self.interpret(&module, &prepared, stop, &job)?,
         };
         Ok(ended.outcome(engine, bound, request, job.started.elapsed()))
@@ -251,12 +285,14 @@ impl Executor {
     /// local and no operand holds, the run begins again in the interpreter, whose stack is as large as the metering's.
     fn run(
         &self,
-        compiled: &Compiled,
+        compiled: Arc<Compiled>,
         prepared: &Prepared,
         job: &Job<'_>,
     ) -> Result<(Ended, Label), ExecuteError> {
         let price = startup_fuel(job.bound.capsule(), job.request);
-        let ended = Run::new(compiled, job.bound, self.host(job)).end(price);
+        let mut run = Run::new(compiled, job.bound, self.host(job));
+        let instance = run.instantiate(price);
+        let ended = run.end(instance);
         let overflowed = ended.ending == Ending::Aborted(AbortCode::NativeStack);
         let Some(interpreter) = self.interpreter.as_ref().filter(|_| overflowed) else {
             return Ok((in_time(ended), crate::receipts::ENGINE));
@@ -285,7 +321,7 @@ impl Executor {
             }
         });
         match native {
-            Some(compiled) => self.run(&compiled, prepared, job),
+            Some(compiled) => self.run(compiled, prepared, job),
             None => Ok((in_time(ended), interpreter::ENGINE)),
         }
     }

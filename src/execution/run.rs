@@ -3,6 +3,9 @@
 //! Enters: a compiled capsule, its terms, a host and the start-up price. Leaves: an [`Ended`].
 //! Refuses: nothing; whatever happens in a run is one of its endings.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use wasmtime::{Extern, Func, Global, Instance, ModuleExport, Store, UpdateDeadline, Val};
 
 use super::compiled::{Compiled, Counters};
@@ -15,17 +18,17 @@ use crate::metering;
 use crate::outcome::Ending;
 use crate::sandbox::BoundCapsule;
 
-/// A run that is under way.
+/// A run that is under way, or about to be.
 pub(super) struct Run<'a> {
-    compiled: &'a Compiled,
-    bound: &'a BoundCapsule,
+    compiled: Arc<Compiled>,
+    pub(super) bound: &'a BoundCapsule,
     store: Store<State>,
     /// Once it is made. A metered module's says why it trapped.
     instance: Option<Instance>,
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(compiled: &'a Compiled, bound: &'a BoundCapsule, host: Host) -> Self {
+    pub(super) fn new(compiled: Arc<Compiled>, bound: &'a BoundCapsule, host: Host) -> Self {
         let engine = compiled.instance.module().engine();
         let mut store = Store::new(engine, State::new(host));
         if matches!(compiled.counters, Counters::Engine { .. }) {
@@ -42,8 +45,31 @@ impl<'a> Run<'a> {
         }
     }
 
-    pub(super) fn end(mut self, startup_fuel: u64) -> Ended {
-        let called = self.call(startup_fuel);
+    /// Makes the instance and gives it its fuel. Nothing of the capsule runs.
+    pub(super) fn instantiate(&mut self, startup_fuel: u64) -> wasmtime::Result<Instance> {
+        let left = fuel_at_start(&self.store.data().host.limits, startup_fuel)?;
+        if matches!(self.compiled.counters, Counters::Engine { .. }) {
+            // Setting up is paid for already. What the engine counts for it is the engine's and the system's business.
+            self.store.set_fuel(u64::MAX)?;
+        }
+        let instance = self.compiled.instance.instantiate(&mut self.store)?;
+        let memory = instance.get_module_export(&mut self.store, &self.compiled.memory);
+        self.store.data_mut().memory = memory.and_then(Extern::into_memory);
+        self.store.data_mut().fuel = self.counters(&instance)?;
+        let fuel = self.store.data().fuel;
+        fuel.set(&mut self.store, left)?;
+        Ok(instance)
+    }
+
+    /// Lets the time begin now that the run has.
+    pub(super) fn begin(&mut self, now: Instant) {
+        let host = &mut self.store.data_mut().host;
+        host.deadline = now + Duration::from_millis(host.limits.time_ms.into());
+    }
+
+    /// Runs the instance, if there is one.
+    pub(super) fn end(mut self, instance: wasmtime::Result<Instance>) -> Ended {
+        let called = instance.and_then(|instance| self.call(&instance));
         let left = self.fuel_left();
         let memory_pages_peak = self.memory_pages();
         let (ending, fuel_left) = match &called {
@@ -68,7 +94,7 @@ impl<'a> Run<'a> {
             Counters::Engine { module, .. } => traps::ending_unmetered(error, module),
             Counters::Module { exit, .. } => {
                 let reason = self.instance.and_then(|instance| {
-                    let exit = self.global(&instance, exit).ok()?;
+                    let exit = global(&mut self.store, &instance, exit).ok()?;
                     exit.get(&mut self.store).i32()
                 });
                 traps::ending_metered(error, reason.and_then(metering::Exit::of))
@@ -76,31 +102,18 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Makes the instance, then calls the start function and `run`.
-    fn call(&mut self, startup_fuel: u64) -> wasmtime::Result<i32> {
-        let left = fuel_at_start(&self.store.data().host.limits, startup_fuel)?;
-        if matches!(self.compiled.counters, Counters::Engine { .. }) {
-            // Setting up is paid for already. What the engine counts for it is the engine's and the system's business.
-            self.store.set_fuel(u64::MAX)?;
-        }
-        let instance = self.compiled.instance.instantiate(&mut self.store)?;
-        let memory = instance.get_module_export(&mut self.store, &self.compiled.memory);
-        self.store.data_mut().memory = memory.and_then(Extern::into_memory);
-        self.store.data_mut().fuel = self.counters(&instance)?;
-        let fuel = self.store.data().fuel;
-        fuel.set(&mut self.store, left)?;
+    /// Calls the start function and `run`.
+    fn call(&mut self, instance: &Instance) -> wasmtime::Result<i32> {
+        let store = &mut self.store;
         if let Some(start) = &self.compiled.start {
-            let start = self.function(&instance, start)?;
-            start
-                .typed::<(), ()>(&self.store)?
-                .call(&mut self.store, ())?;
+            let start = function(store, instance, start)?;
+            start.typed::<(), ()>(&store)?.call(&mut *store, ())?;
         }
-        let run = self.function(&instance, &self.compiled.run)?;
+        let run = function(store, instance, &self.compiled.run)?;
         if self.bound.capsule().run_returns_code() {
-            return run.typed::<(), i32>(&self.store)?.call(&mut self.store, ());
+            return run.typed::<(), i32>(&store)?.call(store, ());
         }
-        run.typed::<(), ()>(&self.store)?
-            .call(&mut self.store, ())?;
+        run.typed::<(), ()>(&store)?.call(store, ())?;
         Ok(0)
     }
 
@@ -110,30 +123,17 @@ impl<'a> Run<'a> {
         let Counters::Module { fuel, pages, .. } = &self.compiled.counters else {
             return Ok(Fuel::Engine);
         };
+        let store = &mut self.store;
         if let Some(pages) = pages {
             let capsule = self.bound.capsule();
             let declared = capsule.memory_pages_max().unwrap_or(u32::MAX);
             let limit = self.bound.limits().memory_pages.min(declared);
-            let pages = self.global(instance, pages)?;
+            let pages = global(store, instance, pages)?;
             pages
-                .set(&mut self.store, Val::I64(limit.into()))
+                .set(&mut *store, Val::I64(limit.into()))
                 .map_err(|_| Exit::HostFailure)?;
         }
-        Ok(Fuel::Global(self.global(instance, fuel)?))
-    }
-
-    fn global(&mut self, instance: &Instance, export: &ModuleExport) -> Result<Global, Exit> {
-        instance
-            .get_module_export(&mut self.store, export)
-            .and_then(Extern::into_global)
-            .ok_or(Exit::HostFailure)
-    }
-
-    fn function(&mut self, instance: &Instance, export: &ModuleExport) -> Result<Func, Exit> {
-        instance
-            .get_module_export(&mut self.store, export)
-            .and_then(Extern::into_func)
-            .ok_or(Exit::HostFailure)
+        Ok(Fuel::Global(global(store, instance, fuel)?))
     }
 
     /// The fuel that is left; below zero if more was used than there was, or if nobody can tell.
@@ -149,6 +149,28 @@ impl<'a> Run<'a> {
         // Within the limit, which is a u32.
         pages as u32
     }
+}
+
+fn global(
+    store: &mut Store<State>,
+    instance: &Instance,
+    export: &ModuleExport,
+) -> Result<Global, Exit> {
+    instance
+        .get_module_export(store, export)
+        .and_then(Extern::into_global)
+        .ok_or(Exit::HostFailure)
+}
+
+fn function(
+    store: &mut Store<State>,
+    instance: &Instance,
+    export: &ModuleExport,
+) -> Result<Func, Exit> {
+    instance
+        .get_module_export(store, export)
+        .and_then(Extern::into_func)
+        .ok_or(Exit::HostFailure)
 }
 
 /// Stops the run where its time is over or its caller wants it to.

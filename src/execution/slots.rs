@@ -1,12 +1,13 @@
 //! Places for running instances: a semaphore in front of the pool.
 //!
-//! Enters: callers that want to run. Leaves: a place for each, in time. Refuses nobody: where all places are taken, a
-//! caller waits, because a pool that is asked for one more fails instead.
+//! Enters: callers that want to run. Leaves: a place for each, in time. Refuses nobody who can wait: where all places are taken, a
+//! caller does, because a pool that is asked for one more fails instead.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// So many places.
 pub(super) struct Slots {
+    count: u32,
     state: Mutex<State>,
     freed: Condvar,
 }
@@ -23,12 +24,25 @@ pub(super) struct Slot<'a>(&'a Slots);
 impl Slots {
     pub(super) const fn new(count: u32) -> Self {
         Self {
+            count,
             state: Mutex::new(State {
                 free: count,
                 waiting: 0,
             }),
             freed: Condvar::new(),
         }
+    }
+
+    /// How many there are.
+    pub(super) const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// A place, if one is free.
+    pub(super) fn try_acquire(&self) -> Option<Slot<'_>> {
+        let mut state = self.lock();
+        state.free = state.free.checked_sub(1)?;
+        Some(Slot(self))
     }
 
     /// Waits for a place.

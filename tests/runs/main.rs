@@ -18,6 +18,7 @@ mod kept;
 mod limits;
 mod private;
 mod processes;
+mod ready;
 mod refusals;
 mod regions;
 mod replay;
