@@ -105,7 +105,7 @@ check_web() {
         cd web/replay
         npm ci --ignore-scripts --no-audit --no-fund
         npm run build
-        TENZIK="$PWD/../../target/release/tenzik" TENZIK_GENERATED=${TENZIK_GENERATED_V8:-1000} npm test
+        TENZIK="${CARGO_TARGET_DIR:-$PWD/../../target}/release/tenzik" TENZIK_GENERATED=${TENZIK_GENERATED_V8:-1000} npm test
     )
 }
 

@@ -201,7 +201,7 @@ fn figures(label: &str, outcome: &Outcome) -> String {
     let usage = outcome.usage().expect("not aborted");
     let calls: u32 = usage.calls().map(|(_, count)| count).sum();
     let (status, fuel, pages) = (outcome.status(), usage.fuel, usage.memory_pages_peak);
-    let label = label.replace(char::is_control, " ");
+    let label = label.replace('\t', "\\t");
     format!("{label}\t{}\t{fuel}\t{pages}\t{calls}\n", status.name())
 }
 
