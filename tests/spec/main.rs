@@ -48,8 +48,7 @@ fn files() -> Vec<TestFile<'static>> {
 }
 
 /// What the suite lacks.
-const OWN: [(&str, &str); 3] = [
-    ("counting.wast", include_str!("own/counting.wast")),
+const OWN: [(&str, &str); 2] = [
     ("nans.wast", include_str!("own/nans.wast")),
     ("tables.wast", include_str!("own/tables.wast")),
 ];
