@@ -43,6 +43,7 @@ const EVERYTHING: &[&str] = &[
     "garbage collection",
     "exceptions",
     "several of these",
+    "directives of later versions",
 ];
 
 /// The features that are off, each with what it needs.

@@ -1,8 +1,8 @@
 //! The WebAssembly specification's own test suite through the metering, on two engines that share no code.
 //!
 //! - `script.rs` reads a file of the suite, and rewrites its modules;
-//! - `session.rs` runs it on an engine of `engine.rs`, which is `native.rs` or `interpreted.rs`; `judge.rs` knows what is
-//!   expected;
+//! - `session.rs` does its directives with the instances of `members.rs`, on an engine of `engine.rs`, which is `native.rs`
+//!   or `interpreted.rs`; `judge.rs` knows what is expected;
 //! - `report.rs` compares what came of it. A third run has modules that count each operator by itself, `naive.rs`;
 //! - `explained.rs` has every difference that may be;
 //! - `mistakes.rs` has what the second engine gets wrong by itself;
@@ -14,9 +14,11 @@ mod finite;
 mod floats;
 mod interpreted;
 mod judge;
+mod members;
 mod mistakes;
 mod naive;
 mod native;
+mod programs;
 mod report;
 mod script;
 mod session;
@@ -48,7 +50,8 @@ fn files() -> Vec<TestFile<'static>> {
 }
 
 /// What the suite lacks.
-const OWN: [(&str, &str); 2] = [
+const OWN: [(&str, &str); 3] = [
+    ("counting.wast", include_str!("own/counting.wast")),
     ("nans.wast", include_str!("own/nans.wast")),
     ("tables.wast", include_str!("own/tables.wast")),
 ];

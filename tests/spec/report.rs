@@ -11,9 +11,10 @@ use wast::WastDirective;
 use crate::engine::Trap;
 use crate::finite::same_frames;
 use crate::interpreted::Interpreted;
+use crate::members::{Form, Outcome, Step};
 use crate::native::Native;
 use crate::script::{Directive, Prepared, Source, read};
-use crate::session::{Form, Log, Outcome, Step, run};
+use crate::session::{Log, run};
 use crate::{explained, naive};
 
 /// What came of scripts.

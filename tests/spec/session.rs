@@ -1,47 +1,17 @@
-//! Runs a script on one engine, and writes down what happened at each directive.
+//! Does the directives of a script on one engine, and notes what is not as they expect.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use wast::token::Id;
 use wast::{WastDirective, WastExecute, WastInvoke};
 
-use crate::engine::{Engine, Failure, Trap, Value};
-use crate::script::{Accepted, Directive, Pages, Prepared};
-use crate::{judge, naive};
+use crate::engine::{Engine, Trap};
+use crate::judge;
+use crate::members::{Form, Members, Outcome, Step};
+use crate::script::{Accepted, Directive, Prepared};
 
-/// More than anything in the suite takes.
-const FUEL: i64 = 1 << 40;
-const STACK: i64 = 32_768;
 const OUT_OF_STACK: i32 = 2;
 const CONVERSION: i32 = 4;
-
-/// Which form of a module is run.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    Metered,
-    Counting,
-}
-
-/// What happened.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Outcome {
-    Values(Vec<Value>),
-    /// With the number that the metering left.
-    Trapped(Trap, i32),
-    Refused,
-}
-
-/// What happened at a directive.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Step {
-    pub(crate) line: usize,
-    pub(crate) outcome: Outcome,
-    /// The fuel that each instance took, if it took any.
-    pub(crate) taken: Vec<(usize, i64)>,
-    /// The exported memories of the instance.
-    pub(crate) pages: Vec<(String, u64)>,
-}
 
 /// All that is to be told of a script.
 #[derive(Default)]
@@ -56,24 +26,16 @@ pub(crate) struct Log {
     pub(crate) left_out: usize,
 }
 
-struct Member<I> {
-    instance: I,
-    pages_max: Option<u64>,
-}
-
 /// An instance, or the feature that was missing.
 type Slot = Result<usize, &'static str>;
 
 pub(crate) struct Session<'a, E: Engine> {
-    engine: E,
-    form: Form,
-    members: Vec<Member<E::Instance>>,
+    members: Members<E>,
     current: Slot,
     names: HashMap<String, Slot>,
     definitions: HashMap<Option<String>, &'a Prepared>,
     /// Names of what is not there because a feature is missing.
     missing: HashMap<String, &'static str>,
-    line: usize,
     log: Log,
 }
 
@@ -83,25 +45,23 @@ pub(crate) fn run<E: Engine>(
     directives: &[Directive<'_>],
     left_out: &dyn Fn(usize) -> bool,
 ) -> Log {
-    let mut session = Session {
-        engine: E::new(),
-        form,
-        members: Vec::new(),
+    let mut session = Session::<E> {
+        members: Members::new(form),
         current: Err("no module"),
         names: HashMap::new(),
         definitions: HashMap::new(),
         missing: HashMap::new(),
-        line: 0,
         log: Log::default(),
     };
     for directive in directives {
-        session.line = directive.line;
+        session.members.line = directive.line;
         if left_out(directive.line) {
             session.log.left_out += 1;
         } else {
             session.directive(directive);
         }
     }
+    session.log.steps = session.members.steps;
     session.log
 }
 
@@ -131,7 +91,7 @@ impl<'a, E: Engine> Session<'a, E> {
                 });
             }
             (WastDirective::AssertTrap { exec, message, .. }, _) => {
-                let metered = self.form == Form::Metered;
+                let metered = self.members.form() == Form::Metered;
                 self.assert("assert_trap", exec, prepared, |outcome, function| {
                     traps_so(outcome, message, metered && function.contains("trunc"))
                 });
@@ -140,7 +100,9 @@ impl<'a, E: Engine> Session<'a, E> {
             (WastDirective::AssertUnlinkable { message, .. }, Some(prepared)) => {
                 self.unlinkable(prepared, message);
             }
-            _ => {}
+            // `report.rs` looks at these.
+            (WastDirective::AssertInvalid { .. } | WastDirective::AssertMalformed { .. }, _) => {}
+            _ => self.skip("directives of later versions"),
         }
     }
 
@@ -168,7 +130,7 @@ impl<'a, E: Engine> Session<'a, E> {
             return Err(feature);
         }
         self.count("module");
-        match self.instantiate(accepted) {
+        match self.members.instantiate(accepted) {
             (Some(member), Outcome::Values(_)) => Ok(member),
             (_, outcome) => {
                 self.differs(format!("a module was not made: {outcome:?}"));
@@ -182,42 +144,10 @@ impl<'a, E: Engine> Session<'a, E> {
         imports.find_map(|module| self.missing.get(module).copied())
     }
 
-    /// Makes an instance and calls its start function.
-    fn instantiate(&mut self, accepted: &Accepted) -> (Option<usize>, Outcome) {
-        self.reset();
-        let module = match self.form {
-            Form::Metered => Cow::Borrowed(&accepted.metered[..]),
-            Form::Counting => Cow::Owned(naive::counting(&accepted.original)),
-        };
-        let instance = match self.engine.instantiate(&module) {
-            Ok(instance) => instance,
-            Err(failure) => return (None, self.step(None, Err(failure))),
-        };
-        let pages_max = accepted.pages.as_ref().map(|pages| match pages {
-            Pages::AtMost(max) => *max,
-            Pages::Imported { module, name } => {
-                let max = self.engine.pages_max(module, name);
-                max.unwrap_or(65_536)
-            }
-        });
-        let member = self.members.len();
-        self.members.push(Member {
-            instance,
-            pages_max,
-        });
-        self.reset();
-        let started = match accepted.start {
-            true => self.engine.call(instance, "tenzik:start", &[]),
-            false => Ok(Vec::new()),
-        };
-        (Some(member), self.step(Some(member), started))
-    }
-
     fn register(&mut self, name: &str, id: Option<Id<'_>>) {
         match self.find(id) {
             Ok(member) => {
-                let instance = self.members[member].instance;
-                self.engine.register(name, instance);
+                self.members.register(name, member);
                 self.missing.remove(name);
             }
             Err(feature) => {
@@ -250,10 +180,7 @@ impl<'a, E: Engine> Session<'a, E> {
         let member = self.find(invoke.module)?;
         let arguments: Option<Vec<_>> = invoke.args.iter().map(judge::argument).collect();
         let arguments = arguments.ok_or("arguments of other types")?;
-        let instance = self.members[member].instance;
-        self.reset();
-        let result = self.engine.call(instance, invoke.name, &arguments);
-        Ok(self.step(Some(member), result))
+        Ok(self.members.call(member, invoke.name, &arguments))
     }
 
     /// Does what is asserted of, and holds the outcome against it.
@@ -270,7 +197,7 @@ impl<'a, E: Engine> Session<'a, E> {
             (WastExecute::Wat(_), Some(Prepared::Accepted(accepted))) => {
                 let outcome = match self.missing(accepted) {
                     Some(feature) => Err(feature),
-                    None => Ok(self.instantiate(accepted).1),
+                    None => Ok(self.members.instantiate(accepted).1),
                 };
                 (outcome, "")
             }
@@ -286,12 +213,11 @@ impl<'a, E: Engine> Session<'a, E> {
 
     fn get(&mut self, id: Option<Id<'_>>, global: &str) -> Result<Outcome, &'static str> {
         let member = self.find(id)?;
-        let value = self.engine.global(self.members[member].instance, global);
-        Ok(value.map_or(Outcome::Refused, |value| Outcome::Values(vec![value])))
+        Ok(self.members.global(member, global))
     }
 
     fn exhausts(&mut self, call: &WastInvoke<'_>) {
-        let expected = match self.form {
+        let expected = match self.members.form() {
             Form::Metered => Outcome::Trapped(Trap::Unreachable, OUT_OF_STACK),
             Form::Counting => Outcome::Trapped(Trap::NativeStack, 0),
         };
@@ -317,53 +243,10 @@ impl<'a, E: Engine> Session<'a, E> {
             "elements segment does not fit" => Outcome::Trapped(Trap::Table, 0),
             _ => Outcome::Refused,
         };
-        match self.instantiate(accepted).1 {
+        match self.members.instantiate(accepted).1 {
             outcome if outcome == expected => self.count("assert_unlinkable"),
             outcome => self.differs(format!("assert_unlinkable, {message}: {outcome:?}")),
         }
-    }
-
-    /// Gives every instance its fuel and stack back.
-    fn reset(&mut self) {
-        for member in &self.members {
-            let mut set = |name: &str, value| {
-                self.engine.set_global(member.instance, name, value);
-            };
-            set("tenzik:fuel", Value::I64(FUEL));
-            set("tenzik:stack", Value::I64(STACK));
-            set("tenzik:exit", Value::I32(0));
-            if let Some(max) = member.pages_max {
-                set("tenzik:pages", Value::I64(max as i64));
-            }
-        }
-    }
-
-    /// Writes down what came of a call or an instantiation.
-    fn step(&mut self, member: Option<usize>, result: Result<Vec<Value>, Failure>) -> Outcome {
-        let (mut taken, mut exit) = (Vec::new(), 0);
-        for (number, member) in self.members.iter().enumerate() {
-            let mut global = |name: &str| self.engine.global(member.instance, name);
-            match global("tenzik:fuel") {
-                Some(Value::I64(left)) if left != FUEL => taken.push((number, FUEL - left)),
-                _ => {}
-            }
-            if let Some(Value::I32(value)) = global("tenzik:exit") {
-                exit = exit.max(value);
-            }
-        }
-        let outcome = match result {
-            Ok(values) => Outcome::Values(values),
-            Err(Failure::Trap(trap)) => Outcome::Trapped(trap, exit),
-            Err(Failure::Refused(_)) => Outcome::Refused,
-        };
-        let pages = member.map(|member| self.engine.pages(self.members[member].instance));
-        self.log.steps.push(Step {
-            line: self.line,
-            outcome: outcome.clone(),
-            taken,
-            pages: pages.unwrap_or_default(),
-        });
-        outcome
     }
 
     fn count(&mut self, kind: &'static str) {
@@ -375,7 +258,7 @@ impl<'a, E: Engine> Session<'a, E> {
     }
 
     fn differs(&mut self, what: impl Into<String>) {
-        self.log.differences.push((self.line, what.into()));
+        self.log.differences.push((self.members.line, what.into()));
     }
 }
 
