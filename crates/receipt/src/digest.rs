@@ -141,6 +141,21 @@ impl Sha256 {
     }
 }
 
+impl PublicKey {
+    /// Whether this key made the signature over exactly these bytes: RFC 8032, strictly. Nothing verifies under a weak
+    /// key or one that is no point of the curve.
+    pub fn verifies(&self, message: &[u8], signature: &RawSignature) -> bool {
+        let signature = ed25519_dalek::Signature::from_bytes(signature.as_bytes());
+        ed25519_dalek::VerifyingKey::from_bytes(&self.0)
+            .is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
+    }
+
+    /// Whether something can be signed with it that verifies: a point of the curve, and not of small order.
+    pub fn is_usable(&self) -> bool {
+        ed25519_dalek::VerifyingKey::from_bytes(&self.0).is_ok_and(|key| !key.is_weak())
+    }
+}
+
 /// The bytes as lower-case hex digits.
 pub fn to_hex(bytes: &[u8]) -> String {
     let mut digits = Vec::with_capacity(2 * bytes.len());

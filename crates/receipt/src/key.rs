@@ -151,6 +151,24 @@ impl SecretKey {
         Ok(self.sign(STATEMENT_PAYLOAD, statement))
     }
 
+    /// Signs the text of a checkpoint: a signed note's, its last newline included.
+    ///
+    /// # Errors
+    /// [`SignError::Use`] if this is no checkpoint key.
+    pub fn sign_checkpoint(&self, text: &str) -> Result<RawSignature, SignError> {
+        self.require(KeyUse::Checkpoint)?;
+        Ok(self.sign_plain(text.as_bytes()))
+    }
+
+    /// Signs a witness's statement about a checkpoint, as c2sp.org/tlog-cosignature has it for Ed25519.
+    ///
+    /// # Errors
+    /// [`SignError::Use`] if this is no witness key.
+    pub fn sign_cosignature(&self, message: &str) -> Result<RawSignature, SignError> {
+        self.require(KeyUse::Witness)?;
+        Ok(self.sign_plain(message.as_bytes()))
+    }
+
     /// What is signed of a receipt, if this key may sign it.
     pub(crate) fn payload(&self, receipt: &Receipt) -> Result<Vec<u8>, SignError> {
         self.require_own(receipt.node)?;
@@ -187,7 +205,11 @@ impl SecretKey {
     }
 
     pub(crate) fn sign(&self, payload_type: &str, payload: &[u8]) -> RawSignature {
-        RawSignature::from_bytes(self.inner.sign(&pae(payload_type, payload)).to_bytes())
+        self.sign_plain(&pae(payload_type, payload))
+    }
+
+    fn sign_plain(&self, message: &[u8]) -> RawSignature {
+        RawSignature::from_bytes(self.inner.sign(message).to_bytes())
     }
 
     /// The key file's bytes: one line of canonical JSON. They hold the secret.

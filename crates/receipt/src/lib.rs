@@ -58,6 +58,6 @@ pub use request::RequestStatement;
 pub use time::{NotATimestamp, Timestamp};
 pub use trust::{TRUST_BYTES_MAX, TRUST_TYPE, Trust, TrustError, TrustFile, TrustedKey};
 pub use verify::{
-    CLOCK_SKEW_SECONDS_MAX, Check, CheckName, Expectations, Outcome, Report, Verdict,
+    CLOCK_SKEW_SECONDS_MAX, Check, CheckName, Expectations, LogProof, Outcome, Report, Verdict,
     VerifiedReceipt, Verifier, verify,
 };

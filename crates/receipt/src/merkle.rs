@@ -19,7 +19,8 @@ pub(crate) fn leaf_hash_of(head: &[u8], rest: &[u8]) -> Sha256 {
     hash([&[0], head, rest])
 }
 
-fn node_hash(left: &Sha256, right: &Sha256) -> Sha256 {
+/// The hash of an inner node: SHA-256 over a byte 1 and the hashes of its two sides.
+pub fn node_hash(left: &Sha256, right: &Sha256) -> Sha256 {
     hash([&[1], left.as_bytes(), right.as_bytes()])
 }
 

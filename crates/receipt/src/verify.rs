@@ -47,12 +47,39 @@ pub struct Expectations<'a> {
     pub output: Option<&'a [u8]>,
     /// The profile that must have been in force, or a stricter one.
     pub profile: Option<Profile>,
+    /// What the caller found when it held a log's proof against exactly these bytes; `None` if it has none. It is taken as
+    /// the caller's word: this crate knows no logs.
+    pub proof: Option<LogProof<'a>>,
     /// Whether a trusted requester must have signed the request, and with it clock and seed.
     pub requester: bool,
     /// The secret of a private run, to open its commitments.
     pub secret: Option<&'a RunSecret>,
     /// The status that the run must have ended with. Naming one is the only way to accept `aborted` and `refused`.
     pub status: Option<&'a str>,
+}
+
+/// How a proof that the receipt is in a log came out, by the word of the caller, who checked it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogProof<'a> {
+    /// It does not hold: it is about other bytes or another tree, or a signature in it is false.
+    Fails {
+        /// Why, for the note.
+        why: &'a str,
+    },
+    /// It holds: the receipt's bytes are a leaf of a tree that the log signed and that as many witnesses as the caller asks
+    /// for have seen.
+    Holds {
+        /// The log.
+        origin: &'a str,
+        /// How many leaves the tree has.
+        size: u64,
+    },
+    /// The caller does not know the log, or too few witnesses have seen the tree: no forgery, and no proof.
+    Unknown {
+        /// Why, for the note.
+        why: &'a str,
+    },
 }
 
 /// What is checked, in this order.
@@ -85,7 +112,7 @@ pub enum CheckName {
     Audience,
     /// The requester's signature, and with it who chose seed and clock.
     Request,
-    /// The log promise.
+    /// The log promise, and the proof that it was kept.
     Log,
 }
 

@@ -5,7 +5,7 @@ mod common;
 use common::{
     CHALLENGE, NOW, at, audience, check, label, open, outcome, promise, sign, signed, trust_both,
 };
-use tenzik_receipt::{CheckName, Expectations, Outcome, Value, Verdict, verify};
+use tenzik_receipt::{CheckName, Expectations, LogProof, Outcome, Value, Verdict, verify};
 
 use Outcome::{Failed, NotChecked, Passed, Unknown};
 
@@ -95,6 +95,61 @@ fn a_log_is_required_promised_or_overdue() {
             "{promised} {required} {now}"
         );
     }
+}
+
+#[test]
+fn a_proof_counts_for_the_promised_log_whenever_it_is_shown() {
+    let own = promise().origin;
+    let holds = LogProof::Holds {
+        origin: own.as_str(),
+        size: 17,
+    };
+    let other = LogProof::Holds {
+        origin: "other.example/log",
+        size: 17,
+    };
+    let fails = LogProof::Fails { why: "cut" };
+    let unknown = LogProof::Unknown { why: "no quorum" };
+    let late = "2027-01-01T00:00:00Z";
+    for (promised, required, proof, now, expected) in [
+        (true, true, holds, NOW, Passed),
+        (true, false, holds, NOW, Passed),
+        (true, true, holds, late, Passed),
+        (false, true, holds, NOW, Passed),
+        (true, true, other, NOW, Failed),
+        (true, false, other, NOW, Failed),
+        (false, true, other, NOW, Passed),
+        (true, true, fails, NOW, Failed),
+        (false, false, fails, NOW, Failed),
+        (true, true, unknown, NOW, Unknown),
+        (true, false, unknown, late, Unknown),
+        (true, true, unknown, late, Failed),
+        (false, false, unknown, NOW, Unknown),
+        (false, true, unknown, NOW, Unknown),
+    ] {
+        let mut receipt = open();
+        receipt.log = promised.then(promise);
+        let wanted = Expectations {
+            log: required,
+            proof: Some(proof),
+            ..Expectations::default()
+        };
+        let report = verify(&sign(receipt).to_bytes(), &trust_both(), at(now), &wanted);
+        let found = outcome(&report, CheckName::Log);
+        assert_eq!(found, expected, "{promised} {required} {proof:?} {now}");
+    }
+}
+
+#[test]
+fn a_callers_words_are_cut_and_escaped_in_the_note() {
+    let why = "\u{1b}[2J".repeat(1_000);
+    let wanted = Expectations {
+        proof: Some(LogProof::Fails { why: &why }),
+        ..Expectations::default()
+    };
+    let report = verify(&sign(open()).to_bytes(), &trust_both(), at(NOW), &wanted);
+    let line = report.checks().last().expect("the log's").to_string();
+    assert!(line.len() < 300 && !line.contains('\u{1b}'), "{line}");
 }
 
 #[test]

@@ -10,9 +10,9 @@ use alloc::string::String;
 use ed25519_dalek::VerifyingKey;
 
 use super::many::{Roots, SignedRoot};
-use super::{CLOCK_SKEW_SECONDS_MAX, Expectations, Outcome};
+use super::{CLOCK_SKEW_SECONDS_MAX, Expectations, LogProof, Outcome};
 use crate::batch::leaf;
-use crate::canonical::{Encode, Label};
+use crate::canonical::Encode;
 use crate::claim::{Claim, Disclosed};
 use crate::digest::{Blake3, PublicKey, RawSignature};
 use crate::key::KeyUse;
@@ -20,7 +20,7 @@ use crate::merkle;
 use crate::pae::{BATCH_PAYLOAD, REQUEST_PAYLOAD, pae};
 use crate::private::{PrivateMember, RunSecret};
 use crate::receipt::{
-    BATCH_MAX, BatchRoot, BatchSignature, RequestSignature, Signature, SignedReceipt,
+    BATCH_MAX, BatchRoot, BatchSignature, LogPromise, RequestSignature, Signature, SignedReceipt,
 };
 use crate::request::RequestStatement;
 use crate::time::Timestamp;
@@ -321,18 +321,42 @@ pub(super) fn check_log(
     at: Timestamp,
     expected: &Expectations<'_>,
 ) -> Finding {
-    match (&receipt.receipt().log, expected.log) {
-        (None, true) => failed("no log is promised"),
-        (None, false) => not_checked("no log is promised"),
-        (Some(log), true) if at > log.merge_by => failed(format!(
-            "it was to be in {} by {}, and no proof is given",
+    let promise = receipt.receipt().log.as_ref();
+    let why = match expected.proof {
+        Some(LogProof::Fails { why }) => return failed(shown(why)),
+        Some(LogProof::Holds { origin, size }) => return check_inclusion(promise, origin, size),
+        Some(LogProof::Unknown { why }) => shown(why),
+        None => Cow::Borrowed("no proof is given"),
+    };
+    match promise {
+        Some(log) if expected.log && at > log.merge_by => failed(format!(
+            "it was to be in {} by {}, and {why}",
             log.origin, log.merge_by
         )),
-        (Some(log), true) => unknown(promised(&log.origin)),
-        (Some(log), false) => not_checked(promised(&log.origin)),
+        Some(log) if expected.log || expected.proof.is_some() => {
+            unknown(format!("promised to {}; {why}", log.origin))
+        }
+        Some(log) => not_checked(format!("promised to {}; {why}", log.origin)),
+        None if expected.proof.is_some() => unknown(why.into_owned()),
+        None if expected.log => failed("no log is promised"),
+        None => not_checked("no log is promised"),
     }
 }
 
-fn promised(origin: &Label) -> Cow<'static, str> {
-    format!("promised to {origin}; no proof is given").into()
+/// A receipt in a log that it does not name is in that log all the same, unless it names another.
+fn check_inclusion(promise: Option<&LogPromise>, origin: &str, size: u64) -> Finding {
+    let proven = shown(origin);
+    match promise {
+        Some(log) if log.origin.as_str() != origin => failed(format!(
+            "promised to {}, and the proof is of {proven}",
+            log.origin
+        )),
+        _ => passed(format!("in {proven}, by its tree of {size}")),
+    }
+}
+
+/// As much of a text of the caller's as a note repeats.
+fn shown(text: &str) -> Cow<'static, str> {
+    let shown: String = text.escape_debug().take(LABEL_CHARS_SHOWN).collect();
+    shown.into()
 }
