@@ -1,7 +1,7 @@
 //! Orders that wait for a worker: a bounded queue in front of a [`Pipeline`].
 //!
 //! Enters: orders, from any number of threads. Leaves: a [`Ticket`] for each, which waits for its run, tells its progress and
-//! cancels it. Refuses: an order for which there is no room, at once ([`Queue::submit`]) or by letting its caller wait
+//! cancels it; or a call when its run is over, for callers that no thread may wait for. Refuses: an order for which there is no room, at once ([`Queue::submit`]) or by letting its caller wait
 //! ([`Queue::submit_waiting`]).
 //!
 //! Orders are begun in the order in which they came, and end in any. A queue that is dropped takes no more, ends what it
@@ -68,8 +68,11 @@ struct Job {
     order: Order,
     circumstances: Circumstances,
     control: Control,
-    answer: Sender<Result<Run, RunError>>,
+    answer: Answer,
 }
+
+/// Who is told the result, on the worker's thread.
+type Answer = Box<dyn FnOnce(Result<Run, RunError>) + Send>;
 
 /// An order that was taken. Dropping it lets the run go on, and its result be lost.
 #[derive(Debug)]
@@ -106,15 +109,28 @@ impl Queue {
     /// [`Full`] if there is none.
     pub fn submit(&self, order: Order, circumstances: Circumstances) -> Result<Ticket, Full> {
         let (job, ticket) = job(order, circumstances);
-        let Some(jobs) = &self.jobs else {
-            return Err(full(job, 0));
+        self.send(job).map(|()| ticket)
+    }
+
+    /// Takes an order if there is room, and has `then` called with its result. It is called on a worker's thread, once, and must
+    /// not block: no other order is begun there before it returns. If it panics, nobody is told.
+    ///
+    /// # Errors
+    /// [`Full`] if there is no room; `then` is not called.
+    pub fn submit_then(
+        &self,
+        order: Order,
+        circumstances: Circumstances,
+        then: impl FnOnce(Result<Run, RunError>) + Send + 'static,
+    ) -> Result<Control, Full> {
+        let control = Control::default();
+        let job = Job {
+            order,
+            circumstances,
+            control: control.clone(),
+            answer: Box::new(then),
         };
-        match jobs.try_send(job) {
-            Ok(()) => Ok(ticket),
-            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => {
-                Err(full(job, jobs.len()))
-            }
-        }
+        self.send(job).map(|()| control)
     }
 
     /// Takes an order, and waits for room if there is none: whoever submits faster than the workers work is slowed down to
@@ -135,6 +151,15 @@ impl Queue {
             Ok(()) => Ok(ticket),
             Err(error) => Err(full(error.into_inner(), jobs.len())),
         }
+    }
+
+    fn send(&self, job: Job) -> Result<(), Full> {
+        let Some(jobs) = &self.jobs else {
+            return Err(full(job, 0));
+        };
+        jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(job) | TrySendError::Disconnected(job) => full(job, jobs.len()),
+        })
     }
 
     /// How many orders wait now.
@@ -198,7 +223,8 @@ fn job(order: Order, circumstances: Circumstances) -> (Job, Ticket) {
         order,
         circumstances,
         control: control.clone(),
-        answer: sender,
+        // Nobody may be waiting any more.
+        answer: Box::new(move |run| drop(sender.send(run))),
     };
     (job, Ticket { control, answer })
 }
@@ -225,7 +251,8 @@ fn work(pipeline: &Pipeline, waiting: &Receiver<Job>) {
             false => pipeline.run_controlled(&order, circumstances, &control),
         }));
         control.enter(Phase::Over);
-        // Nobody may be waiting any more.
-        let _ = answer.send(run.unwrap_or(Err(RunError::Lost)));
+        let run = run.unwrap_or(Err(RunError::Lost));
+        // What a caller does with its result must not lose the worker either.
+        let _ = catch_unwind(AssertUnwindSafe(|| answer(run)));
     }
 }

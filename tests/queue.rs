@@ -187,3 +187,32 @@ fn a_queue_that_is_dropped_ends_what_it_took() {
         ticket.wait().expect("a run");
     }
 }
+
+#[test]
+fn a_call_tells_the_result_and_costs_no_worker() {
+    let pipeline = patient();
+    let queue = queue(&pipeline, 1, 4);
+    let (sender, results) = std::sync::mpsc::channel();
+    queue
+        .submit_then(short(), circumstances(), |_| panic!("on purpose"))
+        .expect("room");
+    let told = sender.clone();
+    let control = queue
+        .submit_then(endless("(loop (br 0))"), circumstances(), move |run| {
+            told.send(run).expect("a listener");
+        })
+        .expect("room");
+    queue
+        .submit_then(short(), circumstances(), move |run| {
+            sender.send(run).expect("a listener");
+        })
+        .expect("room");
+    until("running", || control.progress().phase == Phase::Running);
+    control.cancel();
+    let stopped = results.recv().expect("a result").expect("a run");
+    assert_eq!(
+        stopped.outcome.ending(),
+        &Ending::Aborted(AbortCode::Cancelled)
+    );
+    assert!(results.recv().expect("a result").is_ok());
+}
