@@ -197,3 +197,18 @@ fn the_receipt_crate_reads_no_clock_no_file_and_no_chance() {
         }
     }
 }
+
+#[test]
+fn the_log_crate_is_without_io_and_runs_nothing() {
+    let words = [
+        "std::fs",
+        "std::net",
+        "SystemTime",
+        "Instant",
+        "getrandom",
+        "std::env::",
+        "tenzik::",
+        "wasmtime",
+    ];
+    assert_absent(&words, sources("crates/log/src"));
+}

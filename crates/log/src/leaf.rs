@@ -1,0 +1,220 @@
+//! What may be a leaf: a receipt of one of the origin's nodes, in its canonical bytes.
+//!
+//! Enters: foreign bytes. Leaves: a [`Leaf`]. Refuses: what is no receipt, is signed by another key or badly, belongs to
+//! another log, or is from the future; and, in a public log, an unkeyed receipt whose requester did not opt in.
+
+use std::collections::BTreeMap;
+
+use tenzik_receipt::{
+    CheckName, Expectations, Outcome, PublicKey, ReadError, ReceiptId, SignedReceipt, Timestamp,
+    Trust, TrustError, Verifier,
+};
+
+use crate::checkpoint::Origin;
+
+/// Who may read a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visibility {
+    /// Those whom the node lets.
+    Private,
+    /// Anyone. An unkeyed receipt names its input by a digest that can be guessed, so it needs its requester's consent,
+    /// which is the log promise in it.
+    Public,
+}
+
+/// A receipt that may enter a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    pub(crate) id: ReceiptId,
+    pub(crate) bytes: Vec<u8>,
+    /// Whether the log may hold it already.
+    pub(crate) known: bool,
+    pub(crate) merge_by: Option<Timestamp>,
+}
+
+impl Leaf {
+    /// Whose leaf it is.
+    pub const fn id(&self) -> ReceiptId {
+        self.id
+    }
+
+    /// The canonical receipt.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Why bytes are no leaf of a log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LeafError {
+    /// It names an extension that a reader must understand, and this one does not.
+    #[error("a critical extension is not known: {note}")]
+    Extension {
+        /// What was found.
+        note: String,
+    },
+    /// It is not a receipt in its one form.
+    #[error("not a receipt: {0}")]
+    Form(#[from] ReadError),
+    /// It is dated later than the clock allows.
+    #[error("from the future: {note}")]
+    Future {
+        /// What was found.
+        note: String,
+    },
+    /// The origin's list of nodes has not this one.
+    #[error("{node} is no node of {origin}")]
+    Node {
+        /// The node that the receipt names.
+        node: PublicKey,
+        /// The log.
+        origin: Origin,
+    },
+    /// It would be shown to anyone, and its requester did not say that it may.
+    #[error("an unkeyed receipt without a log promise does not enter a public log")]
+    NotOptedIn,
+    /// It was promised to another log.
+    #[error("promised to another log: {named}")]
+    OtherLog {
+        /// The log that the receipt names.
+        named: String,
+    },
+    /// The signature does not hold.
+    #[error("the signature does not hold")]
+    Signature,
+}
+
+/// What an origin takes as leaves.
+#[derive(Clone, Debug)]
+pub struct LeafRules {
+    origin: Origin,
+    nodes: BTreeMap<PublicKey, Trust>,
+    visibility: Visibility,
+}
+
+impl LeafRules {
+    /// The rules of a log whose receipts are those of these nodes.
+    ///
+    /// # Errors
+    /// [`TrustError`] if one of the keys is none, or weak.
+    pub fn new(
+        origin: Origin,
+        nodes: impl IntoIterator<Item = PublicKey>,
+        visibility: Visibility,
+    ) -> Result<Self, TrustError> {
+        let nodes = nodes
+            .into_iter()
+            .map(|node| Ok((node, Trust::in_receipts_of(node)?)));
+        Ok(Self {
+            origin,
+            nodes: nodes.collect::<Result<_, TrustError>>()?,
+            visibility,
+        })
+    }
+
+    /// The log.
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Who may read it.
+    pub const fn visibility(&self) -> Visibility {
+        self.visibility
+    }
+
+    /// The nodes whose receipts it takes.
+    pub fn nodes(&self) -> impl Iterator<Item = PublicKey> {
+        self.nodes.keys().copied()
+    }
+
+    /// A receipt that this process has just signed: its signature is not checked again, and no log holds it yet.
+    ///
+    /// # Errors
+    /// [`LeafError`], but for form, signature, extension and date.
+    pub fn sealed(&self, receipt: &SignedReceipt) -> Result<Leaf, LeafError> {
+        self.trust(receipt)?;
+        self.admit(receipt, receipt.to_bytes(), false)
+    }
+
+    /// A receipt that somebody hands in, at a time.
+    ///
+    /// # Errors
+    /// [`LeafError`].
+    pub fn read(
+        &self,
+        bytes: &[u8],
+        at: Timestamp,
+        verifier: &mut Verifier,
+    ) -> Result<(Leaf, SignedReceipt), LeafError> {
+        let receipt = self.signed(bytes, at, verifier)?;
+        let leaf = self.admit(&receipt, bytes.to_vec(), true)?;
+        Ok((leaf, receipt))
+    }
+
+    /// A receipt that one of the nodes signed, whether or not it may be in the log.
+    ///
+    /// # Errors
+    /// [`LeafError`], but for [`LeafError::NotOptedIn`] and [`LeafError::OtherLog`].
+    pub fn signed(
+        &self,
+        bytes: &[u8],
+        at: Timestamp,
+        verifier: &mut Verifier,
+    ) -> Result<SignedReceipt, LeafError> {
+        let receipt = SignedReceipt::from_bytes(bytes)?;
+        let trust = self.trust(&receipt)?;
+        let report = verifier.verify(bytes, trust, at, &Expectations::default());
+        for check in report.checks() {
+            if check.outcome == Outcome::Passed {
+                continue;
+            }
+            let note = check.note.to_string();
+            match check.name {
+                CheckName::Form | CheckName::Key | CheckName::Signature => {
+                    return Err(LeafError::Signature);
+                }
+                CheckName::Extensions => return Err(LeafError::Extension { note }),
+                CheckName::IssuedAt => return Err(LeafError::Future { note }),
+                // How the run ended and whom it was for is no matter of the log's.
+                _ => {}
+            }
+        }
+        Ok(receipt)
+    }
+
+    fn trust(&self, receipt: &SignedReceipt) -> Result<&Trust, LeafError> {
+        let node = receipt.receipt().node;
+        self.nodes.get(&node).ok_or_else(|| LeafError::Node {
+            node,
+            origin: self.origin.clone(),
+        })
+    }
+
+    fn admit(
+        &self,
+        receipt: &SignedReceipt,
+        bytes: Vec<u8>,
+        known: bool,
+    ) -> Result<Leaf, LeafError> {
+        let promise = receipt.receipt().log.as_ref();
+        match promise {
+            Some(promise) if promise.origin.as_str() != self.origin.as_str() => {
+                return Err(LeafError::OtherLog {
+                    named: promise.origin.as_str().to_owned(),
+                });
+            }
+            None if self.visibility == Visibility::Public && !receipt.claim().is_private() => {
+                return Err(LeafError::NotOptedIn);
+            }
+            _ => {}
+        }
+        Ok(Leaf {
+            id: receipt.id(),
+            bytes,
+            known,
+            // A receipt that is handed in may come after its time; that is not this log being late.
+            merge_by: promise.filter(|_| !known).map(|promise| promise.merge_by),
+        })
+    }
+}

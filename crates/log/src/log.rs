@@ -1,0 +1,318 @@
+//! A log: it takes leaves, gives each its place, and signs what it has.
+//!
+//! Enters: [`Leaf`]s. Leaves: places, checkpoints, proofs. Refuses: to sign when what it finds is older than what it has
+//! published, and to go on after the storage failed.
+//!
+//! ```text
+//! append ──▶ storage.append          durable: only now is it answered
+//! integrate ──▶ put_tiles ──▶ sign ──▶ commit          the signature leaves the process after this
+//! publish ──▶ storage.publish          with the witnesses' cosignatures
+//! ```
+//!
+//! Opening finishes what a crash cut short: entries that were appended are pending again, tiles without a commit are
+//! written again with the same bytes, a commit without a publication waits for its publication.
+
+mod open;
+mod read;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tenzik_receipt::{ReceiptId, SecretKey, Timestamp};
+
+use crate::bundle::BundleError;
+use crate::checkpoint::{Checkpoint, CheckpointError, Origin, SignedCheckpoint};
+use crate::frontier::Frontier;
+use crate::leaf::Leaf;
+use crate::note::VerifierKey;
+use crate::storage::{Commit, Entry, Storage, StorageError};
+use crate::tree::TreeError;
+
+pub use open::OpenError;
+pub use read::Place;
+
+/// The most bytes of leaves that wait for their tree; beyond, a log says that it is full. About two seconds of the
+/// fastest appends that were measured, and what a restart reads at most.
+pub const PENDING_BYTES_MAX: usize = 64 << 20;
+
+/// Where a leaf is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Its index in the log.
+    pub index: u64,
+    /// Whether it was there before.
+    pub known: bool,
+}
+
+/// Why a log did not do it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// A checkpoint is not this log's, or is older than the published one.
+    #[error("this is no checkpoint to publish: {what}")]
+    Checkpoint {
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// Too much waits for its tree. Try again later; nothing was taken.
+    #[error("{bytes} bytes wait for their tree, at most {PENDING_BYTES_MAX} may")]
+    Full {
+        /// How many bytes wait.
+        bytes: usize,
+    },
+    /// The log stopped, and nobody knows whether the last call took place. It must be opened anew.
+    #[error("the log has stopped: {reason}")]
+    Stopped {
+        /// Why.
+        reason: String,
+    },
+    /// A proof could not be made.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}
+
+/// A log over a storage.
+///
+/// It is shared between threads. Appends and integrations run beside each other; two of one kind wait for each other.
+pub struct Log {
+    storage: Arc<dyn Storage>,
+    origin: Origin,
+    key: SecretKey,
+    verifier: VerifierKey,
+    appending: Mutex<Appending>,
+    integrating: Mutex<Frontier>,
+    heads: Mutex<Heads>,
+    stopped: OnceLock<String>,
+}
+
+/// What is durable and not in the tree yet.
+#[derive(Default)]
+struct Appending {
+    next: u64,
+    bytes: usize,
+    pending: Vec<Entry>,
+    /// By when each of the pending was promised to be in the tree, if it was.
+    promises: Vec<Option<Timestamp>>,
+    places: HashMap<ReceiptId, u64>,
+}
+
+/// Leaves with their places, before they are durable.
+#[derive(Default)]
+struct Batch {
+    placed: Vec<Placed>,
+    entries: Vec<Entry>,
+    promises: Vec<Option<Timestamp>>,
+    places: HashMap<ReceiptId, u64>,
+}
+
+struct Heads {
+    committed: SignedCheckpoint,
+    published: Option<SignedCheckpoint>,
+}
+
+impl Log {
+    /// Gives leaves their places. When it returns they are durable, and will be in the tree.
+    ///
+    /// One that the log holds already keeps its place.
+    ///
+    /// # Errors
+    /// [`LogError::Full`], and then nothing was taken; [`LogError::Stopped`], and then nobody knows.
+    pub fn append(&self, leaves: Vec<Leaf>) -> Result<Vec<Placed>, LogError> {
+        let mut appending = lock(&self.appending);
+        self.require_running()?;
+        let bytes = appending.bytes + leaves.iter().map(|leaf| leaf.bytes.len()).sum::<usize>();
+        if appending.bytes > 0 && bytes > PENDING_BYTES_MAX {
+            return Err(LogError::Full {
+                bytes: appending.bytes,
+            });
+        }
+        let batch = self.place(&appending, leaves)?;
+        // A crash before this returns: nothing was answered, and what reached the disk is pending after the restart.
+        self.done(self.storage.append(&batch.entries))?;
+        appending.take(batch.entries, batch.promises, batch.places);
+        Ok(batch.placed)
+    }
+
+    /// Gives each leaf its place, and collects those that are new.
+    fn place(&self, appending: &Appending, leaves: Vec<Leaf>) -> Result<Batch, LogError> {
+        let mut batch = Batch::default();
+        for leaf in leaves {
+            let known = match batch.places.get(&leaf.id) {
+                Some(index) => Some(*index),
+                None => self.known(appending, &leaf)?,
+            };
+            let index = known.unwrap_or(appending.next + batch.entries.len() as u64);
+            let known = known.is_some();
+            batch.placed.push(Placed { index, known });
+            if known {
+                continue;
+            }
+            batch.places.insert(leaf.id, index);
+            batch.promises.push(leaf.merge_by);
+            batch.entries.push(Entry {
+                index,
+                id: leaf.id,
+                leaf: leaf.bytes,
+            });
+        }
+        Ok(batch)
+    }
+
+    /// The index of a leaf that the log has already.
+    fn known(&self, appending: &Appending, leaf: &Leaf) -> Result<Option<u64>, LogError> {
+        if let Some(index) = appending.places.get(&leaf.id) {
+            return Ok(Some(*index));
+        }
+        if !leaf.known {
+            return Ok(None);
+        }
+        self.done(self.storage.find(&leaf.id))
+    }
+
+    /// Takes at most `entries_max` pending leaves into the tree, signs it and records it. Gives the checkpoint that is
+    /// now to be cosigned and [published](Self::publish), or `None` if nothing is pending.
+    ///
+    /// # Errors
+    /// [`LogError::Stopped`].
+    pub fn integrate(&self, entries_max: usize) -> Result<Option<SignedCheckpoint>, LogError> {
+        let mut frontier = lock(&self.integrating);
+        self.require_running()?;
+        let entries: Vec<Entry> = {
+            let appending = lock(&self.appending);
+            appending
+                .pending
+                .iter()
+                .take(entries_max)
+                .cloned()
+                .collect()
+        };
+        if entries.is_empty() {
+            return Ok(None);
+        }
+        let mut grown = frontier.clone();
+        let tiles = grown.extend(entries.iter().map(|entry| &entry.leaf));
+        let tiles = self.stop_at(tiles, |error: BundleError| error.to_string())?;
+        // A crash after this leaves tiles beyond the committed size; the next integration writes the same bytes, since
+        // the pending entries keep their order.
+        self.done(self.storage.put_tiles(&tiles))?;
+        let checkpoint = Checkpoint::new(self.origin.clone(), grown.size(), grown.root());
+        let signed = checkpoint.sign(&self.key);
+        let signed = self.stop_at(signed, |error: CheckpointError| error.to_string())?;
+        let commit = Commit {
+            checkpoint: signed.to_bytes(),
+            size: grown.size(),
+            entries: entries
+                .iter()
+                .map(|entry| (entry.id, entry.index))
+                .collect(),
+        };
+        // The signature is not seen by anyone until this has returned, so there are never two for one size.
+        self.done(self.storage.commit(&commit))?;
+        *frontier = grown;
+        lock(&self.appending).drop_first(entries.len());
+        lock(&self.heads).committed = signed.clone();
+        Ok(Some(signed))
+    }
+
+    /// Shows a checkpoint to everybody: one that was integrated, with the witnesses' cosignatures.
+    ///
+    /// # Errors
+    /// [`LogError::Checkpoint`] if it is not one of this log's, or older than the published one; [`LogError::Stopped`].
+    pub fn publish(&self, checkpoint: &SignedCheckpoint) -> Result<(), LogError> {
+        let _one_at_a_time = lock(&self.integrating);
+        self.require_running()?;
+        self.check_publishable(checkpoint)?;
+        self.done(self.storage.publish(&checkpoint.to_bytes()))?;
+        lock(&self.heads).published = Some(checkpoint.clone());
+        Ok(())
+    }
+
+    fn check_publishable(&self, checkpoint: &SignedCheckpoint) -> Result<(), LogError> {
+        let heads = lock(&self.heads);
+        let size = checkpoint.checkpoint().size();
+        let committed = heads.committed.checkpoint();
+        let published = heads.published.as_ref().map(SignedCheckpoint::checkpoint);
+        let what = if checkpoint.signer() != &self.verifier {
+            "it is another log's"
+        } else if size > committed.size() {
+            "it was not committed"
+        } else if size == committed.size() && checkpoint.checkpoint() != committed {
+            "the log signed another one of this size"
+        } else if published.is_some_and(|published| published.size() > size) {
+            "a larger one is published"
+        } else {
+            return Ok(());
+        };
+        Err(LogError::Checkpoint { what })
+    }
+
+    /// Stops the log for a reason that lies outside of it, such as a witness that has seen a larger tree than this.
+    pub fn stop(&self, reason: &str) {
+        // The first reason stays: the later ones come of it.
+        let _ = self.stopped.set(reason.to_owned());
+    }
+
+    /// Why the log has stopped, if it has.
+    pub fn stopped(&self) -> Option<&str> {
+        self.stopped.get().map(String::as_str)
+    }
+
+    fn require_running(&self) -> Result<(), LogError> {
+        match self.stopped() {
+            Some(reason) => Err(LogError::Stopped {
+                reason: reason.to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn done<T>(&self, result: Result<T, StorageError>) -> Result<T, LogError> {
+        self.stop_at(result, |error| error.to_string())
+    }
+
+    fn stop_at<T, E>(
+        &self,
+        result: Result<T, E>,
+        reason: impl FnOnce(E) -> String,
+    ) -> Result<T, LogError> {
+        result.map_err(|error| {
+            let reason = reason(error);
+            self.stop(&reason);
+            LogError::Stopped { reason }
+        })
+    }
+}
+
+impl Appending {
+    fn take(
+        &mut self,
+        entries: Vec<Entry>,
+        promises: Vec<Option<Timestamp>>,
+        places: HashMap<ReceiptId, u64>,
+    ) {
+        self.next += entries.len() as u64;
+        self.bytes += entries.iter().map(|entry| entry.leaf.len()).sum::<usize>();
+        self.places.extend(places);
+        self.pending.extend(entries);
+        self.promises.extend(promises);
+    }
+
+    /// Forgets what is in the tree now.
+    fn drop_first(&mut self, count: usize) {
+        for entry in self.pending.drain(..count) {
+            self.bytes -= entry.leaf.len();
+            self.places.remove(&entry.id);
+        }
+        self.promises.drain(..count);
+    }
+}
+
+/// A panic while the lock was held can only have been an allocation's: what is behind it is whole, because it is
+/// changed after the storage has answered, in steps that do not fail.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;
