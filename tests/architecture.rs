@@ -212,3 +212,9 @@ fn the_log_crate_is_without_io_and_runs_nothing() {
     ];
     assert_absent(&words, sources("crates/log/src"));
 }
+
+#[test]
+fn the_store_knows_no_engine_and_no_network_but_its_database() {
+    let words = ["tenzik::", "wasmtime", "std::net", "SystemTime"];
+    assert_absent(&words, sources("crates/store/src"));
+}

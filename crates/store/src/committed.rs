@@ -1,0 +1,60 @@
+//! The tables that both storages have alike: the committed checkpoint, and which receipt has which index.
+//!
+//! Enters: a [`Commit`]. Leaves: the newest checkpoint, and indexes. Refuses: a receipt that has an index already.
+
+use tenzik_log::{Commit, StorageError};
+use tenzik_receipt::ReceiptId;
+
+use crate::sql::{Database, Migrations, SqlError, Statements, Value, insert_rows, migrate};
+
+const MIGRATIONS: Migrations = &[&[
+    "CREATE TABLE log_committed (one INTEGER NOT NULL PRIMARY KEY, size INTEGER NOT NULL, checkpoint BLOB NOT NULL)",
+    "CREATE TABLE log_ids (id BLOB NOT NULL PRIMARY KEY, place INTEGER NOT NULL)",
+]];
+
+/// A checkpoint with its size.
+pub(crate) struct Committed {
+    pub(crate) size: u64,
+    pub(crate) checkpoint: Vec<u8>,
+}
+
+/// Makes the tables.
+pub(crate) fn prepare(database: &dyn Database) -> Result<(), SqlError> {
+    migrate(database, "log", MIGRATIONS)
+}
+
+/// The newest committed checkpoint.
+pub(crate) fn load(database: &dyn Database) -> Result<Option<Committed>, SqlError> {
+    let mut rows = database.query("SELECT size, checkpoint FROM log_committed", &[])?;
+    let committed = |row: &mut crate::sql::Row| {
+        Ok(Committed {
+            size: row.integer(0)?,
+            checkpoint: row.bytes(1)?,
+        })
+    };
+    rows.first_mut().map(committed).transpose()
+}
+
+/// Writes checkpoint and ids, within a transaction.
+pub(crate) fn record(on: &mut dyn Statements, commit: &Commit) -> Result<(), SqlError> {
+    let sql = "INSERT INTO log_committed (one, size, checkpoint) VALUES (1, $1, $2) \
+        ON CONFLICT (one) DO UPDATE SET size = excluded.size, checkpoint = excluded.checkpoint";
+    let checkpoint = Value::bytes(commit.checkpoint.as_slice());
+    on.execute(sql, &[Value::integer(commit.size)?, checkpoint])?;
+    let mut entries = commit.entries.clone();
+    // In the order of the table's tree, so that neighbours share the pages they touch.
+    entries.sort_unstable();
+    let rows: Result<Vec<_>, _> = entries
+        .into_iter()
+        .map(|(id, index)| Ok(vec![Value::bytes(*id.as_bytes()), Value::integer(index)?]))
+        .collect();
+    insert_rows(on, "log_ids (id, place)", rows?)
+}
+
+/// The index of a committed receipt.
+pub(crate) fn find(database: &dyn Database, id: &ReceiptId) -> Result<Option<u64>, StorageError> {
+    let sql = "SELECT place FROM log_ids WHERE id = $1";
+    let mut rows = database.query(sql, &[Value::bytes(*id.as_bytes())])?;
+    let index = rows.first_mut().map(|row| row.integer(0)).transpose()?;
+    Ok(index)
+}

@@ -1,0 +1,206 @@
+//! Every storage does what `tenzik_log::Storage` promises.
+
+mod common;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use common::{Server, contract, grow, id, integrate, tile_bytes};
+use tenzik_log::tile::{TileKind, TilePath, changed};
+use tenzik_log::{Storage, StorageError};
+use tenzik_store::{DiskStorage, PostgresStorage};
+
+#[test]
+fn on_a_disk() {
+    let folder = tempfile::tempdir().expect("a folder");
+    contract(&|| Ok(Box::new(DiskStorage::at(folder.path())?)));
+}
+
+#[test]
+fn in_postgresql() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = server.schema("contract");
+    let checkpoint = folder.path().join("checkpoint");
+    contract(&|| Ok(Box::new(PostgresStorage::at(&config, &checkpoint)?)));
+    two_schemas_are_two_storages(&server);
+    a_restored_database_is_noticed(&server);
+    a_killed_server_stops_the_storage_and_loses_nothing(&server);
+}
+
+fn two_schemas_are_two_storages(server: &Server) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = |name: &str| {
+        let storage = PostgresStorage::at(&server.schema(name), folder.path().join(name));
+        let storage = storage.expect("a storage");
+        storage.open().expect("what it holds");
+        storage
+    };
+    let (one, other) = (open("one"), open("other"));
+    grow(&one, 0, 3);
+    assert_eq!(one.find(&id(2)).expect("found"), Some(2));
+    assert_eq!(other.find(&id(2)).expect("found none"), None);
+}
+
+fn a_restored_database_is_noticed(server: &Server) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let checkpoint = folder.path().join("checkpoint");
+    let storage = PostgresStorage::at(&server.schema("lived"), &checkpoint).expect("a storage");
+    storage.open().expect("what it holds");
+    grow(&storage, 0, 3);
+    drop(storage);
+    // An empty schema stands for the backup from before the log began.
+    let storage = PostgresStorage::at(&server.schema("restored"), &checkpoint).expect("a storage");
+    let stored = storage.open().expect("what it holds");
+    assert_eq!(stored.committed, None);
+    assert_eq!(stored.published, Some(b"published 3".to_vec()));
+}
+
+fn a_killed_server_stops_the_storage_and_loses_nothing(server: &Server) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (config, checkpoint) = (server.schema("killed"), folder.path().join("checkpoint"));
+    let storage = PostgresStorage::at(&config, &checkpoint).expect("a storage");
+    storage.open().expect("what it holds");
+    grow(&storage, 0, 300);
+    storage
+        .append(&common::entries(300..310))
+        .expect("appended");
+    server.kill();
+    assert!(storage.find(&id(1)).is_err());
+    server.start_again();
+    assert_eq!(storage.find(&id(1)).expect("connected again"), Some(1));
+    assert!(storage.append(&common::entries(310..311)).is_err());
+    drop(storage);
+    let storage = PostgresStorage::at(&config, &checkpoint).expect("a storage");
+    let stored = storage.open().expect("what it holds");
+    assert_eq!(stored.pending, common::entries(300..310));
+    integrate(&storage, 300, 310);
+}
+
+/// What a server of static files would find.
+#[test]
+fn the_public_folder_has_the_paths_of_tlog_tiles() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let storage = DiskStorage::at(folder.path()).expect("a storage");
+    storage.open().expect("what it holds");
+    grow(&storage, 0, 300);
+    let public = storage.public_directory();
+    let read = |path: &str| std::fs::read(public.join(path)).ok();
+    assert_eq!(read("checkpoint"), Some(b"published 300".to_vec()));
+    for path in changed(0, 300) {
+        assert_eq!(read(&path.to_string()), Some(tile_bytes(path)));
+    }
+    let partial = TilePath::new(TileKind::Entries, 1, 44).expect("a tile");
+    assert_eq!(partial.to_string(), "tile/entries/001.p/44");
+    grow(&storage, 300, 600);
+    assert_eq!(read("tile/entries/001.p/44"), None);
+    assert_eq!(
+        storage.tile(partial).expect("cut"),
+        Some(tile_bytes(partial))
+    );
+    assert!(read("tile/entries/002.p/88").is_some());
+}
+
+/// A partial tile that the published checkpoint needs stays until the next one is published.
+#[test]
+fn a_partial_tile_stays_while_its_size_is_the_published_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let storage = DiskStorage::at(folder.path()).expect("a storage");
+    storage.open().expect("what it holds");
+    grow(&storage, 0, 300);
+    storage
+        .append(&common::entries(300..600))
+        .expect("appended");
+    storage.put_tiles(&common::tiles(300, 600)).expect("kept");
+    storage
+        .commit(&common::commit(300, 600))
+        .expect("committed");
+    let partial = storage.public_directory().join("tile/0/001.p/44");
+    assert!(partial.exists());
+    storage.publish(b"published 600").expect("published");
+    assert!(!partial.exists());
+}
+
+#[test]
+fn a_tile_that_was_cut_is_damage() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let storage = DiskStorage::at(folder.path()).expect("a storage");
+    storage.open().expect("what it holds");
+    grow(&storage, 0, 300);
+    for path in changed(0, 300) {
+        let file = storage.public_directory().join(path.to_string());
+        let bytes = std::fs::read(&file).expect("a tile");
+        std::fs::write(&file, &bytes[..bytes.len() - 1]).expect("written");
+        let refused = storage.tile(path);
+        assert!(
+            matches!(refused, Err(StorageError::Damaged { .. })),
+            "{path}"
+        );
+    }
+}
+
+/// A write that failed may have taken place in part. That the folder is whole again does not make the storage so.
+#[test]
+fn after_a_write_that_failed_nothing_is_written() {
+    type Write = fn(&DiskStorage) -> Result<(), StorageError>;
+    let writes: [(&str, Write); 3] = [
+        ("journal", |storage| {
+            storage.append(&common::entries(300..301))
+        }),
+        ("temporary", |storage| {
+            storage.put_tiles(&common::tiles(300, 301))
+        }),
+        ("temporary", |storage| storage.publish(b"published")),
+    ];
+    for (part, failing) in writes {
+        let folder = tempfile::tempdir().expect("a folder");
+        let storage = DiskStorage::at(folder.path()).expect("a storage");
+        storage.open().expect("what it holds");
+        grow(&storage, 0, 300);
+        drop(storage);
+        let storage = DiskStorage::at(folder.path()).expect("a storage");
+        let before = storage.open().expect("what it holds");
+        std::fs::remove_dir_all(folder.path().join(part)).expect("removed");
+        assert!(matches!(failing(&storage), Err(StorageError::Io { .. })));
+        std::fs::create_dir(folder.path().join(part)).expect("made");
+        for (_, write) in writes {
+            assert!(write(&storage).is_err());
+        }
+        assert!(storage.commit(&common::commit(300, 301)).is_err());
+        drop(storage);
+        let storage = DiskStorage::at(folder.path()).expect("a storage");
+        assert_eq!(storage.open().expect("what it holds"), before);
+        grow(&storage, 300, 301);
+    }
+}
+
+/// Appends of one thread beside the integration of another lose nothing.
+#[test]
+fn appends_run_beside_the_other_writes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let storage = DiskStorage::at(folder.path()).expect("a storage");
+    storage.open().expect("what it holds");
+    let appended = AtomicUsize::new(0);
+    let (storage_ref, appended_ref) = (&storage, &appended);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for index in 0..400 {
+                let entries = common::entries(index..index + 1);
+                storage_ref.append(&entries).expect("appended");
+                appended_ref.store(index as usize + 1, Ordering::SeqCst);
+            }
+        });
+        let mut size = 0;
+        while size < 400 {
+            let to = appended.load(Ordering::SeqCst) as u64;
+            integrate(&storage, size, to);
+            size = to;
+        }
+    });
+    drop(storage);
+    let storage = DiskStorage::at(folder.path()).expect("a storage");
+    let stored = storage.open().expect("what it holds");
+    assert_eq!(stored.pending, []);
+    assert_eq!(stored.committed, Some(b"committed 400".to_vec()));
+}
