@@ -1,0 +1,380 @@
+//! Samples of a log, from the draw to the report.
+//!
+//! Enters: a log that was pulled and verified up to a cosigned checkpoint. Leaves: what became of each leaf of the sample, and the
+//! log's [`Report`]. Refuses: checkpoints without their quorum; leaves that were sampled from before.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lru::LruCache;
+use tenzik_log::LeafError;
+use tenzik_log::checkpoint::SignedCheckpoint;
+use tenzik_log::sampling::SampleSecret;
+use tenzik_log::tree::TreeError;
+use tenzik_receipt::{SignedReceipt, Timestamp, Verifier};
+use tenzik_store::{Catalog, Records};
+
+use super::case::{Case, Ended};
+use super::evidence::EvidenceStore;
+use super::finding::{Audit, Finding, Reason};
+use super::judge::Judge;
+use super::plan::Plan;
+use super::report::{Report, Sums};
+use super::{AuditConfig, AuditError, Findings, secret};
+use crate::blobs::Blobs;
+use crate::documents::{Document, DocumentError};
+use crate::durable::Directory;
+use crate::federation::client::Client;
+use crate::federation::mirror::STEP_ENTRIES;
+use crate::federation::peers::Peer;
+
+/// Fetched capsules that are kept at hand: at most 4 times [`AuditConfig::blob_bytes_max`].
+const CAPSULES_AT_HAND: NonZeroUsize = NonZeroUsize::new(4).expect("it is not 0");
+
+/// What an auditor is made of.
+pub struct AuditorParts {
+    /// Where the secret of the samples is.
+    pub directory: PathBuf,
+    /// Where plans, findings and budgets are kept.
+    pub records: Records,
+    /// Which capsules a log shows first.
+    pub catalog: Catalog,
+    /// Where evidence goes.
+    pub evidence: Arc<EvidenceStore>,
+    /// What this node holds itself; of that, only what peers may read is used.
+    pub blobs: Option<Arc<Blobs>>,
+    /// How peers are asked.
+    pub client: Client,
+    /// Who is told.
+    pub findings: Arc<dyn Findings>,
+    /// How audits are done.
+    pub config: AuditConfig,
+}
+
+/// Audits logs, one leaf at a time. Every call blocks, for as long as a sample takes.
+pub struct Auditor {
+    pub(super) records: Records,
+    pub(super) catalog: Catalog,
+    pub(super) evidence: Arc<EvidenceStore>,
+    pub(super) blobs: Option<Arc<Blobs>>,
+    pub(super) client: Client,
+    pub(super) findings: Arc<dyn Findings>,
+    pub(super) config: AuditConfig,
+    pub(super) judge: Judge,
+    secret: SampleSecret,
+    capsules: Mutex<LruCache<[u8; 32], Arc<[u8]>>>,
+    /// The logs that an audit is under way of, and the receipts that were handed in and are run now.
+    pub(super) under_way: Arc<Mutex<BTreeSet<String>>>,
+}
+
+/// A log that was pulled and verified.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// Whose log it is.
+    pub peer: &'a Peer,
+    /// The newest checkpoint that counts.
+    pub head: &'a SignedCheckpoint,
+    /// How many entries are held, all of them in the tree of `head`.
+    pub size: u64,
+    /// The canonical receipt at an index below `size`: [`Mirror::entry`](crate::federation::Mirror::entry).
+    pub entry: &'a (dyn Fn(u64) -> Result<Vec<u8>, TreeError> + Sync),
+}
+
+/// What a call of [`Auditor::audit`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audited {
+    /// Leaves that were dealt with in this call, with what was found.
+    pub found: Vec<(u64, Finding)>,
+    /// How many of the sample are still to be dealt with: the peer does not answer, or was found out.
+    pub pending: u64,
+    /// Whether there are leaves that no sample was drawn from yet.
+    pub more: bool,
+}
+
+impl Auditor {
+    /// Opens an auditor. What was under way when it ended goes on with the next [`audit`](Self::audit).
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    pub fn open(parts: AuditorParts) -> Result<Self, AuditError> {
+        let directory = Directory::open(parts.directory)?;
+        let secret = secret::open(&directory)?;
+        Ok(Self {
+            records: parts.records,
+            catalog: parts.catalog,
+            evidence: parts.evidence,
+            blobs: parts.blobs,
+            client: parts.client,
+            findings: parts.findings,
+            judge: Judge::new(parts.config.time_ms_max)?,
+            config: parts.config,
+            secret,
+            capsules: Mutex::new(LruCache::new(CAPSULES_AT_HAND)),
+            under_way: Arc::default(),
+        })
+    }
+
+    /// Goes on with a log's sample, or draws the next one: of all leaves that are held, are in the catalog, and were not sampled from
+    /// before, at most [`STEP_ENTRIES`] at a time. Does nothing while another thread audits the same log.
+    ///
+    /// # Errors
+    /// [`AuditError`]. What was dealt with stays.
+    pub fn audit(&self, subject: &Subject<'_>, at: Timestamp) -> Result<Audited, AuditError> {
+        let origin = subject.peer.origin().as_str();
+        let Some(_turn) = Turn::take(&self.under_way, origin) else {
+            return Ok(Audited::default());
+        };
+        let Some(plan) = self.plan(subject, at)? else {
+            return Ok(Audited::default());
+        };
+        let mut audited = self.work(subject, &plan, at)?;
+        if audited.pending == 0 {
+            self.add_up(subject.peer, &plan)?;
+        }
+        audited.more = plan.to < self.end(subject)?;
+        Ok(audited)
+    }
+
+    /// The report of a peer's log.
+    ///
+    /// # Errors
+    /// [`AuditError::Document`].
+    pub fn report(&self, peer: &Peer) -> Result<Report, AuditError> {
+        let sums = Sums::load(&self.records, peer.origin().as_str())?.unwrap_or_default();
+        Ok(sums.report(peer.audit.unaudited_ppm_max))
+    }
+
+    /// The audits of a log's leaves, by index after `after`.
+    ///
+    /// # Errors
+    /// [`AuditError::Document`].
+    pub fn audits(
+        &self,
+        origin: &str,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Audit>, AuditError> {
+        let after = after.map_or_else(|| format!("{origin} "), |index| leaf_key(origin, index));
+        let rows = Audit::list(&self.records, &after, limit)?;
+        let of_log = rows.into_iter().map(|(_, audit)| audit);
+        Ok(of_log
+            .take_while(|audit| audit.origin == origin && audit.index.is_some())
+            .collect())
+    }
+
+    /// The capsules that are kept at hand.
+    pub(super) fn at_hand(&self) -> MutexGuard<'_, LruCache<[u8; 32], Arc<[u8]>>> {
+        self.capsules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where leaves end that can be sampled from.
+    fn end(&self, subject: &Subject<'_>) -> Result<u64, AuditError> {
+        let listed = self.catalog.progress(subject.peer.origin().as_str())?;
+        Ok(subject.size.min(listed))
+    }
+
+    /// The sample that is under way, or a new one; `None` if there is nothing new.
+    fn plan(&self, subject: &Subject<'_>, at: Timestamp) -> Result<Option<Plan>, AuditError> {
+        let peer = subject.peer;
+        let origin = peer.origin().as_str();
+        let from = Sums::load(&self.records, origin)?.unwrap_or_default().next;
+        if let Some(plan) = Plan::load(&self.records, origin)? {
+            if plan.from == from {
+                return Ok(Some(plan));
+            }
+            // It was added to the report, and the node ended before it was removed.
+            self.records.delete(Plan::KIND, origin)?;
+        }
+        let to = self.end(subject)?.min(from + STEP_ENTRIES);
+        if to <= from {
+            return Ok(None);
+        }
+        peer.policy.check(subject.head)?;
+        let first_seen = self.catalog.first_seen_capsules(origin, from, to)?;
+        let first_seen = first_seen.into_iter().map(|(_, index)| index);
+        let ground = subject.head.to_bytes();
+        let plan = Plan::draw(
+            &self.secret,
+            &ground,
+            from..to,
+            &peer.audit,
+            first_seen,
+            at.unix_seconds(),
+        );
+        // From here on it is drawn: no crash and no later checkpoint gives another sample of these leaves.
+        plan.create(&self.records, origin)?;
+        Ok(Some(plan))
+    }
+
+    fn work(
+        &self,
+        subject: &Subject<'_>,
+        plan: &Plan,
+        at: Timestamp,
+    ) -> Result<Audited, AuditError> {
+        let origin = subject.peer.origin().as_str();
+        let is_over = at.unix_seconds() >= plan.at.saturating_add(self.config.wait_s);
+        let mut audited = Audited::default();
+        // A peer that does not answer is not asked for every leaf; and one that was found out for none.
+        let mut stopped = false;
+        for index in plan.leaves() {
+            let key = leaf_key(origin, index);
+            let finding = match Audit::load(&self.records, &key)? {
+                Some(audit) if audit.finding != Finding::Begun => continue,
+                Some(_) => unaudited(Reason::Interrupted),
+                None if stopped && !is_over => {
+                    audited.pending += 1;
+                    continue;
+                }
+                None if stopped => unaudited(Reason::Unreachable),
+                None => match self.leaf(subject, index, at)? {
+                    Ended::Done(finding) => finding,
+                    Ended::NotNow if is_over => {
+                        stopped = true;
+                        unaudited(Reason::Unreachable)
+                    }
+                    Ended::NotNow => {
+                        stopped = true;
+                        audited.pending += 1;
+                        self.records.delete(Audit::KIND, &key)?;
+                        continue;
+                    }
+                },
+            };
+            stopped |= matches!(finding, Finding::Forged { .. });
+            self.note(origin, index, &finding, at)?;
+            audited.found.push((index, finding));
+        }
+        Ok(audited)
+    }
+
+    fn leaf(&self, subject: &Subject<'_>, index: u64, at: Timestamp) -> Result<Ended, AuditError> {
+        let peer = subject.peer;
+        let origin = peer.origin().as_str();
+        let bytes = (subject.entry)(index)?;
+        let read = peer.rules.read(&bytes, at, &mut Verifier::remembering(0));
+        let receipt = read.as_ref().ok().map(|(_, receipt)| receipt);
+        let begun = begun(origin, Some(index), receipt, at);
+        begun.store(&self.records, &leaf_key(origin, index))?;
+        let receipt = match read {
+            Ok((_, receipt)) => receipt,
+            Err(error) => return Ok(Ended::Done(unread(&error))),
+        };
+        self.examine(&Case::of_leaf(peer, &receipt), at)
+    }
+
+    /// Writes down what was found, beside what was written when it began.
+    fn note(
+        &self,
+        origin: &str,
+        index: u64,
+        finding: &Finding,
+        at: Timestamp,
+    ) -> Result<(), DocumentError> {
+        let key = leaf_key(origin, index);
+        let audit = Audit::load(&self.records, &key)?;
+        let mut audit = audit.unwrap_or_else(|| begun(origin, Some(index), None, at));
+        audit.finding = finding.clone();
+        audit.store(&self.records, &key)
+    }
+
+    /// Adds the finished sample to the report, and removes it.
+    fn add_up(&self, peer: &Peer, plan: &Plan) -> Result<(), AuditError> {
+        let origin = peer.origin().as_str();
+        let mut found = Vec::new();
+        for index in plan.leaves() {
+            if let Some(audit) = Audit::load(&self.records, &leaf_key(origin, index))? {
+                found.push((index, audit.finding));
+            }
+        }
+        Sums::update(&self.records, origin, |sums| {
+            let found = found.iter().map(|(index, finding)| (*index, finding));
+            sums.add(plan, found);
+        })?;
+        // A crash here: the plan begins before the report's end, and is removed at the next audit.
+        self.records.delete(Plan::KIND, origin)?;
+        let report = self.report(peer)?;
+        if report.is_opaque {
+            let (ppm, peer_name) = (report.unaudited_ppm, &peer.name);
+            tracing::error!(peer = %peer_name, unaudited_ppm = ppm, "the peer is opaque: too much of it cannot be audited");
+            self.findings.opaque(peer, &report);
+        }
+        Ok(())
+    }
+}
+
+/// The one thread that audits a log or a receipt.
+pub(super) struct Turn {
+    under_way: Arc<Mutex<BTreeSet<String>>>,
+    name: String,
+}
+
+impl Turn {
+    pub(super) fn take(under_way: &Arc<Mutex<BTreeSet<String>>>, name: &str) -> Option<Self> {
+        let mut all = under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(name.to_owned()).then(|| Self {
+            under_way: Arc::clone(under_way),
+            name: name.to_owned(),
+        })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let all = self.under_way.lock();
+        all.unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.name);
+    }
+}
+
+pub(super) fn begun(
+    origin: &str,
+    index: Option<u64>,
+    receipt: Option<&SignedReceipt>,
+    at: Timestamp,
+) -> Audit {
+    Audit {
+        at: at.unix_seconds(),
+        finding: Finding::Begun,
+        index,
+        origin: origin.to_owned(),
+        receipt: receipt.map(|receipt| receipt.id().to_string()),
+    }
+}
+
+/// A leaf that may not be in the log was told of when it was pulled; here it is one that nobody can run.
+fn unread(error: &LeafError) -> Finding {
+    unaudited(match error {
+        LeafError::Extension { .. } => Reason::Unknown,
+        _ => Reason::BadLeaf,
+    })
+}
+
+pub(super) const fn unaudited(reason: Reason) -> Finding {
+    Finding::Unaudited { reason }
+}
+
+/// An origin has no space, so no log's keys stand among another's; and a number's digits keep its order.
+pub(super) fn leaf_key(origin: &str, index: u64) -> String {
+    format!("{origin} {index:020}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thread_at_a_time_has_a_turn() {
+        let under_way = Arc::default();
+        let first = Turn::take(&under_way, "one");
+        assert!(first.is_some());
+        assert!(Turn::take(&under_way, "one").is_none());
+        // A turn that was refused gives back nothing.
+        assert!(Turn::take(&under_way, "one").is_none());
+        assert!(Turn::take(&under_way, "other").is_some());
+        drop(first);
+        assert!(Turn::take(&under_way, "one").is_some());
+    }
+}

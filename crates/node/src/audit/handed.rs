@@ -1,0 +1,202 @@
+//! Receipts that anyone hands in to be run again.
+//!
+//! Enters: a receipt, with its capsule and input if whoever hands it in has them. Leaves: the same [`Audit`] as for a sample.
+//! Refuses: receipts of nodes that no peer of this node has, bad signatures, and more than what is spent on strangers.
+//!
+//! All strangers together have one budget, apart from those of the peers: else who hands in receipts could use up what is spent on
+//! samples, and so let a forged leaf through.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tenzik_log::{LeafError, LeafRules, Visibility};
+use tenzik_receipt::{PublicKey, ReceiptId, SignedReceipt, Timestamp, TrustError, Verifier};
+
+use super::AuditError;
+use super::auditor::{Auditor, Turn, begun, unaudited};
+use super::budget::Account;
+use super::case::{Case, Ended, Given};
+use super::finding::{Audit, Finding, Reason, auditable};
+use crate::documents::Document;
+use crate::federation::peers::{Peer, Peers};
+
+/// Whose budget it is. No origin has a space, so no peer has it.
+const STRANGERS: &str = "handed in";
+/// How long such an audit is remembered: a week.
+const KEPT_S: u64 = 7 * 86_400;
+
+/// What is handed in.
+#[derive(Clone, Default)]
+pub struct Handed {
+    /// The canonical receipt.
+    pub receipt: Vec<u8>,
+    /// The capsule. Absent: the peer is asked for it.
+    pub capsule: Option<Arc<[u8]>>,
+    /// The input. Absent: the peer is asked for it.
+    pub input: Option<Arc<[u8]>>,
+}
+
+/// Why a receipt is not audited at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandInError {
+    /// This node's fault.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// It is no receipt, or its signature does not hold, or it was promised to another log than its node's.
+    #[error(transparent)]
+    Leaf(#[from] LeafError),
+    /// The node's key is weak.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The receipt's node is no peer's.
+    #[error("{node} is no node of a peer of this one")]
+    UnknownNode {
+        /// The node.
+        node: PublicKey,
+    },
+}
+
+/// An audit of a receipt that was handed in; apart from those of leaves.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct HandedAudit(Audit);
+
+impl Document for HandedAudit {
+    const KIND: &'static str = "audit-handed";
+}
+
+/// A receipt that was handed in and is worth a run.
+pub(crate) struct Accepted {
+    peer: Peer,
+    receipt: SignedReceipt,
+    given: Given,
+    audit: Audit,
+    _turn: Turn,
+}
+
+impl Auditor {
+    /// Checks a receipt that was handed in, and gives its id. With it comes what was found, or what [`finish`](Self::finish) takes;
+    /// that it has begun is written down then.
+    pub(crate) fn accept(
+        &self,
+        peers: &Peers,
+        handed: Handed,
+        at: Timestamp,
+    ) -> Result<(ReceiptId, Result<Finding, Box<Accepted>>), HandInError> {
+        let receipt = SignedReceipt::from_bytes(&handed.receipt).map_err(LeafError::from)?;
+        let node = receipt.receipt().node;
+        let of_node = |peer: &&Peer| peer.rules.nodes().any(|one| one == node);
+        let peer = peers.iter().find(of_node);
+        let peer = peer.ok_or(HandInError::UnknownNode { node })?;
+        // Whether it may stand in the public log is asked of leaves, not of this.
+        let rules = LeafRules::new(peer.origin().clone(), [node], Visibility::Private)?;
+        rules.read(&handed.receipt, at, &mut Verifier::remembering(0))?;
+        let id = receipt.id();
+        if let Err(reason) = auditable(receipt.claim()) {
+            return Ok((id, Ok(unaudited(reason))));
+        }
+        let known = HandedAudit::load(&self.records, &id.to_string()).map_err(AuditError::from)?;
+        if let Some(HandedAudit(Audit {
+            finding: finding @ (Finding::Same | Finding::Forged { .. }),
+            ..
+        })) = known
+        {
+            return Ok((id, Ok(finding)));
+        }
+        let Some(turn) = Turn::take(&self.under_way, &id.to_string()) else {
+            return Ok((id, Ok(Finding::Begun)));
+        };
+        let audit = begun(peer.origin().as_str(), None, Some(&receipt), at);
+        HandedAudit(audit.clone())
+            .store(&self.records, &id.to_string())
+            .map_err(AuditError::from)?;
+        let accepted = Accepted {
+            peer: peer.clone(),
+            receipt,
+            given: Given {
+                capsule: handed.capsule,
+                input: handed.input,
+            },
+            audit,
+            _turn: turn,
+        };
+        Ok((id, Err(Box::new(accepted))))
+    }
+
+    /// Runs what was accepted again.
+    pub(crate) fn finish(
+        &self,
+        mut accepted: Box<Accepted>,
+        at: Timestamp,
+    ) -> Result<Finding, AuditError> {
+        let case = Case {
+            account: Account {
+                name: STRANGERS,
+                allowed: &self.config.strangers,
+            },
+            given: accepted.given.clone(),
+            ..Case::of_leaf(&accepted.peer, &accepted.receipt)
+        };
+        let finding = match self.examine(&case, at)? {
+            Ended::Done(finding) => finding,
+            Ended::NotNow => unaudited(Reason::Unreachable),
+        };
+        accepted.audit.finding = finding.clone();
+        let id = accepted.receipt.id().to_string();
+        HandedAudit(accepted.audit).store(&self.records, &id)?;
+        Ok(finding)
+    }
+
+    /// Audits a receipt that somebody hands in. It is run again once: a second time gives what was found, unless that was nothing.
+    ///
+    /// # Errors
+    /// [`HandInError`].
+    pub fn hand_in(
+        &self,
+        peers: &Peers,
+        handed: Handed,
+        at: Timestamp,
+    ) -> Result<(ReceiptId, Finding), HandInError> {
+        let (id, accepted) = self.accept(peers, handed, at)?;
+        let finding = match accepted {
+            Ok(finding) => finding,
+            Err(accepted) => self.finish(accepted, at)?,
+        };
+        Ok((id, finding))
+    }
+
+    /// What was found of a receipt that was handed in; `None` if none was, or it is forgotten.
+    ///
+    /// # Errors
+    /// [`AuditError::Document`].
+    pub fn handed_in(&self, id: &ReceiptId) -> Result<Option<Audit>, AuditError> {
+        let id = id.to_string();
+        let Some(HandedAudit(mut audit)) = HandedAudit::load(&self.records, &id)? else {
+            return Ok(None);
+        };
+        // Nobody runs it: the node ended in between.
+        if audit.finding == Finding::Begun && Turn::take(&self.under_way, &id).is_some() {
+            audit.finding = unaudited(Reason::Interrupted);
+        }
+        Ok(Some(audit))
+    }
+
+    /// Forgets audits of receipts that were handed in a week ago, and says how many.
+    ///
+    /// # Errors
+    /// [`AuditError::Document`].
+    pub fn sweep(&self, at: Timestamp) -> Result<u64, AuditError> {
+        let mut old = Vec::new();
+        HandedAudit::each(&self.records, |key, HandedAudit(audit)| {
+            if audit.at.saturating_add(KEPT_S) <= at.unix_seconds() {
+                old.push(key);
+            }
+            Ok(())
+        })?;
+        for key in &old {
+            self.records.delete(HandedAudit::KIND, key)?;
+        }
+        Ok(old.len() as u64)
+    }
+}

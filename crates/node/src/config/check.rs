@@ -1,0 +1,138 @@
+//! The ranges of a configuration's values.
+//!
+//! Enters: a configuration as it was read. Leaves: the same. Refuses: the first value out of range.
+
+use super::{ConfigError, NodeConfig};
+
+/// A day: what is longer was written in another unit.
+const MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
+impl NodeConfig {
+    /// Holds every value against its range.
+    ///
+    /// # Errors
+    /// [`ConfigError::Range`] or [`ConfigError::Plain`], the first that applies.
+    pub fn checked(self) -> Result<Self, ConfigError> {
+        self.check_times()?;
+        self.check_counts()?;
+        if self.tls.is_none() && !self.listen.ip().is_loopback() && !self.plain_http {
+            let listen = self.listen;
+            return Err(ConfigError::Plain { listen });
+        }
+        match &self.telemetry.otlp_endpoint {
+            Some(url) if !is_http(url) => Err(ConfigError::Range {
+                key: "telemetry.otlp_endpoint",
+                // It may carry credentials.
+                got: "something else".to_owned(),
+                wanted: "a URL that begins with http:// or https://",
+            }),
+            _ => Ok(self),
+        }
+    }
+
+    fn check_times(&self) -> Result<(), ConfigError> {
+        let limits = &self.limits;
+        for (key, ms) in [
+            ("limits.header_timeout_ms", limits.header_timeout_ms),
+            ("limits.body_timeout_ms", limits.body_timeout_ms),
+            ("limits.request_timeout_ms", limits.request_timeout_ms),
+            ("limits.write_timeout_ms", limits.write_timeout_ms),
+            ("runs.time_max_ms", self.runs.time_max_ms),
+            ("log.integrate_ms", self.log.integrate_ms),
+            ("federation.heartbeat_ms", self.federation.heartbeat_ms),
+            ("federation.pull_ms", self.federation.pull_ms),
+            ("federation.request_ms", self.federation.request_ms),
+        ] {
+            within(key, ms.into(), 1..=MS_MAX, "1 to 86,400,000")?;
+        }
+        for (key, ms) in [
+            ("limits.drain_ms", limits.drain_ms),
+            ("limits.grace_ms", limits.grace_ms),
+        ] {
+            within(key, ms.into(), 0..=MS_MAX, "0 to 86,400,000")?;
+        }
+        Ok(())
+    }
+
+    fn check_counts(&self) -> Result<(), ConfigError> {
+        for (key, count, most) in [
+            ("log.merge_delay_s", self.log.merge_delay_s, 86_400),
+            ("log.waiting_max", self.log.waiting_max, 1_000_000),
+            ("federation.at_once", self.federation.at_once, 1_000),
+        ] {
+            within(key, count.into(), 1..=most, "at least 1, and not absurd")?;
+        }
+        let limits = &self.limits;
+        within(
+            "limits.threads",
+            limits.threads.into(),
+            1..=1_024,
+            "1 to 1,024",
+        )?;
+        let connections = limits.connections_max.into();
+        within(
+            "limits.connections_max",
+            connections,
+            1..=1_000_000,
+            "1 to 1,000,000",
+        )?;
+        let header_bytes = limits.header_bytes_max.into();
+        // The HTTP library keeps no less.
+        within(
+            "limits.header_bytes_max",
+            header_bytes,
+            8_192..=1 << 20,
+            "8,192 to 1,048,576",
+        )?;
+        within(
+            "limits.headers_max",
+            limits.headers_max.into(),
+            8..=1_000,
+            "8 to 1,000",
+        )?;
+        let run_body = limits.run_body_bytes_max.into();
+        within(
+            "limits.run_body_bytes_max",
+            run_body,
+            1_024..=64 << 20,
+            "1,024 to 67,108,864",
+        )?;
+        let bodies = limits.bodies_bytes_max;
+        within(
+            "limits.bodies_bytes_max",
+            bodies,
+            run_body..=1 << 40,
+            "at least one body's and at most 2^40",
+        )?;
+        within(
+            "runs.waiting_max",
+            self.runs.waiting_max.into(),
+            0..=1_000_000,
+            "0 to 1,000,000",
+        )?;
+        let entries = self.quotas.entries_max.into();
+        within(
+            "quotas.entries_max",
+            entries,
+            1..=16_777_216,
+            "1 to 16,777,216",
+        )
+    }
+}
+
+fn is_http(url: &str) -> bool {
+    url.starts_with("http://") || url.starts_with("https://")
+}
+
+fn within(
+    key: &'static str,
+    got: u64,
+    allowed: std::ops::RangeInclusive<u64>,
+    wanted: &'static str,
+) -> Result<(), ConfigError> {
+    if allowed.contains(&got) {
+        return Ok(());
+    }
+    let got = got.to_string();
+    Err(ConfigError::Range { key, got, wanted })
+}

@@ -1,0 +1,184 @@
+//! Requests to other nodes, each within bounds of time and size.
+//!
+//! Enters: a URL and a path below it. Leaves: a body of at most so many bytes. Refuses: redirects, longer bodies, and
+//! answers that take longer than the whole time that a request has, however steadily their bytes drip.
+
+use std::time::Duration;
+
+use ureq::Agent;
+use ureq::http::{Response, StatusCode, header};
+
+/// How a node asks others.
+#[derive(Clone, Debug)]
+pub struct Client {
+    agent: Agent,
+}
+
+/// How long requests may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// To connect, with the TLS handshake. Default 5 s.
+    pub connect_ms: u64,
+    /// The whole request, body included. Default 30 s.
+    pub request_ms: u64,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect_ms: 5_000,
+            request_ms: 30_000,
+        }
+    }
+}
+
+/// Why there is no answer. Everything here is the peer's or the network's doing, and may be tried again later.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The body is longer than what was asked for can be.
+    #[error("the answer has more than {bytes_max} bytes")]
+    Oversized {
+        /// What is allowed.
+        bytes_max: u64,
+    },
+    /// The range that was answered is not the one that was asked for.
+    #[error("another range was answered than the one that was asked for")]
+    Range,
+    /// Another status than the ones that this request can have.
+    #[error("status {status}")]
+    Status {
+        /// The status.
+        status: u16,
+    },
+    /// The time is over.
+    #[error("no complete answer in time")]
+    Timeout,
+    /// No connection, or it broke.
+    #[error("no connection, or it broke: {0}")]
+    Transport(Box<ureq::Error>),
+}
+
+/// A body with its status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The content type, as it was sent.
+    pub content_type: Option<String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Client {
+    /// A client with these patience settings.
+    pub fn new(patience: Patience) -> Self {
+        let config = Agent::config_builder()
+            .timeout_connect(Some(Duration::from_millis(patience.connect_ms)))
+            .timeout_global(Some(Duration::from_millis(patience.request_ms)))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_response_header_size(16 * 1024)
+            .user_agent(concat!("tenzik/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Self {
+            agent: Agent::new_with_config(config),
+        }
+    }
+
+    /// The body at a URL, from a byte on; `None` if there is nothing at that URL.
+    ///
+    /// A server that does not know ranges sends the whole, which is cut here.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn get(
+        &self,
+        url: &str,
+        token: Option<&str>,
+        from: u64,
+        bytes_max: u64,
+    ) -> Result<Option<Vec<u8>>, ClientError> {
+        let mut request = self.agent.get(url);
+        if from > 0 {
+            request = request.header(header::RANGE, format!("bytes={from}-"));
+        }
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let response = request.call().map_err(failed)?;
+        match response.status() {
+            StatusCode::OK => {
+                let body = read(response, from.saturating_add(bytes_max))?;
+                let from = usize::try_from(from).unwrap_or(usize::MAX);
+                Ok(Some(body.get(from..).unwrap_or_default().to_vec()))
+            }
+            StatusCode::PARTIAL_CONTENT if from > 0 => {
+                check_range(&response, from)?;
+                Ok(Some(read(response, bytes_max)?))
+            }
+            // The resource has no byte there: nothing is new.
+            StatusCode::RANGE_NOT_SATISFIABLE if from > 0 => Ok(Some(Vec::new())),
+            StatusCode::NOT_FOUND => Ok(None),
+            status => Err(ClientError::Status {
+                status: status.as_u16(),
+            }),
+        }
+    }
+
+    /// Sends a body, and gives whatever is answered.
+    ///
+    /// # Errors
+    /// [`ClientError`], but for [`ClientError::Status`]: which ones are good the caller knows.
+    pub fn post(
+        &self,
+        url: &str,
+        token: Option<&str>,
+        content_type: &str,
+        body: &[u8],
+        bytes_max: u64,
+    ) -> Result<Answer, ClientError> {
+        let mut request = self
+            .agent
+            .post(url)
+            .header(header::CONTENT_TYPE, content_type);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let response = request.send(body).map_err(failed)?;
+        let content_type = response.headers().get(header::CONTENT_TYPE);
+        Ok(Answer {
+            status: response.status().as_u16(),
+            content_type: content_type
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned),
+            body: read(response, bytes_max)?,
+        })
+    }
+}
+
+/// That the answer begins where it was asked to.
+fn check_range(response: &Response<ureq::Body>, from: u64) -> Result<(), ClientError> {
+    let range = response.headers().get(header::CONTENT_RANGE);
+    let range = range.and_then(|range| range.to_str().ok());
+    let begins = range.and_then(|range| range.strip_prefix(&format!("bytes {from}-")));
+    begins.map(|_| ()).ok_or(ClientError::Range)
+}
+
+fn read(mut response: Response<ureq::Body>, bytes_max: u64) -> Result<Vec<u8>, ClientError> {
+    // One byte more than is allowed tells a body that fits from one that was cut.
+    let limit = bytes_max.saturating_add(1);
+    let body = response.body_mut().with_config().limit(limit).read_to_vec();
+    match body {
+        Ok(body) if body.len() as u64 <= bytes_max => Ok(body),
+        Ok(_) | Err(ureq::Error::BodyExceedsLimit(_)) => Err(ClientError::Oversized { bytes_max }),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn failed(error: ureq::Error) -> ClientError {
+    match error {
+        ureq::Error::Timeout(_) => ClientError::Timeout,
+        other => ClientError::Transport(Box::new(other)),
+    }
+}

@@ -1,0 +1,436 @@
+//! Following peers: each is pulled in its turn, and what it shows is remembered.
+//!
+//! Enters: peers, and time that passes. Leaves: mirrors that grow, rows of the catalog, evidence, each peer's state.
+//! Refuses: to go on with a peer that signed two stories, until an operator says so.
+
+mod record;
+mod turns;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tenzik_log::evidence::Evidence;
+use tenzik_receipt::SignedReceipt;
+use tenzik_store::sql::SqlError;
+use tenzik_store::{Catalog, CatalogRow, DiskStorage, Records, RecordsError};
+
+use super::client::Client;
+use super::mirror::{Mirror, PullError, Pulled, Source};
+use super::peers::{Peer, PeerName, Peers};
+use crate::{files, system};
+
+pub use record::{PeerRecord, Standing};
+use turns::Turns;
+
+/// How many steps of a pull are taken before another peer has its turn.
+const STEPS_MAX: usize = 8;
+/// How long a turn may take: a peer that drips does not keep its thread from the others.
+const TURN_MAX: Duration = Duration::from_secs(60);
+/// The longest wait after failures in a row.
+const WAIT_MAX: Duration = Duration::from_secs(300);
+/// The most bytes of a file with a token.
+const TOKEN_BYTES_MAX: u64 = 4_096;
+
+/// What is done with what a peer shows. Called on the follower's threads, one call at a time for a peer; it may block.
+pub trait Findings: Send + Sync {
+    /// Keeps evidence, durably, and gives the name by which it is found again.
+    ///
+    /// # Errors
+    /// Why it could not; the peer is frozen all the same.
+    fn keep(&self, peer: &Peer, evidence: &Evidence) -> Result<String, String>;
+
+    /// The mirror was pulled, and what it holds from this index on is new; called also if nothing is.
+    fn grown(&self, mirror: &Mirror, from: u64);
+}
+
+/// How peers are followed.
+#[derive(Clone, Debug)]
+pub struct FollowConfig {
+    /// Where mirrors are kept, a directory for each peer.
+    pub directory: PathBuf,
+    /// How often each peer is asked, in milliseconds.
+    pub pull_ms: u64,
+    /// How often a peer is told that this node lives, in milliseconds.
+    pub heartbeat_ms: u64,
+    /// How many peers are asked at once.
+    pub at_once: usize,
+}
+
+/// Threads that follow peers. Dropping it ends them after the steps that they are at.
+pub struct Follower {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+struct Shared {
+    peers: Vec<Peer>,
+    /// Opened at a peer's first turn: a node with many peers starts at once. Held for the length of a turn.
+    mirrors: Vec<Mutex<Option<Mirror>>>,
+    /// Held for moments: those who ask how peers stand do not wait for turns.
+    states: Vec<Mutex<PeerRecord>>,
+    /// When each was last told that this node lives.
+    greeted: Mutex<Vec<Option<Instant>>>,
+    turns: Turns,
+    records: Records,
+    catalog: Catalog,
+    client: Client,
+    findings: Arc<dyn Findings>,
+    config: FollowConfig,
+}
+
+/// Why a turn came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum TurnError {
+    #[error("the catalog: {0}")]
+    Catalog(#[from] SqlError),
+    #[error("the clock: {0}")]
+    Clock(#[from] system::SystemError),
+    #[error("the mirror: {0}")]
+    Mirror(#[from] super::mirror::MirrorError),
+    #[error(transparent)]
+    Pull(#[from] PullError),
+    #[error("the mirror's storage: {0}")]
+    Storage(#[from] tenzik_log::StorageError),
+    #[error("the token: {0}")]
+    Token(#[from] files::FileError),
+    #[error("the mirror: {0}")]
+    Tree(#[from] tenzik_log::tree::TreeError),
+}
+
+/// Why peers are not followed, or a peer's state was not changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FollowError {
+    /// There is no peer of this name.
+    #[error("no peer has this name")]
+    NoSuchPeer,
+    /// The records.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    /// No thread.
+    #[error("no thread to follow peers: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl Follower {
+    /// Follows peers from where their records and mirrors are.
+    ///
+    /// # Errors
+    /// [`FollowError`].
+    pub fn start(
+        peers: &Peers,
+        records: Records,
+        catalog: Catalog,
+        client: Client,
+        findings: Arc<dyn Findings>,
+        config: FollowConfig,
+    ) -> Result<Self, FollowError> {
+        let peers: Vec<_> = peers.iter().cloned().collect();
+        let states: Result<Vec<_>, _> = peers
+            .iter()
+            .map(|peer| PeerRecord::load(&records, &peer.name).map(Mutex::new))
+            .collect();
+        let shared = Arc::new(Shared {
+            greeted: Mutex::new(vec![None; peers.len()]),
+            turns: Turns::new(peers.len()),
+            mirrors: peers.iter().map(|_| Mutex::new(None)).collect(),
+            states: states?,
+            peers,
+            records,
+            catalog,
+            client,
+            findings,
+            config,
+        });
+        let worker = |number| {
+            let shared = Arc::clone(&shared);
+            let name = format!("follow-{number}");
+            thread::Builder::new()
+                .name(name)
+                .spawn(move || shared.work())
+        };
+        let count = shared.config.at_once.min(shared.peers.len());
+        let threads = (0..count).map(worker).collect::<Result<_, _>>()?;
+        Ok(Self {
+            shared,
+            threads: Mutex::new(threads),
+        })
+    }
+
+    /// Ends the threads after the steps that they are at. Blocks.
+    pub fn close(&self) {
+        self.shared.turns.stop();
+        for thread in lock(&self.threads).drain(..) {
+            let _ = thread.join();
+        }
+    }
+
+    /// Every peer's state, in the file's order.
+    pub fn records(&self) -> Vec<(PeerName, PeerRecord)> {
+        let peers = self.shared.peers.iter().zip(&self.shared.states);
+        peers
+            .map(|(peer, state)| (peer.name.clone(), lock(state).clone()))
+            .collect()
+    }
+
+    /// Gives a peer its turn now: it says that it has something new.
+    pub fn nudge(&self, name: &PeerName) {
+        if let Some(at) = self.place(name) {
+            self.shared.turns.now(at);
+        }
+    }
+
+    /// The canonical receipt at an index of a peer's log; `None` if it is not here, or the peer has its turn:
+    /// nobody waits for what a slow peer holds up.
+    ///
+    /// # Errors
+    /// [`TreeError`](tenzik_log::tree::TreeError).
+    pub fn entry(
+        &self,
+        origin: &str,
+        index: u64,
+    ) -> Result<Option<Vec<u8>>, tenzik_log::tree::TreeError> {
+        let mut peers = self.shared.peers.iter();
+        let at = peers.position(|peer| peer.origin().as_str() == origin);
+        let Some(at) = at else {
+            return Ok(None);
+        };
+        let Ok(mirror) = self.shared.mirrors[at].try_lock() else {
+            return Ok(None);
+        };
+        let held = mirror.as_ref().filter(|mirror| index < mirror.size());
+        held.map(|mirror| mirror.entry(index)).transpose()
+    }
+
+    /// Changes what is remembered of a peer, durably.
+    ///
+    /// # Errors
+    /// [`FollowError`].
+    pub fn change(
+        &self,
+        name: &PeerName,
+        change: impl FnOnce(&mut PeerRecord),
+    ) -> Result<PeerRecord, FollowError> {
+        let at = self.place(name).ok_or(FollowError::NoSuchPeer)?;
+        let record = {
+            let mut state = lock(&self.shared.states[at]);
+            let mut record = state.clone();
+            change(&mut record);
+            record.save(&self.shared.records, name)?;
+            state.clone_from(&record);
+            record
+        };
+        self.shared.turns.now(at);
+        Ok(record)
+    }
+
+    fn place(&self, name: &PeerName) -> Option<usize> {
+        let mut peers = self.shared.peers.iter();
+        peers.position(|peer| peer.name == *name)
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Shared {
+    fn work(&self) {
+        while let Some(at) = self.turns.take() {
+            let wait = self.turn(at);
+            self.turns.give_back(at, wait);
+        }
+    }
+
+    /// One peer's turn. How long until its next one.
+    fn turn(&self, at: usize) -> Duration {
+        let every = Duration::from_millis(self.config.pull_ms);
+        let before = lock(&self.states[at]).clone();
+        if before.standing != Standing::Active {
+            return WAIT_MAX;
+        }
+        let wait = match self.pull(at, &mut lock(&self.mirrors[at])) {
+            Ok(true) => Duration::ZERO,
+            Ok(false) => {
+                self.note(at, PeerRecord::succeeded);
+                every
+            }
+            Err(error) => self.failed(at, &error).min(WAIT_MAX).max(every),
+        };
+        let state = lock(&self.states[at]);
+        let name = &self.peers[at].name;
+        if *state != before
+            && let Err(error) = state.save(&self.records, name)
+        {
+            // It is written at the next change; the mirror itself is durable.
+            tracing::error!(peer = %name, %error, "its state was not written");
+        }
+        wait
+    }
+
+    fn note(&self, at: usize, change: impl FnOnce(&mut PeerRecord)) {
+        change(&mut lock(&self.states[at]));
+    }
+
+    /// Takes some steps. Whether there is more.
+    fn pull(&self, at: usize, held: &mut Option<Mirror>) -> Result<bool, TurnError> {
+        let peer = &self.peers[at];
+        if held.is_none() {
+            *held = Some(self.open(peer)?);
+        }
+        let token = peer.token_file.as_deref().map(token).transpose()?;
+        if let Some(token) = &token {
+            self.greet(at, token);
+        }
+        let done = self.steps(at, held.as_mut().expect("it was opened"), token);
+        if matches!(done, Err(TurnError::Pull(PullError::Storage(_)))) {
+            // After a failed write nobody knows what is there: it is opened anew at the next turn.
+            *held = None;
+        }
+        done
+    }
+
+    /// Tells the peer that this node lives, if it is time and the peer takes it. That it does not hear is no failure of its
+    /// log's.
+    fn greet(&self, at: usize, token: &str) {
+        let peer = &self.peers[at];
+        let Some(api) = &peer.api else {
+            return;
+        };
+        let mut greeted = lock(&self.greeted);
+        let every = Duration::from_millis(self.config.heartbeat_ms);
+        if greeted[at].is_some_and(|last| last.elapsed() < every) {
+            return;
+        }
+        greeted[at] = Some(Instant::now());
+        drop(greeted);
+        let url = format!("{api}/v1/peers/heartbeat");
+        let sent = self
+            .client
+            .post(&url, Some(token), "application/json", b"", 64 * 1024);
+        match sent.map(|answer| answer.status) {
+            Ok(200) => {}
+            Ok(status) => tracing::warn!(peer = %peer.name, status, "it does not take heartbeats"),
+            Err(error) => tracing::warn!(peer = %peer.name, %error, "it does not take heartbeats"),
+        }
+    }
+
+    fn steps(
+        &self,
+        at: usize,
+        mirror: &mut Mirror,
+        token: Option<String>,
+    ) -> Result<bool, TurnError> {
+        self.catch_up(at, mirror)?;
+        let until = Instant::now() + TURN_MAX;
+        for _ in 0..STEPS_MAX {
+            let url = self.peers[at].url.clone();
+            let source = Source::new(self.client.clone(), url, token.clone()).until(until);
+            let now = system::now()?;
+            let from = mirror.size();
+            let pulled = mirror.pull(&source, now);
+            self.note(at, |record| record.traffic(source.traffic().received_bytes));
+            let pulled = pulled?;
+            self.note(at, |record| record.pulled(&pulled, mirror.size(), now));
+            self.list(mirror, from, &pulled)?;
+            self.convict(at, mirror, &source);
+            self.findings.grown(mirror, from);
+            let active = lock(&self.states[at]).standing == Standing::Active;
+            if !pulled.more || !active || self.turns.is_stopped() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn open(&self, peer: &Peer) -> Result<Mirror, TurnError> {
+        let directory = self.config.directory.join(peer.name.as_str());
+        let storage = DiskStorage::at(directory)?;
+        Ok(Mirror::open(peer.clone(), Arc::new(storage))?)
+    }
+
+    /// Does what a crash kept from being done: the mirror is durable before the catalog hears of it, and before this node
+    /// has written down which of its leaves are bad.
+    fn catch_up(&self, at: usize, mirror: &mut Mirror) -> Result<(), TurnError> {
+        let origin = mirror.peer().origin().as_str().to_owned();
+        let now = system::now()?;
+        loop {
+            let listed = self.catalog.progress(&origin)?;
+            let noted = lock(&self.states[at]).entries;
+            let from = listed.min(noted);
+            if from >= mirror.size() {
+                return Ok(());
+            }
+            let mut pulled = mirror.judge_again(from, now)?;
+            self.note(at, |record| {
+                record.pulled(&pulled, pulled.to.max(noted), now)
+            });
+            pulled.receipts.retain(|(index, _)| *index >= listed);
+            if pulled.to > listed {
+                self.list(mirror, listed, &pulled)?;
+            }
+        }
+    }
+
+    fn list(&self, mirror: &Mirror, from: u64, pulled: &Pulled) -> Result<(), TurnError> {
+        let origin = mirror.peer().origin().as_str();
+        let row = |(index, receipt): &(u64, SignedReceipt)| CatalogRow::of(origin, *index, receipt);
+        let rows: Vec<_> = pulled.receipts.iter().map(row).collect();
+        if pulled.to > from {
+            self.catalog.insert_up_to(origin, &rows, pulled.to)?;
+        }
+        Ok(())
+    }
+
+    /// A log that holds what it may not hold is frozen at once, with the proof if the peer's tiles or these give one: a log
+    /// that always shows more than can be held does not put it off.
+    fn convict(&self, at: usize, mirror: &Mirror, source: &Source) {
+        let Some(index) = lock(&self.states[at]).bad_first else {
+            return;
+        };
+        let reason = format!("entry {index} may not be in its log");
+        match mirror.bad_leaf(index, source) {
+            Ok(Some(evidence)) => self.freeze(at, &evidence, &reason),
+            shown => {
+                let proof = shown.map(|_| "no proof");
+                tracing::error!(peer = %self.peers[at].name, reason, ?proof, "the peer is frozen without evidence");
+                let now = system::now().ok();
+                self.note(at, |record| record.freeze(&reason, None, now));
+            }
+        }
+    }
+
+    fn freeze(&self, at: usize, evidence: &Evidence, reason: &str) {
+        let peer = &self.peers[at];
+        let kept = self.findings.keep(peer, evidence);
+        tracing::error!(peer = %peer.name, reason, evidence = ?kept, "the peer is frozen");
+        let now = system::now().ok();
+        self.note(at, |record| record.freeze(reason, kept.ok(), now));
+    }
+
+    /// What a failure means for the peer, and how long to wait.
+    fn failed(&self, at: usize, error: &TurnError) -> Duration {
+        if let TurnError::Pull(PullError::Equivocation(evidence)) = error {
+            self.freeze(at, evidence, "it signed two trees");
+            return WAIT_MAX;
+        }
+        tracing::warn!(peer = %self.peers[at].name, %error, "not pulled");
+        let stale = matches!(error, TurnError::Pull(PullError::Stale { .. }));
+        self.note(at, |record| record.failed(&error.to_string(), stale));
+        let doubled = lock(&self.states[at]).failures.min(12);
+        Duration::from_millis(self.config.pull_ms.saturating_mul(1 << doubled))
+    }
+}
+
+fn token(path: &std::path::Path) -> Result<String, files::FileError> {
+    let bytes = files::read_secret(path, TOKEN_BYTES_MAX)?;
+    Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,74 @@
+//! Group commit: what waits is written at once, and each caller is answered when its group is durable.
+//!
+//! Enters: leaves with someone who waits. Leaves: their places. Refuses: everything once the log has stopped.
+
+use crossbeam_channel::Receiver;
+use tenzik_log::{Leaf, Log, LogError, Placed};
+use tokio::sync::oneshot;
+
+/// The most leaves of a group: more do not make a write cheaper, and the first of them waits for the last.
+const GROUP_MAX: usize = 1_024;
+
+/// A leaf, and who waits for it.
+pub(super) struct Job {
+    pub(super) leaf: Leaf,
+    pub(super) answer: oneshot::Sender<Result<Placed, AppendError>>,
+}
+
+/// Why a leaf was not appended, or nobody knows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// Too many appends wait, or too much waits for its tree. Nothing was taken; try again later.
+    #[error("the log is busy")]
+    Busy,
+    /// The node is going down.
+    #[error("the node is going down")]
+    Lost,
+    /// The log has stopped, and whether the leaf is durable is known after its restart.
+    #[error("the log has stopped: {reason}")]
+    Stopped {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl From<LogError> for AppendError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Full { .. } => Self::Busy,
+            other => Self::Stopped {
+                reason: other.to_string(),
+            },
+        }
+    }
+}
+
+/// Appends until nobody can send any more.
+pub(super) fn run(log: &Log, jobs: &Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        let mut group = vec![first];
+        group.extend(jobs.try_iter().take(GROUP_MAX - 1));
+        append(log, group);
+    }
+}
+
+fn append(log: &Log, group: Vec<Job>) {
+    let (leaves, answers): (Vec<_>, Vec<_>) =
+        group.into_iter().map(|job| (job.leaf, job.answer)).unzip();
+    // A crash here: nobody was answered. What reached the disk is in the log after the restart, which is no harm.
+    match log.append(leaves) {
+        Ok(placed) => {
+            for (answer, placed) in answers.into_iter().zip(placed) {
+                // Whoever went away does not want to know; the leaf stays.
+                let _ = answer.send(Ok(placed));
+            }
+        }
+        Err(error) => {
+            let error = AppendError::from(error);
+            for answer in answers {
+                let _ = answer.send(Err(error.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What the node answers.
+//!
+//! Enters: handlers, each with its `#[utoipa::path]`. Leaves: the router, and the document at `/openapi.json` made of the same.
+//! Refuses: every other path with 404, every other method with 405.
+//!
+//! To add a route, write a handler in a file of its own and add its line to [`all`]:
+//!
+//! ```text
+//! #[utoipa::path(get, path = "/checkpoint", responses((status = 200)))]
+//! pub(super) async fn checkpoint(State(node): State<Node>, caller: Caller) -> Result<Response, ApiError> { … }
+//! ```
+//!
+//! The order of a handler: the caller's role, its quota, then the body.
+
+mod audits;
+mod blobs;
+mod health;
+mod log;
+mod metrics;
+mod peers;
+mod receipts;
+mod runs;
+mod witness;
+
+use axum::Router;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use http::header::CONTENT_TYPE;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::error::ApiError;
+use crate::node::Node;
+
+/// Routes with their descriptions.
+pub type Routes = OpenApiRouter<Node>;
+
+/// Every route of a node.
+pub fn all() -> Routes {
+    Routes::with_openapi(Described::openapi())
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(runs::run))
+        .routes(routes!(receipts::add, receipts::list))
+        .routes(routes!(receipts::receipt))
+        .routes(routes!(receipts::proof))
+        .routes(routes!(log::checkpoint))
+        .route("/log/tile/{*path}", get(log::tile))
+        .routes(routes!(witness::add_checkpoint))
+        .routes(routes!(peers::list))
+        .routes(routes!(peers::announce))
+        .routes(routes!(peers::heartbeat))
+        .routes(routes!(peers::leave))
+        .routes(routes!(peers::resume))
+        .routes(routes!(peers::freeze))
+        .routes(routes!(blobs::put, blobs::get, blobs::delete))
+        .routes(routes!(blobs::put_readers))
+        .routes(routes!(audits::list, audits::hand_in))
+        .routes(routes!(audits::handed))
+        .routes(routes!(audits::evidence_list))
+        .routes(routes!(audits::evidence))
+        .routes(routes!(audits::disputes))
+        .routes(routes!(audits::settle))
+}
+
+/// The router, with the document and with what is answered elsewhere.
+pub(crate) fn finish(routes: Routes) -> Router<Node> {
+    let (router, document) = routes.split_for_parts();
+    // It is made of constants; a test reads it.
+    let document = document.to_json().unwrap_or_default();
+    let answer =
+        move || std::future::ready(([(CONTENT_TYPE, "application/json")], document.clone()));
+    router
+        .route("/openapi.json", get(answer))
+        .fallback(async || ApiError::not_found().into_response())
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed().into_response())
+}
+
+/// Does work that blocks, on a thread that may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(ApiError::internal)
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Tenzik node", description = "Runs capsules and answers with their receipts."),
+    modifiers(&Bearer)
+)]
+struct Described;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}

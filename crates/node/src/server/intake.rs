@@ -1,0 +1,167 @@
+//! A request's body, read only when the handler wants it, and within bounds.
+//!
+//! Enters: a body of any length and pace. Leaves: [`Received`] bytes or JSON, with the room that they take. Refuses: other types
+//! (415), too many bytes (413, at once where the length is declared), too slow (408), JSON with unknown or doubled members (400),
+//! and more bytes than the node has room for over all requests (503).
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
+use serde::de::DeserializeOwned;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::ms;
+use crate::error::ApiError;
+use crate::node::Node;
+use crate::text;
+
+/// The type of JSON bodies.
+const JSON: &str = "application/json";
+
+/// A body that was not read yet. The last argument of a handler.
+pub struct Intake {
+    headers: HeaderMap,
+    body: Body,
+    node: Node,
+}
+
+/// What was read, and the room that it takes: keep both as long as either is needed.
+pub struct Received<T> {
+    /// What was read.
+    pub value: T,
+    /// Its room, given back when dropped.
+    pub room: Room,
+}
+
+/// Room for the bytes of a body.
+pub struct Room {
+    free: Arc<Semaphore>,
+    taken: Option<OwnedSemaphorePermit>,
+}
+
+impl FromRequest<Node> for Intake {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request(request: Request, node: &Node) -> Result<Self, Self::Rejection> {
+        let (head, body) = request.into_parts();
+        Ok(Self {
+            headers: head.headers,
+            body,
+            node: node.clone(),
+        })
+    }
+}
+
+impl Intake {
+    /// Reads JSON. `T` denies unknown members by `#[serde(deny_unknown_fields)]`; doubled ones are refused for it.
+    ///
+    /// # Errors
+    /// [`ApiError`] as above.
+    pub async fn json<T: DeserializeOwned>(self, bytes_max: u32) -> Result<Received<T>, ApiError> {
+        let Received { value, room } = self.bytes(JSON, bytes_max).await?;
+        let value = serde_json::from_slice(&value).map_err(|error| {
+            let message = format!("the body is not the JSON that is taken here: {error}");
+            ApiError::bad_request("json", text::shown(&message), "see /openapi.json")
+        })?;
+        Ok(Received { value, room })
+    }
+
+    /// Reads bytes of a media type.
+    ///
+    /// # Errors
+    /// [`ApiError`] as above, but for JSON's.
+    pub async fn bytes(
+        self,
+        media_type: &'static str,
+        bytes_max: u32,
+    ) -> Result<Received<Bytes>, ApiError> {
+        if !is_of(&self.headers, media_type) {
+            return Err(ApiError::media_type(media_type));
+        }
+        self.any(bytes_max).await
+    }
+
+    /// Reads bytes, whatever they are said to be.
+    ///
+    /// # Errors
+    /// [`ApiError`] as above, but for JSON's and the type's.
+    pub async fn any(self, bytes_max: u32) -> Result<Received<Bytes>, ApiError> {
+        if self.body.size_hint().lower() > bytes_max.into() {
+            return Err(ApiError::too_large(bytes_max.into()));
+        }
+        let patience = ms(self.node.config.limits.body_timeout_ms);
+        let room = Room {
+            free: Arc::clone(&self.node.bodies),
+            taken: None,
+        };
+        timeout(patience, collect(self.body, bytes_max, room))
+            .await
+            .unwrap_or_else(|_| Err(ApiError::too_slow()))
+    }
+}
+
+async fn collect(
+    mut body: Body,
+    bytes_max: u32,
+    mut room: Room,
+) -> Result<Received<Bytes>, ApiError> {
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            let hint = "send it again, whole";
+            ApiError::bad_request("body", "the body was cut short or malformed", hint)
+                .caused_by(text::shown(&error.to_string()))
+        })?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if bytes.len() + data.len() > bytes_max as usize {
+            return Err(ApiError::too_large(bytes_max.into()));
+        }
+        room.hold(bytes.len() + data.len())?;
+        bytes.extend_from_slice(&data);
+    }
+    let value = bytes.freeze();
+    Ok(Received { value, room })
+}
+
+impl Room {
+    /// Takes room for so many bytes in all.
+    fn hold(&mut self, bytes: usize) -> Result<(), ApiError> {
+        let held = self
+            .taken
+            .as_ref()
+            .map_or(0, OwnedSemaphorePermit::num_permits);
+        let more = bytes.div_ceil(1_024).saturating_sub(held);
+        let more = u32::try_from(more).map_err(|_| ApiError::busy())?;
+        let permit = Arc::clone(&self.free)
+            .try_acquire_many_owned(more)
+            .map_err(|_| ApiError::busy())?;
+        match &mut self.taken {
+            Some(taken) => taken.merge(permit),
+            None => self.taken = Some(permit),
+        }
+        Ok(())
+    }
+}
+
+/// Whether the body has this type, with any parameters, and is not packed.
+fn is_of(headers: &HeaderMap, media_type: &str) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (types.next(), types.next()) else {
+        return false;
+    };
+    let essence = value
+        .to_str()
+        .ok()
+        .and_then(|value| value.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(media_type))
+        && !headers.contains_key(CONTENT_ENCODING)
+}

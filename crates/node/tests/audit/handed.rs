@@ -1,0 +1,225 @@
+//! Receipts that anyone hands in, over HTTP.
+
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tenzik_node::audit::{AuditConfig, Audits};
+use tenzik_node::federation::peers::AuditBudget;
+use tenzik_receipt::SignedReceipt;
+
+use crate::common::{ALL, Answer, NONE, TestNode, base64, until};
+use crate::world::{Mirrors, PeerNode, Told, World, echo};
+
+/// A node that audits one peer, and answers for it.
+pub fn serve(world: &World, told: &Arc<Told>, config: AuditConfig, mirrors: Mirrors) -> TestNode {
+    let auditor = Arc::new(world.auditor_with(told, config));
+    let peers = Arc::new(world.peers.clone());
+    let audits = Audits::new(auditor, world.evidence(), Arc::new(mirrors), move || {
+        Arc::clone(&peers)
+    });
+    TestNode::start_with("", |parts| parts.audits = Some(Arc::new(audits)), |it| it)
+}
+
+fn body(receipt: &SignedReceipt) -> String {
+    let text = String::from_utf8(receipt.to_bytes()).expect("text");
+    format!("{{\"receipt\":{text}}}")
+}
+
+fn with_content(receipt: &SignedReceipt, capsule: &[u8], input: &[u8]) -> String {
+    let body = body(receipt);
+    let body = body.strip_suffix('}').expect("an object");
+    let (capsule, input) = (base64(capsule), base64(input));
+    format!("{body},\"capsule_base64\":\"{capsule}\",\"input_base64\":\"{input}\"}}")
+}
+
+/// Bytes that are JSON or claim to be.
+fn post(node: &TestNode, body: &str) -> Answer {
+    let length = body.len();
+    let head = format!(
+        "POST /v1/audits HTTP/1.1\r\nhost: node\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    );
+    node.send(format!("{head}{body}").as_bytes())
+}
+
+/// What was found at last.
+fn found(node: &TestNode, answer: &Answer) -> Value {
+    let id = answer.json()["id"].as_str().expect("an id").to_owned();
+    let mut finding = answer.json()["finding"].clone();
+    until("found", || {
+        if finding["outcome"] == "begun" {
+            let answer = node.get(&format!("/v1/audits/{id}"));
+            finding = answer.json()["finding"].clone();
+        }
+        finding["outcome"] != "begun"
+    });
+    finding
+}
+
+#[test]
+fn anyone_may_hand_in_a_receipt_of_a_peers_node() {
+    let peer = PeerNode::start("beta", 1);
+    let (world, told) = (World::of(&peer, ""), Arc::new(Told::default()));
+    let node = serve(&world, &told, AuditConfig::default(), Mirrors(Vec::new()));
+    let honest = peer.run(&echo("1"));
+    let answer = post(&node, &body(&honest));
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    assert_eq!(found(&node, &answer), json!({"outcome": "same"}));
+    // It is known now, and is not run again.
+    let again = post(&node, &body(&honest));
+    assert_eq!(again.status, 200);
+    assert_eq!(again.json()["finding"], json!({"outcome": "same"}));
+    // The blobs are not the peer's to give; who hands it in has them.
+    let order = echo("[2]");
+    let lie = peer.forge_output(&peer.run_without_blobs(&order));
+    let answer = post(&node, &body(&lie));
+    assert_eq!(found(&node, &answer)["reason"], "blob_missing");
+    let wrong = with_content(&lie, &order.capsule, b"[3]");
+    assert_eq!(found(&node, &post(&node, &wrong))["reason"], "blob_missing");
+    let whole = with_content(&lie, &order.capsule, &order.request.input);
+    let finding = found(&node, &post(&node, &whole));
+    assert_eq!(
+        (&finding["outcome"], &finding["member"]),
+        (&"forged".into(), &"output".into())
+    );
+    assert_eq!(told.forged.lock().expect("a lock").len(), 1);
+    // What cannot be run again is said at once.
+    let private = peer.run_privately(&echo("4"));
+    let answer = post(&node, &body(&private));
+    assert_eq!(
+        (answer.status, &answer.json()["finding"]["reason"]),
+        (200, &"private".into())
+    );
+    evidence_is_for_peers(&node, finding["evidence"].as_str().expect("a digest"));
+}
+
+fn evidence_is_for_peers(node: &TestNode, digest: &str) {
+    let list = node.ask("GET", "/v1/evidence", Some(ALL), None);
+    assert_eq!(list.json()["evidence"][0]["digest"], digest);
+    assert_eq!(list.json()["evidence"][0]["kind"], "forged_claim");
+    let path = format!("/v1/evidence/{digest}");
+    let file = node.ask("GET", &path, Some(ALL), None);
+    assert_eq!(file.json()["type"], "tenzik/evidence/v1");
+    for path in [
+        "/v1/evidence",
+        &path,
+        "/v1/disputes",
+        "/v1/audits?peer=beta",
+    ] {
+        node.get(path).refused(401, "unauthorized");
+        node.ask("GET", path, Some(NONE), None)
+            .refused(403, "forbidden");
+    }
+    let absent = path.replace(&digest[7..17], "0123456789");
+    node.ask("GET", &absent, Some(ALL), None)
+        .refused(404, "not_found");
+    node.ask("GET", "/v1/evidence/../x", Some(ALL), None)
+        .refused(404, "not_found");
+    node.ask("GET", "/v1/evidence?after=x", Some(ALL), None)
+        .refused(400, "query");
+}
+
+#[test]
+fn what_accuses_nobody_is_refused() {
+    let (peer, stranger) = (PeerNode::start("beta", 1), PeerNode::start("gamma", 2));
+    let (world, told) = (World::of(&peer, ""), Arc::new(Told::default()));
+    let node = serve(&world, &told, AuditConfig::default(), Mirrors(Vec::new()));
+    let unknown = stranger.run(&echo("1"));
+    post(&node, &body(&unknown)).refused(422, "unknown_node");
+    let honest = peer.run(&echo("1"));
+    let text = body(&honest);
+    let at = text.find("\"signature\":\"ed25519:").expect("a signature") + 21;
+    let mut broken = text.clone();
+    let digit = if &text[at..=at] == "0" { "1" } else { "0" };
+    broken.replace_range(at..=at, digit);
+    post(&node, &broken).refused(422, "signature");
+    post(&node, &text.replace("{\"receipt\":{", "{\"receipt\":{ ")).refused(422, "not_a_receipt");
+    post(&node, "{\"receipt\":null}").refused(422, "not_a_receipt");
+    for body in [
+        "",
+        "[]",
+        "{}",
+        "{\"receipt\":{},\"more\":1}",
+        "{\"receipt\":{}",
+        "\u{0}",
+    ] {
+        post(&node, body).refused(400, "json");
+    }
+    assert!(told.forged.lock().expect("a lock").is_empty());
+}
+
+#[test]
+fn hand_ins_are_counted_by_who_brings_them() {
+    let peer = PeerNode::start("beta", 1);
+    let (world, told) = (World::of(&peer, ""), Arc::new(Told::default()));
+    let node = serve(&world, &told, AuditConfig::default(), Mirrors(Vec::new()));
+    for _ in 0..10 {
+        post(&node, "{}").refused(400, "json");
+    }
+    let refused = post(&node, "{}");
+    refused.refused(429, "quota");
+    assert!(refused.head.contains("retry-after:"));
+    // A named caller has a quota of its own.
+    let answer = node.ask("POST", "/v1/audits", Some(ALL), Some(&json!({})));
+    answer.refused(400, "json");
+    for path in ["/v1/audits/x", "/v1/audits/blake3:00", "/v1/audits/%00"] {
+        assert_eq!(node.get(path).status, 404, "{path}");
+    }
+}
+
+#[test]
+fn no_more_than_a_few_wait_at_once() {
+    let peer = PeerNode::start("beta", 1);
+    let (world, told) = (World::of(&peer, ""), Arc::new(Told::default()));
+    let node = serve(&world, &told, AuditConfig::default(), Mirrors(Vec::new()));
+    let head = "POST /v1/audits HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{";
+    let waiting: Vec<TcpStream> = (0..4)
+        .map(|_| {
+            use std::io::Write;
+            let mut stream = node.connect();
+            stream.write_all(head.as_bytes()).expect("a connection");
+            stream
+        })
+        .collect();
+    until("busy", || post(&node, "{}").status != 400);
+    drop(waiting);
+}
+
+#[test]
+fn strangers_have_a_budget_of_their_own() {
+    let peer = PeerNode::start("beta", 1);
+    peer.append(&[peer.run(&echo("0"))]);
+    let (world, told) = (World::of(&peer, ""), Arc::new(Told::default()));
+    let config = AuditConfig {
+        strangers: AuditBudget {
+            fuel_per_day: 50_000_000,
+            ..AuditBudget::default()
+        },
+        ..AuditConfig::default()
+    };
+    let mirror = world.pull("beta");
+    let auditor = world.auditor_with(&told, config);
+    let at = crate::world::now();
+    let hand_in = |order| {
+        let handed = tenzik_node::audit::Handed {
+            receipt: peer.run(&order).to_bytes(),
+            ..Default::default()
+        };
+        let (_, finding) = auditor
+            .hand_in(&world.peers, handed, at)
+            .expect("a receipt");
+        crate::world::word(&finding)
+    };
+    assert_eq!(hand_in(echo("1")), "same");
+    assert_eq!(hand_in(echo("2")), "over_budget");
+    // What is spent on samples is untouched.
+    let audited = crate::world::audit(&auditor, &mirror, at).expect("an audit");
+    assert_eq!(
+        crate::world::words(&audited),
+        crate::world::numbered(&["same"])
+    );
+    assert_eq!(
+        auditor.sweep(at.plus_seconds(7 * 86_400)).expect("a disk"),
+        2
+    );
+}

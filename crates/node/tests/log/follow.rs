@@ -1,0 +1,209 @@
+//! Nodes that follow each other.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::common::{ALL, Receipts, TestNode, secret, until};
+use crate::hand::{HandLog, hand_key, hand_node};
+use crate::harness::{
+    FOLLOWING, Following, LOG_SEED, LogNode, ORIGIN, directory, keys, log_key, log_sections,
+    log_url, peer, write_peers,
+};
+use crate::served::Served;
+
+fn of(log: &LogNode) -> String {
+    peer(
+        "log",
+        &log_key(ORIGIN, LOG_SEED),
+        &log_url(&log.node),
+        &[Receipts::of(ORIGIN).key(), log.node.key],
+        "",
+    )
+}
+
+/// The ids that a node lists of a log, in order.
+fn listed(node: &TestNode, origin: &str) -> Vec<String> {
+    let query = format!(
+        "/v1/receipts?limit=1000&origin={}",
+        origin.replace('/', "%2F")
+    );
+    let answer = node.ask("GET", &query, Some(ALL), None).json();
+    let rows = answer["receipts"].as_array().expect("rows").clone();
+    rows.iter()
+        .map(|row| row["receipt"].as_str().expect("an id").to_owned())
+        .collect()
+}
+
+#[test]
+fn three_nodes_converge_and_stay_so() {
+    let log = LogNode::start("");
+    let followers = [Following::start(&[of(&log)]), Following::start(&[of(&log)])];
+    let mut size = 0;
+    for step in [1, 5, 250, 1, 40] {
+        log.grow(size..size + step);
+        size += step;
+        for follower in &followers {
+            follower.until_entries("log", size);
+        }
+    }
+    let wanted: Vec<_> = (0..size)
+        .map(|number| Receipts::of(ORIGIN).signed(number).id().to_string())
+        .collect();
+    for node in [&followers[0].node, &followers[1].node, &log.node] {
+        until("it is listed", || listed(node, ORIGIN) == wanted);
+    }
+    for follower in &followers {
+        let record = follower.record("log");
+        assert_eq!(
+            (&record["bad"], &record["unsure"], &record["failure"]),
+            (&0.into(), &0.into(), &Value::Null)
+        );
+        assert!(follower.kept.of("log").is_empty());
+    }
+}
+
+#[test]
+fn little_more_is_pulled_than_what_is_new() {
+    let mut log = HandLog::of(0..100);
+    let served = Served::log(log.clone());
+    let peers = [peer("hand", &hand_key(), &served.url(), &[hand_node()], "")];
+    // Nothing but the test makes it pull.
+    let sections = FOLLOWING.replace("pull_ms = 50", "pull_ms = 3600000");
+    let mut following = Following::start_in(directory(), &peers, &sections);
+    following.until_entries("hand", 100);
+    for (size, restart) in [
+        (101, false),
+        (102, true),
+        (255, false),
+        (256, true),
+        (257, false),
+        (700, true),
+        (2_000, false),
+        (2_001, true),
+    ] {
+        let before = following.record("hand")["received_bytes"]
+            .as_u64()
+            .expect("a number");
+        let old = log.size();
+        log = HandLog::of(0..size);
+        let shown = log.clone();
+        served.becomes(move |asked| crate::served::honest(&shown, asked));
+        if restart {
+            following = Following::start_in(following.node.stop(), &peers, &sections);
+        }
+        following
+            .node
+            .ask("POST", "/v1/peers/hand/resume", Some(ALL), None);
+        following.until_entries("hand", size);
+        until("its turn is over", || {
+            following.record("hand")["received_bytes"].as_u64() > Some(before)
+        });
+        let pulled = following.record("hand")["received_bytes"]
+            .as_u64()
+            .expect("a number")
+            - before;
+        let own = log.bytes_from(old) as u64;
+        println!(
+            "{} new receipts of {own} bytes: {pulled} bytes pulled",
+            size - old
+        );
+        assert!(
+            pulled as f64 <= 1.02 * own as f64 + 4_096.0,
+            "{old} to {size}: {pulled} for {own}"
+        );
+    }
+}
+
+#[test]
+fn two_nodes_follow_each_other_and_say_that_they_live() {
+    let second_origin = "second.example/log";
+    // Each has to know the other's address: the second one's is known first, and it follows from its restart on.
+    let directories = [directory(), directory()];
+    keys(&directories[1], 13, 14);
+    let [first_directory, second_directory] = directories;
+    let second = LogNode::start_in(second_directory, &log_sections(second_origin, ""));
+    let port = second.node.address.port();
+    let second_url = log_url(&second.node);
+    let second_directory = second.stop();
+
+    fs::write(first_directory.path().join("token"), ALL).expect("a file");
+    secret(&first_directory.path().join("token"));
+    let second_peer = peer(
+        "second",
+        &log_key(second_origin, 13),
+        &second_url,
+        &[Receipts::of(second_origin).key()],
+        &format!(
+            "api = \"http://127.0.0.1:{port}\"\ntoken_file = \"{}\"\n",
+            first_directory.path().join("token").display()
+        ),
+    );
+    write_peers(&first_directory, &[second_peer]);
+    let following = format!("{}{FOLLOWING}heartbeat_ms = 50\n", log_sections(ORIGIN, ""));
+    let first = LogNode::start_in(first_directory, &following);
+    // The caller that it shows is called `all` there.
+    let first_peer = of(&first).replace("name = \"log\"", "name = \"all\"");
+    write_peers(&second_directory, &[first_peer]);
+    let sections = format!(
+        "listen = \"127.0.0.1:{port}\"\n{}{FOLLOWING}",
+        log_sections(second_origin, "")
+    );
+    let second = LogNode::start_in(second_directory, &sections);
+    first.grow(0..9);
+    second.grow(0..4);
+    let record =
+        |node: &TestNode| node.ask("GET", "/v1/peers", Some(ALL), None).json()["peers"][0].take();
+    until("the second has the first's", || {
+        record(&second.node)["entries"] == 9
+    });
+    until("the first has the second's", || {
+        first
+            .node
+            .ask("POST", "/v1/peers/second/resume", Some(ALL), None);
+        record(&first.node)["entries"] == 4
+    });
+    until("the second has heard", || {
+        record(&second.node)["seen_at"].is_string()
+    });
+    // A farewell ends it, until an operator resumes it.
+    assert_eq!(
+        second
+            .node
+            .ask("POST", "/v1/peers/leave", Some(ALL), None)
+            .status,
+        200
+    );
+    assert_eq!(record(&second.node)["standing"], "left");
+    first.grow(9..12);
+    first.until_published(12);
+    assert_eq!(record(&second.node)["entries"], 9);
+    second
+        .node
+        .ask("POST", "/v1/peers/all/resume", Some(ALL), None);
+    until("it is followed again", || {
+        record(&second.node)["entries"] == 12
+    });
+}
+
+#[test]
+fn a_policy_of_witnesses_counts_for_followers_too() {
+    let log = HandLog::of(0..5);
+    let served = Served::log(log);
+    let policy = format!(
+        "policy = \"\"\"\nwitness w {}\nquorum w\n\"\"\"\n",
+        crate::harness::witness_key("w.example", 8)
+    );
+    let following = Following::start(&[peer(
+        "hand",
+        &hand_key(),
+        &served.url(),
+        &[hand_node()],
+        &policy,
+    )]);
+    let record = following.until_failed("hand", "the checkpoint does not count yet");
+    assert_eq!(
+        (&record["standing"], &record["entries"]),
+        (&"active".into(), &0.into())
+    );
+}

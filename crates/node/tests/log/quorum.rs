@@ -1,0 +1,239 @@
+//! A log whose checkpoints need witnesses.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tenzik_log::note::VerifierKey;
+use tenzik_node::{NodeError, Parts};
+
+use crate::common::{ALL, Receipts, TestNode, configured, order_total, until};
+use crate::harness::{
+    FOLLOWING, LOG_SEED, LogNode, ORIGIN, directory, keys, log_key, log_sections, peer,
+    witness_key, write_peers,
+};
+use crate::served::{Reply, Served};
+
+fn name(number: u8) -> String {
+    format!("w{number}.example/w")
+}
+
+fn key(number: u8) -> VerifierKey {
+    witness_key(&name(number), 40 + number)
+}
+
+/// A witness of the log, which is nowhere to be pulled from.
+fn witness(number: u8, directory: TempDir, port: u16) -> TestNode {
+    keys(&directory, 60 + number, 40 + number);
+    write_peers(
+        &directory,
+        &[peer(
+            "log",
+            &log_key(ORIGIN, LOG_SEED),
+            "http://127.0.0.1:1/log",
+            &[],
+            "",
+        )],
+    );
+    let sections = format!(
+        "listen = \"127.0.0.1:{port}\"\n[keys]\nwitness = \"witness.key\"\n{FOLLOWING}witness_name = \"{}\"\nadd_checkpoint = {{ per_minute = 60000, burst = 10000 }}\n[quotas]\naddress_requests = {{ per_minute = 60000, burst = 10000 }}\n",
+        name(number)
+    );
+    TestNode::start_in(directory, &sections, |_| {}, |routes| routes)
+}
+
+/// A policy of two of three witnesses at these addresses.
+fn write_policy(directory: &TempDir, urls: [String; 3]) {
+    let lines = (1..=3)
+        .zip(urls)
+        .map(|(number, url)| format!("witness w{number} {} {url}\n", key(number)));
+    let policy = lines.collect::<String>() + "group two 2 w1 w2 w3\nquorum two\n";
+    fs::write(directory.path().join("policy"), policy).expect("a file");
+}
+
+fn at(node: &TestNode) -> String {
+    format!("http://{}/witness", node.address)
+}
+
+fn sections() -> String {
+    log_sections(
+        ORIGIN,
+        "witness_policy = \"policy\"\n[federation]\nrequest_ms = 1000\n",
+    )
+}
+
+const NOWHERE: &str = "http://127.0.0.1:1/witness";
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a directory");
+    for file in fs::read_dir(from).expect("files") {
+        let file = file.expect("a file");
+        let target = to.join(file.file_name());
+        match file.file_type().expect("a type").is_dir() {
+            true => copy(&file.path(), &target),
+            false => drop(fs::copy(file.path(), target).expect("copied")),
+        }
+    }
+}
+
+#[test]
+fn two_of_three_are_needed_and_enough() {
+    let (first, second) = (witness(1, directory(), 0), witness(2, directory(), 0));
+    let directory = directory();
+    write_policy(&directory, [at(&first), at(&second), NOWHERE.to_owned()]);
+    let log = LogNode::start_in(directory, &sections());
+    log.grow(0..3);
+    log.until_published(3);
+    let head = log.published().expect("a checkpoint");
+    let quorum = log.log.policy().check(&head).expect("two");
+    assert_eq!(quorum.witnesses.len(), 2);
+
+    // With one of them nothing is published, and receipts are answered all the same.
+    let port = second.address.port();
+    let files = second.stop();
+    log.grow(3..5);
+    until("it says why", || {
+        let standing = log.log.standing();
+        standing
+            .failure
+            .is_some_and(|failure| failure.contains("no quorum of witnesses"))
+    });
+    assert_eq!(log.published_size(), 3);
+    let mut order = order_total();
+    order["public"] = serde_json::json!(true);
+    assert_eq!(log.node.run(&order).json()["log_index"], 5);
+    assert_eq!(log.node.get("/readyz").status, 200);
+    let fourth = Receipts::of(ORIGIN).signed(4).id();
+    log.node
+        .get(&format!("/v1/receipts/{fourth}/proof"))
+        .refused(409, "pending");
+    log.assert_proved(&Receipts::of(ORIGIN).signed(2).id().to_string(), 2);
+
+    // It goes on when the second is back, on its port.
+    let second = witness(2, files, port);
+    log.until_published(6);
+    until("it is well", || log.log.standing().failure.is_none());
+    drop((first, second));
+}
+
+#[test]
+fn one_witness_that_lies_or_hangs_does_not_stop_the_log() {
+    let (first, second) = (witness(1, directory(), 0), witness(2, directory(), 0));
+    let size = "HTTP/1.1 409 Conflict\r\ncontent-type: text/x.tlog.size\r\ncontent-length: 5\r\nconnection: close\r\n\r\n9999\n";
+    let replies: [fn() -> Reply; 5] = [
+        || {
+            Reply::Raw(
+                b"HTTP/1.1 409 Conflict\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec(),
+            )
+        },
+        || Reply::Endless("HTTP/1.1 200 OK\r\n\r\n", 1, Duration::from_millis(50)),
+        || Reply::Endless("HTTP/1.1 200 OK\r\n\r\n", 1 << 20, Duration::ZERO),
+        || {
+            Reply::Raw(
+                b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\nnone".to_vec(),
+            )
+        },
+        || Reply::Raw(b"nonsense".to_vec()),
+    ];
+    let liar = Served::start(move |_| Reply::Raw(size.as_bytes().to_vec()));
+    let directory = directory();
+    let lying = format!("http://{}/log", liar.address);
+    write_policy(&directory, [at(&first), at(&second), lying]);
+    // Whoever waited for it would wait longer than this test does.
+    let patient = sections().replace("request_ms = 1000", "request_ms = 600000");
+    let log = LogNode::start_in(directory, &patient);
+    log.grow(0..2);
+    log.until_published(2);
+    for (number, reply) in (2..).zip(replies) {
+        liar.becomes(move |_| reply());
+        log.grow(number..number + 1);
+        log.until_published(number + 1);
+    }
+    assert_eq!(log.node.get("/readyz").status, 200);
+}
+
+#[test]
+fn a_log_from_a_backup_is_stopped_by_its_witnesses() {
+    let witnesses: Vec<_> = (1..=3)
+        .map(|number| witness(number, directory(), 0))
+        .collect();
+    let directory = directory();
+    write_policy(
+        &directory,
+        [at(&witnesses[0]), at(&witnesses[1]), at(&witnesses[2])],
+    );
+    let log = LogNode::start_in(directory, &sections());
+    log.grow(0..5);
+    log.until_published(5);
+    let directory = log.stop();
+    // All of it is copied, the published checkpoint too: nothing here tells that it is old.
+    let backup = TempDir::new().expect("a directory");
+    copy(&directory.path().join("data"), backup.path());
+    let log = LogNode::start_in(directory, &sections());
+    log.grow(5..9);
+    log.until_published(9);
+    let directory = log.stop();
+    fs::remove_dir_all(directory.path().join("data")).expect("removed");
+    copy(backup.path(), &directory.path().join("data"));
+
+    let log = LogNode::start_in(directory, &sections());
+    until("it has stopped", || log.node.get("/readyz").status == 503);
+    let told = log.node.get("/readyz").json();
+    assert!(
+        told["parts"]["log"]
+            .as_str()
+            .is_some_and(|why| why.contains("quorum of witnesses")),
+        "{told}"
+    );
+    let mut order = order_total();
+    order["public"] = serde_json::json!(true);
+    log.node.run(&order).refused(503, "unavailable");
+    log.append(&Receipts::of(ORIGIN).bytes(77))
+        .refused(503, "unavailable");
+    // Nothing was signed: the tree is the one of the backup.
+    assert_eq!(log.log.log().committed().checkpoint().size(), 5);
+    assert_eq!(log.published_size(), 5);
+    // A run that nobody else may see is none of the log's.
+    assert_eq!(
+        log.node
+            .ask("POST", "/v1/runs", Some(ALL), Some(&order_total()))
+            .status,
+        200
+    );
+}
+
+#[test]
+fn a_database_from_a_backup_is_stopped_by_the_published_checkpoint() {
+    let log = LogNode::start("");
+    log.grow(0..5);
+    log.until_published(5);
+    let directory = log.stop();
+    let store = directory.path().join("data/store");
+    let backup = TempDir::new().expect("a directory");
+    for file in ["node.db", "node.db-wal", "journal"] {
+        let (from, to) = (store.join(file), backup.path().join(file));
+        match from.is_dir() {
+            true => copy(&from, &to),
+            false => drop(fs::copy(from, to)),
+        }
+    }
+    let log = LogNode::start_in(directory, &log_sections(ORIGIN, ""));
+    log.grow(5..9);
+    log.until_published(9);
+    let directory = log.stop();
+    for file in ["node.db", "node.db-wal", "node.db-shm"] {
+        let _ = fs::remove_file(store.join(file));
+    }
+    fs::remove_dir_all(store.join("journal")).expect("removed");
+    copy(backup.path(), &store);
+    let config = configured(directory.path(), &log_sections(ORIGIN, ""));
+    let refused = match Parts::open(config) {
+        Err(NodeError::Setup(error)) => error.to_string(),
+        other => panic!("{:?}", other.map(drop)),
+    };
+    assert!(
+        refused.contains("end at 5 entries, but a checkpoint of 9 was published"),
+        "{refused}"
+    );
+}

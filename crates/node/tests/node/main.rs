@@ -1,0 +1,13 @@
+//! A real node on a loopback port, and clients of every kind.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod callers;
+mod connections;
+mod ending;
+mod hostile;
+mod runs;
+mod setup;
+mod sink;
+mod tls;

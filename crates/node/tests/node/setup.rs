@@ -1,0 +1,191 @@
+//! What a node refuses to be set up with.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+use tenzik_node::{Callers, NodeConfig, NodeError, Parts};
+use tenzik_receipt::{Blake3, KeyUse};
+
+use crate::common::{TestNode, configured, write_key};
+
+fn refused(sections: &str) -> String {
+    let directory = TempDir::new().expect("a directory");
+    let path = directory.path().join("node.toml");
+    fs::write(&path, sections).expect("a file");
+    NodeConfig::read(&path).expect_err(sections).to_string()
+}
+
+#[test]
+fn every_value_has_its_range() {
+    let base = "data_dir = \"d\"\n[keys]\nreceipt = \"k\"\n";
+    for section in [
+        "[limits]\nthreads = 0",
+        "[limits]\nconnections_max = 0",
+        "[limits]\nheader_timeout_ms = 0",
+        "[limits]\nheader_bytes_max = 100",
+        "[limits]\nrun_body_bytes_max = 1000000000",
+        "[limits]\nbodies_bytes_max = 1024",
+        "[limits]\nno_such = 1",
+        "[quotas]\nentries_max = 0",
+        "[quotas]\ncaller_runs = { per_minute = 0, burst = 1 }",
+        "[quotas]\ncaller_runs = { per_minute = 1 }",
+        "[runs]\nat_once = 0",
+        "[runs]\ngrants = [\"all\"]",
+        "[runs]\ntime_max_ms = 0",
+        "[telemetry]\notlp_endpoint = \"ftp://x\"",
+        "[telemetry]\nlog_format = \"xml\"",
+        "[tls]\ncertificate = \"c\"",
+        "[other]",
+    ] {
+        let message = refused(&format!("{base}{section}\n"));
+        assert!(!message.is_empty(), "{section}");
+    }
+    assert!(refused("data_dir = \"d\"\ndata_dir = \"d\"\n").contains("duplicate"));
+    let open = format!("listen = \"0.0.0.0:1\"\n{base}");
+    assert!(refused(&open).contains("without TLS"));
+}
+
+#[test]
+fn the_documented_configuration_is_read() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/node.md");
+    let page = fs::read_to_string(page).expect("docs/node.md");
+    let block = page.split("```toml\n").nth(1).expect("a block");
+    let directory = TempDir::new().expect("a directory");
+    let path = directory.path().join("node.toml");
+    fs::write(&path, block.split("```").next().expect("its end")).expect("a file");
+    let config = NodeConfig::read(&path).expect("a configuration");
+    assert_eq!(config.keys.receipt, directory.path().join("receipt.key"));
+    assert_eq!(config.data_dir.to_str(), Some("/var/lib/tenzik"));
+}
+
+#[test]
+fn one_process_has_the_directory() {
+    let directory = TempDir::new().expect("a directory");
+    let first = Parts::open(configured(directory.path(), "")).expect("a node");
+    let second = Parts::open(configured(directory.path(), ""));
+    assert!(matches!(second, Err(NodeError::InUse { .. })));
+    drop(first);
+    assert!(Parts::open(configured(directory.path(), "")).is_ok());
+}
+
+#[test]
+fn keys_are_secret_and_have_one_use() {
+    let directory = TempDir::new().expect("a directory");
+    let key = directory.path().join("receipt.key");
+    let open = |sections| {
+        let config = configured(directory.path(), sections);
+        move || {
+            Parts::open(config)
+                .map(drop)
+                .map_err(|error| error.to_string())
+        }
+    };
+    let wrong_use = open("");
+    write_key(&key, 7, KeyUse::Witness);
+    assert!(
+        wrong_use()
+            .expect_err("a witness key")
+            .contains("for the use witness")
+    );
+    let readable = open("");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).expect("a mode");
+    assert!(readable().expect_err("a readable key").contains("040"));
+    let cut = open("");
+    fs::write(&key, b"{}").expect("a file");
+    assert!(cut().expect_err("a cut key").contains("cut short"));
+    let shared = open("checkpoint = \"checkpoint.key\"\n");
+    write_key(
+        &directory.path().join("checkpoint.key"),
+        7,
+        KeyUse::Checkpoint,
+    );
+    assert!(
+        shared()
+            .expect_err("one key twice")
+            .contains("are the same")
+    );
+}
+
+#[test]
+fn callers_files_are_strict() {
+    let digest = Blake3::of(b"x");
+    let row = format!("[[caller]]\nname = \"a\"\nroles = [\"run\"]\ntokens = [\"{digest}\"]\n");
+    assert!(row.parse::<Callers>().is_ok());
+    for text in [
+        format!("{row}{row}"),
+        format!("{row}{}", row.replace("\"a\"", "\"b\"")),
+        row.replace("\"run\"", "\"root\""),
+        row.replace("tokens", "token"),
+        row.replace("blake3:", ""),
+        format!("{row}expires_at = \"soon\"\n"),
+        "[[caller]]\nname = \"a\"\nroles = []\n".to_owned(),
+        row.replace("\"a\"", "\"\""),
+        row.replace("\"a\"", "\"a\\n\""),
+    ] {
+        assert!(text.parse::<Callers>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn the_document_describes_every_route() {
+    let node = TestNode::start("");
+    let answer = node.get("/openapi.json");
+    assert!(answer.head.contains("content-type: application/json"));
+    let document = answer.json();
+    let paths = document["paths"].as_object().expect("paths");
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/v1/runs",
+        "/v1/receipts",
+        "/v1/receipts/{id}/proof",
+        "/log/checkpoint",
+        "/witness/add-checkpoint",
+        "/v1/peers",
+        "/v1/blobs/{digest}",
+        "/v1/audits",
+        "/v1/evidence",
+        "/v1/disputes",
+    ] {
+        assert!(paths.contains_key(path), "{path}");
+    }
+    // Every reference leads somewhere.
+    let text = answer.text();
+    for reference in text.split("\"$ref\":\"#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().expect("a name");
+        assert!(
+            document["components"]["schemas"][name].is_object(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn parts_say_whether_they_are_ready() {
+    let parts = |parts: &mut Parts| {
+        parts.readiness("disk", || Err("it is full".to_owned()));
+        parts.readiness("clock", || Ok(()));
+    };
+    let node = TestNode::start_with("", parts, |routes| routes);
+    let answer = node.get("/readyz");
+    assert_eq!(answer.status, 503);
+    let body = answer.json();
+    assert_eq!(body["ready"], false);
+    assert_eq!(
+        body["parts"],
+        serde_json::json!({"node": "ready", "disk": "it is full", "clock": "ready"})
+    );
+    assert_eq!(node.get("/healthz").text(), "ok\n");
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_readers_panic(text in "\\PC*") {
+        let _ = text.parse::<Callers>();
+        let row = format!("[[caller]]\nname = {text:?}\nroles = [\"run\"]\ntokens = [{text:?}]\n");
+        prop_assert!(row.parse::<Callers>().is_err());
+    }
+}
