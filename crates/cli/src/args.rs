@@ -13,8 +13,8 @@ use crate::home::Home;
 use crate::output::{Console, Reply};
 use crate::settings::Settings;
 use crate::{
-    check, completions, config, doctor, init, inspect, key, man, receipts, replay, run, text,
-    verify,
+    audit, check, completions, config, doctor, init, inspect, key, log, man, peers, receipts,
+    replay, run, serve, text, verify,
 };
 
 const EXIT_CODES: &str = "\
@@ -51,6 +51,16 @@ enum Verb {
     /// Make keys, show them, and say whom you trust
     #[command(subcommand)]
     Key(key::Verb),
+    /// Keep a transparency log of receipts, read one, and verify it
+    #[command(subcommand)]
+    Log(log::Verb),
+    /// Say whose logs a node follows, and how they stand
+    #[command(subcommand)]
+    Peers(peers::Verb),
+    /// Run a receipt again on two engines, or verify evidence that somebody sent
+    Audit(audit::Args),
+    /// Run a node, or make what one needs
+    Serve(serve::Args),
     /// Make your own key and trust file
     Init,
     /// Say whether everything is ready, and what to do where it is not
@@ -94,6 +104,8 @@ fn execute(verb: Verb, console: Console) -> Result<Reply, Failure> {
     match verb {
         Verb::Completions(args) => Ok(completions::completions(&args)),
         Verb::Man(args) => man::man(&args),
+        // A node has its own configuration, and may be run by a user without a home.
+        Verb::Serve(args) => serve::serve(args, console),
         // It has to work where nothing else does.
         Verb::Doctor => Ok(doctor::doctor()),
         verb => {
@@ -118,9 +130,12 @@ fn with_context(verb: Verb, context: &Context) -> Result<Reply, Failure> {
         Verb::Replay(args) => replay::replay(args, context),
         Verb::Receipts(verb) => receipts::receipts(verb, context),
         Verb::Key(verb) => key::key(verb, context),
+        Verb::Log(verb) => log::log(verb, context),
+        Verb::Peers(verb) => peers::peers(verb),
+        Verb::Audit(args) => audit::audit(args, context),
         Verb::Init => init::init(context),
         Verb::Config(verb) => Ok(config::config(&verb, context)),
-        Verb::Completions(_) | Verb::Man(_) | Verb::Doctor => Ok(Reply::default()),
+        Verb::Completions(_) | Verb::Man(_) | Verb::Doctor | Verb::Serve(_) => Ok(Reply::default()),
     }
 }
 

@@ -81,6 +81,22 @@ impl<E: Explain> From<E> for Failure {
 }
 
 impl Failure {
+    /// A failure that is about no run.
+    pub(crate) fn new(
+        exit: Exit,
+        code: &'static str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            exit,
+            code,
+            message: message.into(),
+            hint: hint.into(),
+            about: None,
+        }
+    }
+
     /// The failure as the `error` member of a JSON answer.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         let mut error =

@@ -22,6 +22,7 @@ const BYTES_MAX: u64 = 4_096;
 /// What a file is called here.
 const KEY: &str = "key file";
 const SECRET: &str = "secret";
+const TOKEN: &str = "token file";
 /// What is done with it.
 const READ: &str = "read";
 const WRITTEN: &str = "written";
@@ -69,6 +70,12 @@ pub(crate) enum KeyError {
         /// The file.
         path: String,
     },
+    /// It holds no token.
+    #[error("{path} holds no token: one line of printable characters without blanks is one")]
+    Token {
+        /// The file.
+        path: String,
+    },
     /// The key is for something else.
     #[error("the key in {path} is for the use {got}; here the use {wanted} is needed")]
     Use {
@@ -98,6 +105,7 @@ impl Explain for KeyError {
             Self::Io { .. } => "key_io",
             Self::OpenToOthers { .. } => "key_mode",
             Self::Secret { .. } => "secret_form",
+            Self::Token { .. } => "token_form",
             Self::Use { .. } => "key_use",
         }
     }
@@ -111,6 +119,9 @@ impl Explain for KeyError {
             Self::Io { what: SECRET, .. } => {
                 "name a file of your own; make a secret with: (umask 077; openssl rand -hex 32 > FILE)".into()
             }
+            Self::Io { what: TOKEN, .. } => {
+                "name a file of your own with the token that the node's operator gave you".into()
+            }
             Self::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => {
                 "check the path; `tenzik key gen --out FILE` makes a key".into()
             }
@@ -119,6 +130,7 @@ impl Explain for KeyError {
             Self::OpenToOthers { path, .. } => {
                 format!("chmod 600 {path}; if others may have read it, make another").into()
             }
+            Self::Token { .. } => "write the token that the node's operator gave you into it, and nothing else".into(),
             Self::Secret { .. } => "make one with: (umask 077; openssl rand -hex 32 > FILE)".into(),
             Self::Use { wanted, .. } => {
                 format!("make one with: tenzik key gen --use {wanted} --out FILE").into()
@@ -175,6 +187,19 @@ pub(crate) fn read_secret(path: &Path) -> Result<RunSecret, KeyError> {
         .and_then(|secret| <[u8; 32]>::try_from(secret.as_slice()).ok())
         .map(RunSecret::from_bytes)
         .ok_or_else(|| KeyError::Secret {
+            path: text::path(path),
+        })
+}
+
+/// Reads the token that a node knows its bearer by: one line of printable characters.
+pub(crate) fn read_token(path: &Path) -> Result<String, KeyError> {
+    let bytes = guarded(path, TOKEN)?;
+    std::str::from_utf8(&bytes)
+        .ok()
+        .map(|token| token.trim_end_matches(['\r', '\n']))
+        .filter(|token| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()))
+        .map(str::to_owned)
+        .ok_or_else(|| KeyError::Token {
             path: text::path(path),
         })
 }

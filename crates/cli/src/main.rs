@@ -4,6 +4,7 @@
 //! `docs/cli.md` says it refuses, each with a code, a message and a remedy.
 
 mod args;
+mod audit;
 mod check;
 mod completions;
 mod config;
@@ -16,12 +17,16 @@ mod init;
 mod inspect;
 mod key;
 mod keyfile;
+mod log;
 mod man;
 mod output;
 mod own;
+mod peers;
 mod receipts;
+mod remote;
 mod replay;
 mod run;
+mod serve;
 mod settings;
 mod source;
 mod store;
@@ -29,6 +34,7 @@ mod system;
 mod text;
 mod trust;
 mod verify;
+mod witnessed;
 
 use std::process::ExitCode;
 

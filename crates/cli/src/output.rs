@@ -22,6 +22,8 @@ pub(crate) struct Reply {
     pub(crate) members: Map<String, Value>,
     /// What went wrong all the same.
     pub(crate) failure: Option<Failure>,
+    /// Whether everything was printed as it came: then nothing is left to print but what went wrong.
+    pub(crate) streamed: bool,
 }
 
 impl Reply {
@@ -35,6 +37,15 @@ impl Reply {
             data: data.into(),
             members,
             failure: None,
+            streamed: false,
+        }
+    }
+
+    /// The end of what was printed as it came.
+    pub(crate) fn streamed() -> Self {
+        Self {
+            streamed: true,
+            ..Self::default()
         }
     }
 
@@ -49,6 +60,13 @@ impl Reply {
 #[derive(Debug, thiserror::Error)]
 #[error("stdout took no more: {0}")]
 pub(crate) struct OutputNotWritten(io::Error);
+
+impl OutputNotWritten {
+    /// What the system says.
+    pub(crate) fn kind(&self) -> io::ErrorKind {
+        self.0.kind()
+    }
+}
 
 impl Explain for OutputNotWritten {
     fn exit(&self) -> Exit {
@@ -99,7 +117,9 @@ impl Console {
     pub(crate) fn finish(&self, result: Result<Reply, Failure>) -> Exit {
         let reply = result.unwrap_or_else(|failure| Reply::default().failing(failure));
         let exit = reply.failure.as_ref().map_or(Exit::Ok, |error| error.exit);
-        let written = if self.json {
+        let written = if reply.streamed && reply.failure.is_none() {
+            Ok(())
+        } else if self.json {
             self.data(&object(&reply))
         } else {
             self.tell(&reply)

@@ -3,6 +3,8 @@
 //! Enters: receipts by file, id or stdin. Leaves: their figures, a list, or an envelope. Refuses: what has not the form
 //! of a receipt. Nothing here verifies a signature; `receipts verify` does.
 
+mod ls;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -15,7 +17,7 @@ use crate::args::Context;
 use crate::error::{Exit, Failure};
 use crate::output::Reply;
 use crate::run::receipt_object;
-use crate::source::{RECEIPT, Source};
+use crate::source::Source;
 use crate::{keyfile, store, verify};
 
 /// `receipts`, as it is written.
@@ -37,10 +39,10 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "FILE", required_if_eq("format", "in-toto"))]
         key: Option<PathBuf>,
     },
-    /// List your store, newest first
-    Ls,
+    /// List your store, newest first, or what a log holds
+    Ls(Box<ls::Args>),
     /// Verify a receipt, offline; the same as `tenzik verify`
-    Verify(verify::Args),
+    Verify(Box<verify::Args>),
 }
 
 /// A form to export a receipt in.
@@ -64,8 +66,8 @@ pub(crate) fn receipts(verb: Verb, context: &Context) -> Result<Reply, Failure> 
             format,
             key,
         } => export(&read(receipt, context)?, format, key),
-        Verb::Ls => list(context),
-        Verb::Verify(args) => verify::verify(args, context),
+        Verb::Ls(args) => ls::list(&args, context),
+        Verb::Verify(args) => verify::verify(*args, context),
     }
 }
 
@@ -157,42 +159,4 @@ fn no_use_of_a_key() -> Failure {
         hint: "leave --key out, or give --format in-toto".to_owned(),
         about: None,
     }
-}
-
-/// Newest first. What cannot be read is listed as such: one bad file does not hide the others.
-fn list(context: &Context) -> Result<Reply, Failure> {
-    let mut good = Vec::new();
-    for path in store::list(&context.home)? {
-        let bytes = Source::File(path.clone()).read(RECEIPT)?;
-        match SignedReceipt::from_bytes(&bytes) {
-            Ok(receipt) => good.push(receipt),
-            Err(error) => context
-                .console
-                .note(&format!("left out {}: {error}", crate::text::path(&path))),
-        }
-    }
-    good.sort_by_key(|receipt| std::cmp::Reverse((receipt.receipt().issued_at, receipt.id())));
-    let lines: String = good.iter().map(summary).collect();
-    let entries: Vec<Value> = good.iter().map(entry).collect();
-    Ok(Reply::new(lines, json!({"receipts": entries})))
-}
-
-fn summary(receipt: &SignedReceipt) -> String {
-    let (claim, issued_at) = (receipt.claim(), receipt.receipt().issued_at);
-    format!(
-        "{} {issued_at} {:<16} {}\n",
-        receipt.id(),
-        claim.status(),
-        claim.code()
-    )
-}
-
-fn entry(receipt: &SignedReceipt) -> Value {
-    json!({
-        "id": receipt.id().to_string(),
-        "issued_at": receipt.receipt().issued_at.to_string(),
-        "kind": receipt.claim().kind(),
-        "status": receipt.claim().status(),
-        "capsule": receipt.claim().code().to_string(),
-    })
 }

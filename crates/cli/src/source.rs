@@ -47,6 +47,24 @@ pub(crate) const RECEIPT: Kind = Kind {
     bytes_max: 1024 * 1024,
     too_large: Exit::Failed,
 };
+/// A proof that a receipt is in a log: more than one can have, so that reading it says what is wrong.
+pub(crate) const PROOF: Kind = Kind {
+    what: "proof file",
+    bytes_max: 1024 * 1024,
+    too_large: Exit::Failed,
+};
+/// A checkpoint in a file.
+pub(crate) const CHECKPOINT: Kind = Kind {
+    what: "checkpoint",
+    bytes_max: tenzik_log::note::NOTE_BYTES_MAX as u64,
+    too_large: Exit::Failed,
+};
+/// A policy file.
+pub(crate) const POLICY: Kind = Kind {
+    what: "policy file",
+    bytes_max: tenzik_log::policy::POLICY_BYTES_MAX as u64,
+    too_large: Exit::Usage,
+};
 /// A configuration file.
 pub(crate) const CONFIG: Kind = Kind {
     what: "configuration file",

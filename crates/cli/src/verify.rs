@@ -11,15 +11,16 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tenzik_receipt::{
-    Challenge, CheckName, Expectations, Outcome, Report, RunSecret, Timestamp, Verdict,
+    Challenge, CheckName, Expectations, LogProof, Outcome, Report, RunSecret, Timestamp, Verdict,
     verify as check,
 };
 
 use crate::args::Context;
 use crate::error::{Exit, Explain, Failure};
 use crate::output::Reply;
-use crate::source::{CAPSULE, INPUT, Kind, OUTPUT, Source, stdin_once};
+use crate::source::{CAPSULE, INPUT, Kind, OUTPUT, PROOF, Source, stdin_once};
 use crate::trust::TrustArg;
+use crate::witnessed::{LogTrust, Proven};
 use crate::{keyfile, store, system};
 
 use require::{Requirement, Requirements};
@@ -50,6 +51,11 @@ pub(crate) struct Args {
     /// Verify as if it were this time, such as 2026-11-20T08:00:00Z
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
+    /// The proof that the receipt is in a log: a .tlog-proof file, to be given with --log or --policy
+    #[arg(long, value_name = "FILE")]
+    proof: Option<OsString>,
+    #[command(flatten)]
+    log_trust: LogTrust,
     /// What you insist on: status=STATUS (such as failed), profile=dev|standard|hardened, kind=wasm|attested|refused,
     /// log, requester; may be repeated
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
@@ -66,6 +72,7 @@ struct Held {
     input: Option<Vec<u8>>,
     output: Option<Vec<u8>>,
     secret: Option<RunSecret>,
+    proven: Option<Proven>,
 }
 
 /// The receipt did not pass.
@@ -116,7 +123,9 @@ const fn untold_hint(check: Option<CheckName>) -> &'static str {
         Some(CheckName::Request) => {
             "get the requester's key from its owner, and then: tenzik key trust KEY --use requester"
         }
-        Some(CheckName::Log) => "no log's proof can be read yet; leave out --require log",
+        Some(CheckName::Log) => {
+            "give the log's proof with --proof FILE --log VKEY; one with too few cosignatures: get it again later"
+        }
         _ => {
             "get the signer's key from its owner (not from the receipt), and then: tenzik key trust KEY"
         }
@@ -152,7 +161,9 @@ const fn failed_hint(check: Option<CheckName>) -> &'static str {
         Some(CheckName::Request) => {
             "the node may have chosen seed and clock: have the requester sign with `tenzik run --requester KEYFILE`"
         }
-        Some(CheckName::Log) => "ask the node for the log's proof, or leave out --require log",
+        Some(CheckName::Log) => {
+            "do not take it as logged: get the proof of this very receipt from the log that it promises, and give that"
+        }
         _ => "do not rely on it; ask the signer for the receipt again",
     }
 }
@@ -172,7 +183,7 @@ pub(crate) fn verify(args: Args, context: &Context) -> Result<Reply, Failure> {
         ..held.expectations(&required)
     };
     let report = check(&held.receipt, &keys, at, &expected);
-    Ok(told(&report, &trust))
+    Ok(told(&report, &trust, held.proven.as_ref()))
 }
 
 fn read(source: Option<Source>, kind: Kind) -> Result<Option<Vec<u8>>, Failure> {
@@ -184,16 +195,19 @@ impl Held {
         let source = |argument: &Option<OsString>| argument.clone().map(Source::from);
         let receipt = Source::from(args.receipt.clone());
         let (capsule, input) = (source(&args.capsule), source(&args.input));
-        let output = source(&args.output);
+        let (output, proof) = (source(&args.output), source(&args.proof));
         stdin_once(&[
             ("receipt", Some(&receipt)),
             ("capsule", capsule.as_ref()),
             ("input", input.as_ref()),
             ("output", output.as_ref()),
+            ("proof file", proof.as_ref()),
         ])?;
         let secret = args.secret.as_deref();
+        let receipt = store::read(&receipt, &context.home)?;
         Ok(Self {
-            receipt: store::read(&receipt, &context.home)?,
+            proven: proven(proof, &args.log_trust, &receipt)?,
+            receipt,
             capsule: read(capsule, CAPSULE)?,
             input: read(input, INPUT)?,
             output: read(output, OUTPUT)?,
@@ -211,13 +225,61 @@ impl Held {
             log: required.log,
             requester: required.requester,
             profile: required.profile,
+            proof: self.proven.as_ref().map(log_proof),
             status: required.status,
             ..Expectations::default()
         }
     }
 }
 
-fn told(report: &Report, trust: &TrustArg) -> Reply {
+/// Holds the proof against the receipt, if there is one.
+fn proven(
+    proof: Option<Source>,
+    trust: &LogTrust,
+    receipt: &[u8],
+) -> Result<Option<Proven>, Failure> {
+    match proof {
+        None if trust.is_given() => Err(Failure::new(
+            Exit::Usage,
+            "usage",
+            "--log and --policy say by whose word a proof counts, and no proof is given",
+            "give the proof with --proof FILE; `tenzik log proof` gets it",
+        )),
+        None => Ok(None),
+        Some(proof) => {
+            let policy = trust.load()?;
+            Ok(Some(Proven::of(&proof.read(PROOF)?, receipt, &policy)))
+        }
+    }
+}
+
+/// The proof's outcome, as the receipt's verification takes it.
+fn log_proof(proven: &Proven) -> LogProof<'_> {
+    match proven {
+        Proven::Fails(why) => LogProof::Fails { why },
+        Proven::Holds(included) => LogProof::Holds {
+            origin: included.origin.as_str(),
+            size: included.size,
+        },
+        Proven::Unknown(why) => LogProof::Unknown { why },
+    }
+}
+
+/// Where the receipt is, for programs; null unless a proof holds.
+fn inclusion(proven: Option<&Proven>) -> Value {
+    let Some(Proven::Holds(included)) = proven else {
+        return Value::Null;
+    };
+    json!({
+        "origin": included.origin.as_str(),
+        "index": included.index,
+        "size": included.size,
+        "witnesses": included.quorum.witnesses.len(),
+        "dated": included.quorum.dated().map(|time| time.to_string()),
+    })
+}
+
+fn told(report: &Report, trust: &TrustArg, proven: Option<&Proven>) -> Reply {
     let mut lines: String = report
         .checks()
         .iter()
@@ -230,6 +292,7 @@ fn told(report: &Report, trust: &TrustArg) -> Reply {
         "verdict": verdict_code(report),
         "trust": trust.shown(),
         "checks": checks(report),
+        "inclusion": inclusion(proven),
     });
     Reply::new(lines, members).failing(failure(report))
 }

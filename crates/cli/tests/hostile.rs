@@ -1,88 +1,13 @@
 //! Bad input, bad files, bad disks: a typed error and its exit code, never a panic, never lost output.
 #![cfg(unix)]
 
+mod machine;
+
 use std::fs::{self, File};
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 
-use serde_json::Value;
-use tempfile::TempDir;
-
-/// A fresh machine.
-struct Machine(TempDir);
-
-impl Machine {
-    fn new() -> Self {
-        Self(tempfile::tempdir().expect("a directory"))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
-        let path = self.path(name);
-        fs::write(&path, bytes).expect("a file");
-        text(&path)
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tenzik"));
-        command
-            .args(args)
-            .env("TENZIK_HOME", self.path("home"))
-            .current_dir(self.0.path());
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().expect("the command starts")
-    }
-
-    /// Runs, and holds the exit code against what is expected. A panic's would be 101.
-    fn exits(&self, code: i32, args: &[&str]) -> Output {
-        let output = self.run(args);
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {told}");
-        output
-    }
-
-    fn fed(&self, args: &[&str], input: &[u8]) -> Output {
-        let mut child = self
-            .command(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the command starts");
-        let mut stdin = child.stdin.take().expect("a pipe");
-        // A command that refuses early closes its end.
-        let _ = stdin.write_all(input);
-        drop(stdin);
-        child.wait_with_output().expect("it ends")
-    }
-}
-
-fn text(path: &Path) -> String {
-    path.to_str().expect("a plain path").to_owned()
-}
-
-fn capsule(name: &str) -> String {
-    format!(
-        "{}/../../capsules/{name}/{name}.wasm",
-        env!("CARGO_MANIFEST_DIR")
-    )
-}
-
-fn mode(path: &Path) -> u32 {
-    fs::metadata(path).expect("a file").permissions().mode() & 0o777
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).expect("one JSON object")
-}
+use machine::{Machine, capsule, json, mode};
 
 #[test]
 fn files_have_the_modes_that_they_should_have() {

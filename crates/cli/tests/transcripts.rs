@@ -5,8 +5,10 @@
 #![cfg(unix)]
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+
+use tenzik_receipt::{KeyUse, SecretKey};
 
 /// Plays one transcript, in a directory of its own that has the capsules in it.
 fn play(name: &str) {
@@ -20,6 +22,7 @@ fn play(name: &str) {
     symlink(root.join("../../capsules"), inside.join("capsules")).expect("a link");
     fs::write(inside.join("spin.wasm"), SPIN).expect("a file");
     fs::write(inside.join("broken.wasm"), b"not a module").expect("a file");
+    write_keys(&inside);
     let home = scratch.path().join("home");
     trycmd::TestCases::new()
         .env("TENZIK_HOME", home.to_string_lossy())
@@ -30,6 +33,39 @@ fn play(name: &str) {
         fs::copy(&copy, &transcript).expect("the transcript");
     }
 }
+
+/// Keys that are the same each time, so that a transcript can name their public halves, and policies with them.
+fn write_keys(inside: &Path) {
+    let created_at = "2026-11-20T08:00:00Z".parse().expect("a time");
+    for (seed, key_use) in [
+        (1, KeyUse::Checkpoint),
+        (2, KeyUse::Witness),
+        (3, KeyUse::Receipt),
+    ] {
+        let key = SecretKey::from_seed(&[seed; 32], key_use, created_at);
+        let path = inside.join(format!("{}.key", key_use.name()));
+        fs::write(&path, key.to_file()).expect("a key");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a mode");
+    }
+    let policies = [
+        ("own.policy", format!("log {LOG}\nquorum none\n")),
+        ("other.policy", format!("log {OTHER_LOG}\nquorum none\n")),
+        (
+            "witnessed.policy",
+            format!("log {LOG}\nwitness w {WITNESS}\nquorum w\n"),
+        ),
+    ];
+    for (name, policy) in policies {
+        fs::write(inside.join(name), policy).expect("a policy");
+    }
+}
+
+/// What `tenzik log key checkpoint.key a.example/log` prints.
+const LOG: &str = "a.example/log+99092c5d+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c";
+/// The same key under another name.
+const OTHER_LOG: &str = "b.example/log+4a40019b+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c";
+/// What `tenzik log key witness.key w.example` prints.
+const WITNESS: &str = "w.example+a26f2ad7+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU";
 
 /// `(module (memory (export "memory") 1) (func (export "run") (loop (br 0))))`
 const SPIN: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x05\x03\x01\0\x01\
@@ -60,5 +96,5 @@ macro_rules! transcripts {
 }
 
 transcripts! {
-    check config denied failed help init inspect json keys limits receipts refused replay run trust usage verify
+    check config denied failed help init inspect json keys audit limits log log_proof peers receipts receipts_ls refused replay run serve trust usage verify
 }

@@ -1,0 +1,196 @@
+//! A node, asked from the command line.
+//!
+//! Enters: `--url`, `--token-file`, paths. Leaves: bodies, each within a bound. Refuses: URLs that carry more than a place,
+//! and answers that are not JSON where JSON is due.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tenzik_node::federation::client::{Answer, Patience};
+use tenzik_node::federation::{Client, ClientError};
+
+use crate::error::{Exit, Failure};
+use crate::{keyfile, text};
+
+/// The most bytes of a JSON answer.
+const JSON_BYTES_MAX: u64 = 4 << 20;
+/// How much of what a node says is shown.
+const CHARS_MAX: usize = 300;
+
+/// A node with the token that is shown to it.
+pub(crate) struct Remote {
+    client: Client,
+    url: String,
+    token: Option<String>,
+}
+
+/// A node's URL, without a slash at its end.
+pub(crate) fn node_url(text: &str) -> Result<String, String> {
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let printable = |byte: u8| byte.is_ascii_graphic() && !b"?#\"<>\\^`{|}@".contains(&byte);
+    let fits =
+        |rest: &&str| !rest.is_empty() && !rest.starts_with('/') && rest.bytes().all(printable);
+    match rest.map(|rest| rest.trim_end_matches('/')).filter(fits) {
+        Some(_) => Ok(text.trim_end_matches('/').to_owned()),
+        None => Err("a URL begins with http:// or https:// and has no query, name or blank".into()),
+    }
+}
+
+/// The token in a file, if one is named.
+pub(crate) fn read_token(path: Option<&Path>) -> Result<Option<String>, Failure> {
+    Ok(path.map(keyfile::read_token).transpose()?)
+}
+
+impl Remote {
+    /// The node at a URL.
+    pub(crate) fn new(url: &str, token_file: Option<&Path>) -> Result<Self, Failure> {
+        Ok(Self {
+            client: Client::new(Patience::default()),
+            url: url.to_owned(),
+            token: read_token(token_file)?,
+        })
+    }
+
+    /// The body at a path; `None` if there is nothing.
+    pub(crate) fn get(&self, path: &str, bytes_max: u64) -> Result<Option<Vec<u8>>, Failure> {
+        let url = format!("{}{path}", self.url);
+        let got = self.client.get(&url, self.token.as_deref(), 0, bytes_max);
+        got.map_err(|error| unreachable(&error))
+    }
+
+    /// The JSON at a path; `None` if there is nothing.
+    pub(crate) fn json(&self, path: &str) -> Result<Option<Value>, Failure> {
+        let body = self.get(path, JSON_BYTES_MAX)?;
+        body.map(|body| serde_json::from_slice(&body).map_err(|_| no_json()))
+            .transpose()
+    }
+
+    /// Sends JSON, and gives the status with the JSON that was answered; null if it was none.
+    pub(crate) fn post(&self, path: &str, body: &[u8]) -> Result<(u16, Value), Failure> {
+        let url = format!("{}{path}", self.url);
+        let token = self.token.as_deref();
+        let sent = self
+            .client
+            .post(&url, token, "application/json", body, JSON_BYTES_MAX);
+        let Answer { status, body, .. } = sent.map_err(|error| unreachable(&error))?;
+        Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
+    }
+}
+
+/// What a node says when it refuses.
+pub(crate) fn refused(what: &str, status: u16, body: &Value) -> Failure {
+    let said = |member: &str| body["error"][member].as_str();
+    let why = text::shown(said("message").unwrap_or("it does not say why"), CHARS_MAX);
+    let exit = match status {
+        401 | 403 => Exit::Denied,
+        404 => Exit::NotFound,
+        400..500 => Exit::Failed,
+        _ => Exit::Other,
+    };
+    let hint = match (status, said("hint")) {
+        (401 | 403, _) => "give a token that may do this with --token-file FILE".to_owned(),
+        (_, Some(hint)) => text::shown(hint, CHARS_MAX),
+        (404, None) => "check the URL".to_owned(),
+        _ => "try again later".to_owned(),
+    };
+    let message = format!("the node does not take {what}, with status {status}: {why}");
+    Failure::new(exit, "refused_by_node", message, hint)
+}
+
+/// Something that is not there, or that the node does not do.
+pub(crate) fn absent(what: &str) -> Failure {
+    Failure::new(
+        Exit::NotFound,
+        "not_found",
+        format!("the node has no {what}"),
+        "check the URL: it is the node's own, without a path",
+    )
+}
+
+/// A node that does not answer as it should.
+pub(crate) fn unreachable(error: &ClientError) -> Failure {
+    let shown = text::shown(&error.to_string(), CHARS_MAX);
+    match error {
+        ClientError::Status { status: 409 } => Failure::new(
+            Exit::NotFound,
+            "pending",
+            "the receipt is durable, and not in the published tree yet",
+            "ask again in a moment; if the receipt promises the log, it says by when it will be",
+        ),
+        ClientError::Status { status: 401 | 403 } => Failure::new(
+            Exit::Denied,
+            "denied",
+            format!("the node refuses: {shown}"),
+            "give a token that may do this with --token-file FILE",
+        ),
+        _ => Failure::new(
+            Exit::Other,
+            "network",
+            format!("the node does not answer as it should: {shown}"),
+            "check the URL, and whether the node is up: its /readyz says what it lacks",
+        ),
+    }
+}
+
+fn no_json() -> Failure {
+    Failure::new(
+        Exit::Other,
+        "network",
+        "the node does not answer as it should: its body is no JSON",
+        "check the URL: it is the node's own, without a path",
+    )
+}
+
+/// `--url` where a node may be asked beside something else.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct RemoteArgs {
+    /// The node to ask, such as https://node.example
+    #[arg(long, value_name = "URL", value_parser = node_url)]
+    pub(crate) url: Option<String>,
+    /// The file with the token that the node knows you by, of mode 0600
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+impl RemoteArgs {
+    /// The node, if one is named.
+    pub(crate) fn open(&self) -> Result<Option<Remote>, Failure> {
+        let url = self.url.as_deref();
+        url.map(|url| Remote::new(url, self.token_file.as_deref()))
+            .transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_a_place_and_nothing_more() {
+        assert_eq!(
+            node_url("https://n.example/").as_deref(),
+            Ok("https://n.example")
+        );
+        assert_eq!(
+            node_url("http://[::1]:8440/a").as_deref(),
+            Ok("http://[::1]:8440/a")
+        );
+        for bad in [
+            "",
+            "n.example",
+            "ftp://n.example",
+            "https://",
+            "https:///a",
+            "https://n.example?a",
+            "https://n.example#a",
+            "https://name@n.example",
+            "https://n.example/a b",
+            "https://n.example/\r\nHost: other",
+            "https://ä.example",
+        ] {
+            assert!(node_url(bad).is_err(), "{bad}");
+        }
+    }
+}

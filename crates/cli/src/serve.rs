@@ -1,0 +1,111 @@
+//! `serve`: a node over HTTP, and everything that a first one needs.
+//!
+//! Enters: `node.toml`, or a directory to make one in. Leaves: a node that runs until it is told to stop; files.
+//! Refuses: a configuration that is not of the form, before anything is served; to overwrite anything.
+
+mod init;
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use serde_json::json;
+use tenzik_node::{ConfigError, FileError, NodeConfig, NodeError, ServeError};
+
+use crate::error::{Exit, Failure};
+use crate::output::{Console, Reply};
+use crate::text;
+
+/// How much of a message that repeats a file's words is shown.
+const CHARS_MAX: usize = 600;
+
+/// `serve`, as it is written.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Args {
+    /// The node's configuration; docs/node.md has its form
+    #[arg(long, value_name = "FILE", required = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Make a directory with all that a node needs, so that `tenzik serve` works
+    Init(init::Args),
+}
+
+/// Serves until SIGTERM or SIGINT, or makes a node's files.
+pub(crate) fn serve(args: Args, console: Console) -> Result<Reply, Failure> {
+    match (args.verb, args.config) {
+        (Some(Verb::Init(args)), _) => init::init(args, console),
+        (None, Some(path)) => {
+            let config = read(&path)?;
+            let ended = tenzik_node::serve(config).map_err(|error| not_served(&error))?;
+            Ok(Reply::new("", json!({"cut": ended.cut})))
+        }
+        // clap has asked for one of them.
+        (None, None) => Err(no_config(Path::new("node.toml"), "it is not named")),
+    }
+}
+
+/// Reads a node's configuration.
+pub(crate) fn read(path: &Path) -> Result<NodeConfig, Failure> {
+    NodeConfig::read(path).map_err(|error| match &error {
+        ConfigError::File(FileError::Io { error: system, .. })
+            if system.kind() == std::io::ErrorKind::NotFound =>
+        {
+            Failure::new(
+                Exit::NotFound,
+                "not_found",
+                format!("there is no {}", text::path(path)),
+                "`tenzik serve init DIR` makes one, with keys and all else",
+            )
+        }
+        ConfigError::File(_) => Failure::new(
+            Exit::Other,
+            "unreadable",
+            shown(&error),
+            "name a file that you may read",
+        ),
+        _ => no_config(path, &error.to_string()),
+    })
+}
+
+fn no_config(path: &Path, why: &str) -> Failure {
+    // The message of a TOML error has the line of the file below it.
+    let why = why.lines().next().unwrap_or_default();
+    let why = text::shown(why, CHARS_MAX);
+    let name = text::path(path);
+    let message = match why.contains(&name) {
+        true => why,
+        false => format!("{name}: {why}"),
+    };
+    Failure::new(
+        Exit::Usage,
+        "config",
+        message,
+        "mend it; docs/node.md has every key",
+    )
+}
+
+fn shown(error: &dyn std::fmt::Display) -> String {
+    text::shown(&error.to_string(), CHARS_MAX)
+}
+
+fn not_served(error: &ServeError) -> Failure {
+    let hint = match error {
+        ServeError::Node(NodeError::InUse { .. }) => {
+            "another process serves from this directory: stop it, or give each node its own data_dir"
+        }
+        ServeError::Node(_) => "mend what is named, and begin again: nothing was served",
+        ServeError::Server(_) => "take another address for `listen`, or end what uses it",
+        _ => "mend what is named, and begin again",
+    };
+    Failure::new(
+        Exit::Other,
+        "not_served",
+        format!("the node does not serve: {}", shown(error)),
+        hint,
+    )
+}

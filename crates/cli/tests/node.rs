@@ -1,0 +1,345 @@
+//! A node as a process, from an empty directory to its end, and every verb that asks one.
+#![cfg(unix)]
+
+mod machine;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command, Stdio};
+
+use machine::{Machine, capsule, json};
+use serde_json::Value;
+use tenzik_receipt::{Blake3, Claim, Disclosed, Label, LogPromise, SecretKey, SignedReceipt};
+
+/// A node that serves until it is dropped.
+struct Node {
+    process: Child,
+    url: String,
+}
+
+impl Node {
+    fn start(machine: &Machine) -> Self {
+        let mut process = machine
+            .command(&["serve", "--config", "node/node.toml"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command starts");
+        let told = process.stderr.take().expect("a pipe");
+        let mut lines = BufReader::new(told).lines();
+        let address = lines.by_ref().find_map(|line| {
+            let line = line.expect("text");
+            Some(line.split_once("address=")?.1.trim().to_owned())
+        });
+        // A pipe that nobody reads would hold the node up.
+        std::thread::spawn(move || lines.for_each(drop));
+        let url = format!("http://{}", address.expect("it says where it serves"));
+        Self { process, url }
+    }
+
+    /// Tells the node to stop, and gives its exit code.
+    fn stop(mut self) -> Option<i32> {
+        let pid = self.process.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(told.expect("kill starts").success());
+        self.process.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A node's files, its log private, so that receipts of `run` may enter it; its token in a file.
+fn made(machine: &Machine) -> Value {
+    let made = json(&machine.exits(
+        0,
+        &[
+            "--json",
+            "serve",
+            "init",
+            "node",
+            "--origin",
+            "n.example/log",
+        ],
+    ));
+    let config = machine.path("node/node.toml");
+    let text = fs::read_to_string(&config).expect("a configuration");
+    let text = text.replace("127.0.0.1:8440", "127.0.0.1:0");
+    fs::write(
+        &config,
+        format!("{text}\n[log]\nvisibility = \"private\"\nintegrate_ms = 50\n"),
+    )
+    .expect("a configuration");
+    token(machine, "token", made["token"].as_str().expect("a token"));
+    made
+}
+
+fn token(machine: &Machine, name: &str, text: &str) {
+    machine.file(name, format!("{text}\n"));
+    fs::set_permissions(machine.path(name), fs::Permissions::from_mode(0o600)).expect("a mode");
+}
+
+/// Waits until the proof is there: the tree is published some moments after an append.
+fn proof(machine: &Machine, args: &[&str]) {
+    for _ in 0..600 {
+        match machine.run(args).status.code() {
+            Some(9) => std::thread::sleep(std::time::Duration::from_millis(50)),
+            code => return assert_eq!(code, Some(0)),
+        }
+    }
+    panic!("the receipt is not published");
+}
+
+#[test]
+fn a_fresh_node_takes_a_receipt_proves_it_and_keeps_it() {
+    let machine = Machine::new();
+    let made = made(&machine);
+    let (key, signer) = (
+        made["log"].as_str().expect("a key"),
+        made["node"].as_str().expect("a key"),
+    );
+    for name in ["1", "2"] {
+        let receipt = format!("{name}.json");
+        let key = ["--key", "node/receipt.key", "--receipt", &receipt];
+        machine.exits(
+            0,
+            &[&["run", &capsule("echo"), "--input", name], &key[..]].concat(),
+        );
+    }
+    let node = Node::start(&machine);
+    let at = ["--url", &node.url, "--token-file", "token"];
+    let append = [&["--json", "log", "append", "1.json", "2.json"], &at[..]].concat();
+    let first = json(&machine.exits(0, &append));
+    assert_eq!(first["entries"][1]["index"], 1);
+    let again = json(&machine.exits(0, &append));
+    assert_eq!(again["entries"][1]["known"], true);
+    let asked = ["log", "proof", "2.json", "--log", key, "--out", "2.proof"];
+    proof(&machine, &[&asked, &at[..]].concat());
+    let verify = [
+        "verify",
+        "2.json",
+        "--proof",
+        "2.proof",
+        "--log",
+        key,
+        "--require",
+        "log",
+        "--trust",
+        signer,
+    ];
+    machine.exits(0, &verify);
+    let whole = ["--json", "log", "verify", "--log", key, "--node", signer];
+    assert_eq!(
+        json(&machine.exits(0, &[&whole, &at[..]].concat()))["verdict"],
+        "passed"
+    );
+    let tail = machine.exits(0, &[&["log", "tail", "--lines", "1"], &at[..]].concat());
+    assert!(tail.stdout.starts_with(b"1 receipt:"));
+    machine.exits(0, &[&["log", "checkpoint", "--log", key], &at[..]].concat());
+    let list = [&["--json", "receipts", "ls", "--limit", "1"], &at[..]].concat();
+    let listed = json(&machine.exits(0, &list));
+    assert_eq!(listed["next"], "0@n.example/log");
+    let behind = [
+        &list[..],
+        &[
+            "--after",
+            "0@n.example/log",
+            "--kind",
+            "wasm",
+            "--node",
+            signer,
+        ],
+    ]
+    .concat();
+    assert_eq!(json(&machine.exits(0, &behind))["receipts"][0]["index"], 1);
+    assert_eq!(node.stop(), Some(0));
+    let offline = [
+        "log",
+        "proof",
+        "1.json",
+        "--dir",
+        "node/data/store",
+        "--log",
+        key,
+    ];
+    machine.exits(0, &offline);
+    let node = Node::start(&machine);
+    machine.exits(1, &offline);
+    let at = ["--url", &node.url, "--token-file", "token"];
+    machine.exits(0, &[&whole[..], &at].concat());
+    assert_eq!(node.stop(), Some(0));
+}
+
+#[test]
+fn a_receipt_of_a_peer_is_run_again_by_the_node_that_it_is_handed_to() {
+    let machine = Machine::new();
+    let _ = made(&machine);
+    let peer = json(&machine.exits(
+        0,
+        &[
+            "--json",
+            "serve",
+            "init",
+            "peer",
+            "--origin",
+            "p.example/log",
+        ],
+    ));
+    let text = |name: &str| peer[name].as_str().expect("a key").to_owned();
+    let (log, signer) = (text("log"), text("node"));
+    let add = [
+        "peers",
+        "add",
+        "other",
+        "--config",
+        "node/node.toml",
+        "--at",
+        "http://127.0.0.1:9/log",
+    ];
+    machine.exits(0, &[&add[..], &["--log", &log, "--node", &signer]].concat());
+    let run = [
+        "run",
+        &capsule("echo"),
+        "--input",
+        "1",
+        "--key",
+        "peer/receipt.key",
+    ];
+    machine.exits(0, &[&run[..], &["--receipt", "run.json"]].concat());
+    machine.file("input", "1");
+    machine.file("honest.json", promised(&machine, "p.example/log", false));
+    machine.file("forged.json", promised(&machine, "p.example/log", true));
+    let node = Node::start(&machine);
+    let known = ["--url", &node.url, "--token-file", "token"];
+    assert_eq!(
+        audited(&machine, "honest.json", &known),
+        (Some(0), "same".to_owned())
+    );
+    assert_eq!(
+        audited(&machine, "forged.json", &known),
+        (Some(3), "forged".to_owned())
+    );
+    let report = machine.exits(
+        0,
+        &[&["--json", "audit", "--peer", "other"], &known[..]].concat(),
+    );
+    assert_eq!(json(&report)["report"]["leaves"], 0);
+    let listed = machine.exits(
+        0,
+        &[
+            &["--json", "peers", "ls", "--config", "node/node.toml"],
+            &known[..],
+        ]
+        .concat(),
+    );
+    assert_eq!(json(&listed)["peers"][0]["state"]["name"], "other");
+}
+
+/// The run's receipt with a promise, and with another output if it is to lie, signed by its own key.
+fn promised(machine: &Machine, origin: &str, lie: bool) -> Vec<u8> {
+    let read = |name: &str| fs::read(machine.path(name)).expect("a file");
+    let receipt = SignedReceipt::from_bytes(&read("run.json")).expect("a receipt");
+    let mut receipt = receipt.receipt().clone();
+    receipt.log = Some(LogPromise {
+        merge_by: receipt.issued_at.plus_seconds(60),
+        origin: Label::new(origin.to_owned()).expect("a label"),
+    });
+    if lie && let Claim::Wasm(claim) = &mut receipt.claim {
+        claim.output = Some(Disclosed::Open(Blake3::of(b"a lie")));
+    }
+    let key = SecretKey::from_file(&read("peer/receipt.key")).expect("a key");
+    key.sign_receipt(receipt)
+        .expect("a receipt of the key's")
+        .to_bytes()
+}
+
+/// Hands a receipt in, and asks until it is known what became of it.
+fn audited(machine: &Machine, receipt: &str, known: &[&str]) -> (Option<i32>, String) {
+    let echo = capsule("echo");
+    let files = [
+        "--json",
+        "audit",
+        receipt,
+        "--capsule",
+        &echo,
+        "--input",
+        "input",
+    ];
+    let mut output = machine.run(&[&files[..], known].concat());
+    for _ in 0..1_200 {
+        let answer = json(&output);
+        let outcome = answer["finding"]["outcome"].as_str().expect("an outcome");
+        if outcome != "begun" {
+            return (output.status.code(), outcome.to_owned());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let id = answer["id"].as_str().expect("an id").to_owned();
+        output = machine.run(&[&["--json", "audit", &id], known].concat());
+    }
+    panic!("it is not known what became of {receipt}");
+}
+
+#[test]
+fn whom_a_node_does_not_know_it_refuses() {
+    let machine = Machine::new();
+    let made = made(&machine);
+    let key = made["log"].as_str().expect("a key");
+    machine.exits(0, &["run", &capsule("echo"), "--receipt", "stranger.json"]);
+    let node = Node::start(&machine);
+    let known = ["--url", &node.url, "--token-file", "token"];
+    token(&machine, "wrong", &"0".repeat(64));
+    let nobody = ["--url", &node.url, "--token-file", "wrong"];
+    for asked in [
+        vec!["log", "append", "stranger.json"],
+        vec!["log", "tail"],
+        vec!["log", "verify", "--log", key],
+        vec!["log", "proof", "stranger.json", "--log", key],
+        vec!["receipts", "ls"],
+        vec!["peers", "ls", "--config", "node/node.toml"],
+    ] {
+        let output = machine.exits(5, &[&["--json"], &asked[..], &nobody].concat());
+        let told = json(&output)["error"]["hint"].to_string();
+        assert!(told.contains("--token-file"), "{told}");
+    }
+    machine.exits(
+        3,
+        &[&["log", "append", "stranger.json"], &known[..]].concat(),
+    );
+    machine.exits(
+        9,
+        &[&["log", "proof", "stranger.json", "--log", key], &known[..]].concat(),
+    );
+    machine.exits(
+        0,
+        &[&["peers", "ls", "--config", "node/node.toml"], &known[..]].concat(),
+    );
+    fs::set_permissions(machine.path("token"), fs::Permissions::from_mode(0o644)).expect("a mode");
+    machine.exits(1, &[&["receipts", "ls"], &known[..]].concat());
+    // Two nodes of one directory would sign two stories.
+    machine.exits(1, &["serve", "--config", "node/node.toml"]);
+}
+
+#[test]
+fn a_configuration_that_is_not_of_the_form_serves_nothing() {
+    let machine = Machine::new();
+    made(&machine);
+    let config = machine.path("node/node.toml");
+    let whole = fs::read_to_string(&config).expect("a configuration");
+    for (bad, code) in [
+        (whole.replace("data_dir", "data"), 2),
+        (whole.replace("127.0.0.1:0", "0.0.0.0:0"), 2),
+        (whole.replace("receipt.key", "witness.key"), 1),
+        (whole.replace("checkpoint.key", "nothing.key"), 1),
+        (whole.replace("\"peers.toml\"", "\"callers.toml\""), 1),
+        ("x".repeat(300 * 1024), 1),
+    ] {
+        fs::write(&config, bad).expect("a configuration");
+        machine.exits(code, &["serve", "--config", "node/node.toml"]);
+    }
+    fs::write(&config, [0xff; 10]).expect("a configuration");
+    machine.exits(2, &["serve", "--config", "node/node.toml"]);
+}
