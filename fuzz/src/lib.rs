@@ -3,6 +3,8 @@
 //! Enters: bytes of a fuzzer. Leaves: nothing. Refuses: to find fault with a refusal, if it is a typed one.
 
 mod host_calls;
+mod log;
+mod node;
 mod receipt;
 
 #[path = "../../tests/common/generate.rs"]
@@ -24,6 +26,8 @@ use tenzik_receipt::{Claim, Epoch, KeyUse, SecretKey, Timestamp};
 use second::Second;
 
 pub use host_calls::host_calls;
+pub use log::{log_files, log_trees, seeds};
+pub use node::{bodies, peers_file};
 pub use receipt::receipt;
 
 /// Any bytes are accepted or refused with findings; what is accepted is valid by the parser's own judgement.
