@@ -34,6 +34,8 @@ have() {
 
 check_rust() {
     have cc gcc || true
+    have pg_createcluster postgresql || true
+    have strace strace || true
     step "format"
     cargo fmt --all --check
     step "lints"
@@ -123,6 +125,25 @@ check_c_capsule() {
     PATH="$PWD/$venv/bin:$PATH" capsules/crc32/build.sh --check
 }
 
+# Programs of other people read a log that this project wrote.
+# A node and its follower are killed while a third process appends.
+check_soak() {
+    step "two nodes that are killed under load, 20 seconds"
+    cargo run --quiet --locked -p tenzik-node --example soak -- "${TENZIK_SOAK_SECONDS:-20}"
+}
+
+check_interop() {
+    step "other implementations check a log"
+    local code=0
+    tests/interop/run.sh || code=$?
+    if ((code == 77)); then
+        skip "other implementations did not check the log: see above"
+    elif ((code != 0)); then
+        echo "FAILED: another implementation does not accept the log"
+        failures=$((failures + 1))
+    fi
+}
+
 check_fuzz() {
     local seconds=${TENZIK_FUZZ_SECONDS:-20}
     [[ $seconds == 0 ]] && return
@@ -139,7 +160,7 @@ check_fuzz() {
         export RUSTC_BOOTSTRAP=1
     fi
     local target
-    for target in host_calls metering pipeline receipt validation; do
+    for target in host_calls log_files log_trees metering node_bodies peers_file pipeline receipt validation; do
         # New finds go to a folder of their own; the seeds in the repository stay as they are.
         mkdir -p "fuzz/work/$target" "fuzz/corpus/$target"
         cargo ${toolchain[@]+"${toolchain[@]}"} fuzz run -s none "$target" "fuzz/work/$target" "fuzz/corpus/$target" -- \
@@ -153,6 +174,8 @@ check_release
 check_capsules
 check_c_capsule
 check_web
+check_soak
+check_interop
 check_fuzz
 
 step "result"
