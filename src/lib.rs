@@ -88,6 +88,7 @@
 //! | [`execution`] | a bound capsule and a request become an [`outcome::Outcome`]; the only part that knows the engine |
 //! | [`receipts`] | an outcome becomes a signed receipt |
 //! | [`replay`] | a claim, capsule and input become "the same" or the first member that differs |
+//! | [`gateway`] | the one door from executed code to tools, and the transcript of what went through |
 //! | [`capability`] | capabilities and the host functions that each opens: one table |
 //! | [`config`], [`limits`] | what a host permits and spends; what a run may use |
 //! | [`outcome`] | a run's request, ending and usage |
@@ -104,6 +105,7 @@ pub mod capability;
 pub mod config;
 pub mod control;
 pub mod execution;
+pub mod gateway;
 pub mod json;
 pub mod limits;
 pub mod metering;
