@@ -88,6 +88,7 @@
 //! | [`execution`] | a bound capsule and a request become an [`outcome::Outcome`]; the only part that knows the engine |
 //! | [`receipts`] | an outcome becomes a signed receipt |
 //! | [`replay`] | a claim, capsule and input become "the same" or the first member that differs |
+//! | [`router`], [`backend`] | a request becomes a run on a backend that can hold what its profile promises, and a receipt |
 //! | [`gateway`] | the one door from executed code to tools, and the transcript of what went through |
 //! | [`capability`] | capabilities and the host functions that each opens: one table |
 //! | [`config`], [`limits`] | what a host permits and spends; what a run may use |
@@ -101,6 +102,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod backend;
 pub mod capability;
 pub mod config;
 pub mod control;
@@ -114,6 +116,7 @@ pub mod pipeline;
 pub mod queue;
 pub mod receipts;
 pub mod replay;
+pub mod router;
 pub mod rules;
 pub mod sandbox;
 pub mod validation;

@@ -184,6 +184,11 @@ impl Pipeline {
         self.sealing.sealer().node()
     }
 
+    /// How it signs: a router's receipts are numbered with the pipeline's.
+    pub(crate) const fn sealing(&self) -> &Sealing {
+        &self.sealing
+    }
+
     /// The request as a receipt will name it: what a requester signs before the run.
     pub fn request(&self, order: &Order, secret: Option<&RunSecret>) -> WasmRequest {
         let terms = self.sandbox.resolve(&order.terms);

@@ -12,6 +12,7 @@
 //!
 //! The format itself, verification and exports are the crate `tenzik_receipt`'s.
 
+mod attested;
 mod claim;
 mod gather;
 mod sealing;
@@ -30,6 +31,7 @@ use tenzik_receipt::{
 use crate::limits::{label, saturating};
 use crate::outcome::Outcome;
 
+pub(crate) use attested::Attested;
 use claim::beside;
 pub use claim::wasm_claim;
 pub(crate) use claim::{Subject, wasm_request};
@@ -184,21 +186,34 @@ impl Sealer {
 
     fn receipt(&self, subject: Subject<'_>, circumstances: Circumstances) -> Receipt {
         let secret = circumstances.secret.as_ref();
+        let private = secret.is_some();
         let (engine, (enforced, wall_us)) = match &subject {
-            Subject::Ran(outcome) => (outcome.engine.clone(), beside(outcome, secret.is_some())),
+            Subject::Attested(run) => (run.attempt.version.clone(), run.beside(private)),
+            Subject::Ran(outcome) => (outcome.engine.clone(), beside(outcome, private)),
             Subject::Refused { .. } => (ENGINE, (Vec::new(), None)),
         };
+        let (kind, profile, mut ext) = match &subject {
+            Subject::Attested(run) => (run.backend.clone(), run.request.profile, run.ext()),
+            _ => (label("wasm"), Profile::Hardened, BTreeMap::new()),
+        };
+        // What this library says of a run is not to be replaced by what its caller says.
+        ext.extend(
+            circumstances
+                .ext
+                .into_iter()
+                .filter(|(name, _)| !attested::EXTENSIONS.contains(&name.as_str())),
+        );
         Receipt {
             advisory: Advisory { engine, wall_us },
             audience: circumstances.audience,
             backend: Backend {
                 enforced,
-                kind: label("wasm"),
-                profile: Profile::Hardened,
+                kind,
+                profile,
             },
             claim: subject.claim(secret),
             crit: circumstances.crit,
-            ext: circumstances.ext,
+            ext,
             issued_at: circumstances.issued_at,
             log: circumstances.log,
             node: self.node(),

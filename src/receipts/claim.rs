@@ -16,6 +16,8 @@ use crate::sandbox::BoundTerms;
 
 /// What a receipt is about.
 pub(crate) enum Subject<'a> {
+    /// A run on a backend that is not deterministic.
+    Attested(Box<super::Attested<'a>>),
     /// A run.
     Ran(&'a Outcome),
     /// A request of which nothing ran.
@@ -32,6 +34,7 @@ pub(crate) enum Subject<'a> {
 impl Subject<'_> {
     pub(super) fn claim(self, secret: Option<&RunSecret>) -> Claim {
         match self {
+            Self::Attested(run) => Claim::Attested(run.claim(secret)),
             Self::Ran(outcome) => Claim::Wasm(wasm_claim(outcome, secret)),
             Self::Refused {
                 stage,
@@ -139,14 +142,22 @@ fn detail(ending: &Ending) -> Option<Detail> {
     Some(Detail { code, message })
 }
 
-fn bytes(bytes: &[u8], member: PrivateMember, secret: Option<&RunSecret>) -> Disclosed<Blake3> {
+pub(super) fn bytes(
+    bytes: &[u8],
+    member: PrivateMember,
+    secret: Option<&RunSecret>,
+) -> Disclosed<Blake3> {
     match secret {
         Some(secret) => Disclosed::Keyed(secret.commit(member, bytes)),
         None => Disclosed::Open(Blake3::of(bytes)),
     }
 }
 
-fn value<T: Encode>(value: T, member: PrivateMember, secret: Option<&RunSecret>) -> Disclosed<T> {
+pub(super) fn value<T: Encode>(
+    value: T,
+    member: PrivateMember,
+    secret: Option<&RunSecret>,
+) -> Disclosed<T> {
     match secret {
         Some(secret) => Disclosed::Keyed(secret.commit_value(member, &value)),
         None => Disclosed::Open(value),

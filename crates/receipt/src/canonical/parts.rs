@@ -113,8 +113,14 @@ impl<T: Decode> Decode for BTreeMap<Label, T> {
 }
 
 /// A list whose items are in rising order, each once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sorted<T>(Vec<T>);
+
+impl<T> Default for Sorted<T> {
+    fn default() -> Self {
+        Self::none()
+    }
+}
 
 impl<T> Sorted<T> {
     /// No items.

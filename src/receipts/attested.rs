@@ -1,0 +1,147 @@
+//! What a run on a backend that is not deterministic says in its receipt.
+//!
+//! Enters: a request, and what its backend saw. Leaves: an attested claim, what stands beside it, and two extensions:
+//! `isolation`, the list of what was seen to keep the run apart, and `metadata`, the caller's own.
+//! Refuses: nothing. With a secret, every member that could tell of the input is a keyed commitment.
+
+use std::collections::BTreeMap;
+
+use tenzik_receipt::claim::AttestedKind;
+use tenzik_receipt::{
+    AttestedClaim, AttestedRequest, AttestedStatus, Blake3, Detail, Enforcement, Int, Label,
+    PrivateMember, RunSecret, Sha256, Value,
+};
+
+use super::claim::{bytes, value};
+use crate::backend::{Attempt, Ended};
+use crate::limits::{label, saturating};
+use crate::router::{Code, ExecuteRequest, Held, Limit, PerLimit};
+
+/// The extensions that this module writes.
+pub(super) const EXTENSIONS: [&str; 2] = ["isolation", "metadata"];
+
+/// A run on a backend, all that its receipt is made of.
+pub(crate) struct Attested<'a> {
+    pub(crate) request: &'a ExecuteRequest,
+    pub(crate) limits: BTreeMap<Label, Int>,
+    pub(crate) backend: Label,
+    pub(crate) attempt: &'a Attempt,
+    pub(crate) held: &'a PerLimit<Held>,
+    pub(crate) transcript: Option<Sha256>,
+}
+
+impl Attested<'_> {
+    pub(super) fn claim(&self, secret: Option<&RunSecret>) -> AttestedClaim {
+        let output = match &self.attempt.ended {
+            Ended::Ok(output) => Some(bytes(output, PrivateMember::Output, secret)),
+            _ => None,
+        };
+        AttestedClaim {
+            detail: detail(&self.attempt.ended)
+                .map(|detail| value(detail, PrivateMember::Detail, secret)),
+            kind: AttestedKind,
+            output,
+            request: self.request(secret),
+            status: status(&self.attempt.ended),
+            transcript: self
+                .transcript
+                .map(|root| value(root, PrivateMember::Transcript, secret)),
+        }
+    }
+
+    fn request(&self, secret: Option<&RunSecret>) -> AttestedRequest {
+        let (request, isolation) = (self.request, &self.attempt.isolation);
+        let (code, arguments, environment) = match &request.code {
+            Code::Capsule(capsule) => (Blake3::of(&capsule.bytes), None, None),
+            Code::Program(program) => (
+                program.tree.digest(),
+                Some(&program.arguments).filter(|arguments| !arguments.is_empty()),
+                Some(&program.environment),
+            ),
+        };
+        AttestedRequest {
+            arguments: arguments.map(|arguments| {
+                // A list of texts is always JSON.
+                Blake3::of(serde_json::json!(arguments).to_string().as_bytes())
+            }),
+            code,
+            environment: environment
+                .into_iter()
+                .flat_map(|environment| environment.keys())
+                .filter_map(|name| Label::new(name.clone()).ok())
+                .collect(),
+            image: isolation.image,
+            input: bytes(&request.input, PrivateMember::Input, secret),
+            input_type: request.input_type,
+            language: request.code.language().clone(),
+            limits: self.limits.clone(),
+            policy: None,
+            root_file_system: isolation.root_file_system,
+            runtime: isolation.runtime,
+            seccomp: isolation.seccomp,
+        }
+    }
+
+    /// The limits with what was seen of each, and the wall-clock time in microseconds unless the run is private.
+    pub(super) fn beside(&self, private: bool) -> (Vec<Enforcement>, Option<Int>) {
+        let entry = |limit: Limit| {
+            let held = self.held.get(limit);
+            Enforcement {
+                applied: held.applied.map(saturating),
+                asked: self.request.limits.asked(limit),
+                enforced: held.enforced,
+                limit: label(limit.name()),
+                observed: held.observed.filter(|_| !private).map(saturating),
+            }
+        };
+        let wall_us = u64::try_from(self.attempt.wall.as_micros()).unwrap_or(u64::MAX);
+        let wall_us = (!private).then(|| saturating(wall_us));
+        (Limit::ALL.into_iter().map(entry).collect(), wall_us)
+    }
+
+    /// What the receipt says beside the claim.
+    pub(super) fn ext(&self) -> BTreeMap<Label, Value> {
+        let mut ext = self.attempt.ext.clone();
+        let seen = self.attempt.isolation.seen.as_slice();
+        let seen = seen.iter().cloned().map(Value::Text).collect();
+        ext.insert(label("isolation"), Value::List(seen));
+        if !self.request.metadata.is_empty() {
+            let metadata = Value::Object(self.request.metadata.clone());
+            ext.insert(label("metadata"), metadata);
+        }
+        ext
+    }
+}
+
+fn status(ended: &Ended) -> AttestedStatus {
+    match ended {
+        Ended::Aborted { .. } => AttestedStatus::Aborted,
+        Ended::Failed { .. } | Ended::SandboxViolation { .. } => AttestedStatus::Failed,
+        Ended::LimitReached(Limit::WallMs) => AttestedStatus::TimedOut,
+        Ended::LimitReached(_) => AttestedStatus::LimitReached,
+        Ended::Ok(_) => AttestedStatus::Ok,
+    }
+}
+
+fn detail(ended: &Ended) -> Option<Detail> {
+    let plain = |code: Label| {
+        Some(Detail {
+            code,
+            message: None,
+        })
+    };
+    match ended {
+        Ended::Aborted { code } => plain(code.clone()),
+        Ended::Failed { code, message } => Some(Detail {
+            code: code.clone(),
+            message: message
+                .as_ref()
+                .map(|message| Blake3::of(message.as_bytes())),
+        }),
+        Ended::LimitReached(limit) => plain(label(limit.name())),
+        Ended::Ok(_) => None,
+        Ended::SandboxViolation { what } => plain(
+            Label::new(format!("sandbox_violation:{what}")).unwrap_or(label("sandbox_violation")),
+        ),
+    }
+}

@@ -1,0 +1,174 @@
+//! Which backend runs a request.
+//!
+//! Enters: a request that was checked. Leaves: a backend that can hold what its profile promises, or the capsule path.
+//! Refuses: to fall back. Each backend that was looked at is told, with the reason why not.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tenzik_receipt::Label;
+
+use super::request::{Code, ExecuteRequest, WASM};
+use super::{READY_FOR, RouteError, Router, UNAVAILABLE_FOR};
+use crate::backend::{Backend, Readiness};
+use crate::router::Limit;
+
+/// Why a backend does not run a request.
+enum Unfit {
+    /// It will not, whatever happens.
+    Denied(String),
+    /// It cannot now.
+    Unavailable(String),
+}
+
+impl Router {
+    /// The backend for a request; `None` is the capsule path.
+    pub(super) fn choose(
+        &self,
+        request: &ExecuteRequest,
+    ) -> Result<Option<Arc<dyn Backend>>, RouteError> {
+        match &request.backend {
+            Some(named) if *named != WASM => self.named(request, named).map(Some),
+            Some(_) if !matches!(request.code, Code::Capsule(_)) => Err(denied(
+                request,
+                &WASM,
+                format!("it does not run {}", request.code.language()),
+            )),
+            // Whatever the profile, nothing is stricter than the capsule path.
+            _ if matches!(request.code, Code::Capsule(_)) => Ok(None),
+            _ => self.first(request).map(Some),
+        }
+    }
+
+    fn named(
+        &self,
+        request: &ExecuteRequest,
+        kind: &Label,
+    ) -> Result<Arc<dyn Backend>, RouteError> {
+        let found = self
+            .all()
+            .into_iter()
+            .find(|backend| backend.kind() == *kind);
+        let Some(backend) = found else {
+            return Err(unavailable(
+                request,
+                vec![(kind.clone(), "not registered".to_owned())],
+            ));
+        };
+        match self.fits(request, &*backend) {
+            Ok(()) => Ok(backend),
+            Err(Unfit::Denied(reason)) => Err(denied(request, kind, reason)),
+            Err(Unfit::Unavailable(reason)) => {
+                Err(unavailable(request, vec![(kind.clone(), reason)]))
+            }
+        }
+    }
+
+    /// The first that fits. If none does, and each that runs the language was denied, the first denial is the answer.
+    fn first(&self, request: &ExecuteRequest) -> Result<Arc<dyn Backend>, RouteError> {
+        let (mut tried, mut refused) = (Vec::new(), None);
+        let language = request.code.language();
+        for backend in self.all() {
+            if !backend.languages().contains(language) {
+                continue;
+            }
+            match self.fits(request, &*backend) {
+                Ok(()) => return Ok(backend),
+                Err(Unfit::Unavailable(reason)) => tried.push((backend.kind(), reason)),
+                Err(Unfit::Denied(reason)) => {
+                    refused.get_or_insert((backend.kind(), reason));
+                }
+            }
+        }
+        match refused {
+            Some((kind, reason)) if tried.is_empty() => Err(denied(request, &kind, reason)),
+            refused => Err(unavailable(
+                request,
+                refused.into_iter().chain(tried).collect(),
+            )),
+        }
+    }
+
+    fn fits(&self, request: &ExecuteRequest, backend: &dyn Backend) -> Result<(), Unfit> {
+        let (language, profile) = (request.code.language(), request.profile);
+        let deny = |reason: String| Err(Unfit::Denied(reason));
+        if !backend.languages().contains(language) {
+            return deny(format!("it does not run {language}"));
+        }
+        if self.denies(backend) {
+            return deny(
+                "it isolates nothing, and the configuration does not allow that".to_owned(),
+            );
+        }
+        if !backend.profile_max().is_at_least(profile) {
+            return deny(format!(
+                "it serves {} at most",
+                backend.profile_max().name()
+            ));
+        }
+        let asked = |limit: &Limit| request.limits.get(*limit).is_some_and(|asked| asked > 0);
+        let lost = Limit::ALL
+            .into_iter()
+            .filter(asked)
+            .find(|limit| !limit.is_the_routers() && !backend.holds(*limit, profile));
+        match lost {
+            Some(limit) if profile != tenzik_receipt::Profile::Dev => {
+                deny(format!("it cannot hold the limit {}", limit.name()))
+            }
+            _ => self.is_ready(backend),
+        }
+    }
+
+    /// What the last probe said, or a new one.
+    fn is_ready(&self, backend: &dyn Backend) -> Result<(), Unfit> {
+        let kind = backend.kind();
+        let known = self.read().iter().find_map(|entry| {
+            let (at, readiness) = entry.probed.as_ref()?;
+            let holds_for = match readiness {
+                Readiness::Ready { .. } => READY_FOR,
+                Readiness::Unavailable { .. } => UNAVAILABLE_FOR,
+            };
+            (entry.backend.kind() == kind && at.elapsed() < holds_for).then(|| readiness.clone())
+        });
+        // No lock is held over a probe.
+        let readiness = known.unwrap_or_else(|| {
+            let readiness = backend.probe();
+            let mut entries = self.write();
+            if let Some(entry) = entries
+                .iter_mut()
+                .find(|entry| entry.backend.kind() == kind)
+            {
+                entry.probed = Some((Instant::now(), readiness.clone()));
+            }
+            readiness
+        });
+        match readiness {
+            Readiness::Ready { .. } => Ok(()),
+            Readiness::Unavailable { reason, .. } => Err(Unfit::Unavailable(reason)),
+        }
+    }
+
+    fn all(&self) -> Vec<Arc<dyn Backend>> {
+        let entries = self.read();
+        entries
+            .iter()
+            .map(|entry| Arc::clone(&entry.backend))
+            .collect()
+    }
+}
+
+fn denied(request: &ExecuteRequest, backend: &Label, reason: String) -> RouteError {
+    RouteError::BackendDenied {
+        backend: backend.clone(),
+        profile: request.profile,
+        reason,
+    }
+}
+
+fn unavailable(request: &ExecuteRequest, tried: Vec<(Label, String)>) -> RouteError {
+    RouteError::RuntimeUnavailable {
+        language: request.code.language().clone(),
+        profile: request.profile,
+        tried,
+    }
+}
