@@ -36,6 +36,8 @@ check_rust() {
     have cc gcc || true
     have pg_createcluster postgresql || true
     have strace strace || true
+    have runc runc || true
+    have busybox busybox-static || true
     step "format"
     cargo fmt --all --check
     step "lints"

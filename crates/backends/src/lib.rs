@@ -1,0 +1,32 @@
+//! Backends of the router for code that is no capsule.
+//!
+//! | backend | keeps code apart by | serves |
+//! |---|---|---|
+//! | [`Process`] | nothing but a process group and an empty environment | `dev` |
+//! | [`Oci`] with runc | namespaces, capabilities, a system-call filter, cgroups | `standard` |
+//!
+//! Enters: a [`Job`](tenzik::backend::Job). Leaves: an [`Attempt`](tenzik::backend::Attempt) in which each limit that is said
+//! to be enforced was seen in force in that very run. Refuses: languages and images that it was not told of.
+//!
+//! A program reads its input from descriptor 0 and writes one line of JSON to descriptor 3, its result:
+//!
+//! ```json
+//! {"ok":{"total":12}}
+//! ```
+//!
+//! The first whole line counts, and the run is over with it; `docs/backends.md` has the rest. Nothing is ever read from
+//! standard output but what is kept for people.
+//!
+//! It is a crate of its own so that whoever embeds capsules carries none of it.
+
+#![cfg(target_os = "linux")]
+#![forbid(unsafe_code)]
+
+mod digest;
+mod guest;
+mod oci;
+mod process;
+mod supervise;
+
+pub use oci::{Oci, OciConfig, RootError};
+pub use process::{Process, ProcessConfig};

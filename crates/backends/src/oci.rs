@@ -1,0 +1,261 @@
+//! A container that `runc` makes, without a daemon.
+//!
+//! Enters: a program, and a root file system that its operator prepared. Leaves: what came of it, with what the kernel's
+//! control groups counted. Refuses: images other than its own, capsules, and to run where it cannot make control groups.
+//!
+//! A container has namespaces of its own for processes, mounts, network (without any interface that is up), names and
+//! messages; it runs as `nobody` without capabilities, cannot gain any, and may make the system calls of `oci/seccomp.json`
+//! alone. Its root is read-only; `/tmp` is in memory and bounded. Nothing of it is left when the run is over.
+
+mod bundle;
+mod cgroup;
+mod guard;
+mod root;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+use std::sync::OnceLock;
+
+use tenzik::backend::{Attempt, Backend, BackendError, Ended, Isolation, Job, Readiness};
+use tenzik::router::{Code, Limit, Program};
+use tenzik_receipt::{Blake3, Label, Profile, to_hex};
+
+use crate::digest::{Digests, executable};
+use crate::process::held;
+use crate::supervise::{Gone, supervise};
+
+use bundle::SECCOMP;
+use guard::Container;
+use root::Root;
+pub use root::RootError;
+
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// What a container exits with if its first process was ended for a forbidden system call: 128 and SIGSYS.
+const FORBIDDEN_CALL: i32 = 128 + 31;
+
+/// Which runtime, and what is in its containers.
+#[derive(Clone, Debug)]
+pub struct OciConfig {
+    /// The runtime's executable. Default: `runc`, where the system has it.
+    pub runtime: PathBuf,
+    /// The directory that is a container's root, read-only. It has `code`, `dev`, `proc` and `tmp`, empty
+    /// directories, `tmp` with mode 1777.
+    pub root_file_system: PathBuf,
+    /// For each language the command inside that runs an entrypoint, whose path is added as the last word.
+    pub commands: BTreeMap<Label, Vec<String>>,
+    /// Where the runtime keeps its state. Default: `/run/tenzik-runc`.
+    pub state: PathBuf,
+}
+
+impl OciConfig {
+    /// `runc` with this root file system and these commands.
+    pub fn new(root_file_system: PathBuf, commands: BTreeMap<Label, Vec<String>>) -> Self {
+        Self {
+            runtime: executable("runc", PATH).unwrap_or_else(|| PathBuf::from("/usr/sbin/runc")),
+            root_file_system,
+            commands,
+            state: PathBuf::from("/run/tenzik-runc"),
+        }
+    }
+}
+
+/// Containers by `runc`.
+#[derive(Debug)]
+pub struct Oci {
+    config: OciConfig,
+    root: Root,
+    digests: Digests,
+    seccomp: Blake3,
+    version: OnceLock<Option<Label>>,
+}
+
+impl Oci {
+    /// Reads the root file system once, for its digest.
+    ///
+    /// # Errors
+    /// [`RootError`] if it is not one, or cannot be read.
+    pub fn new(config: OciConfig) -> Result<Self, RootError> {
+        Ok(Self {
+            root: Root::read(&config.root_file_system)?,
+            config,
+            digests: Digests::default(),
+            seccomp: Blake3::of(SECCOMP.as_bytes()),
+            version: OnceLock::new(),
+        })
+    }
+
+    fn program<'a>(&'a self, job: &Job<'a>) -> Result<(&'a Program, &'a [String]), BackendError> {
+        let Code::Program(program) = job.code else {
+            return Err(BackendError::denied("start", "it runs no capsules"));
+        };
+        if program.image.is_some() {
+            return Err(BackendError::denied(
+                "start",
+                "it has one root file system and no images",
+            ));
+        }
+        let words = self
+            .config
+            .commands
+            .get(&program.language)
+            .map(Vec::as_slice);
+        match words.filter(|words| !words.is_empty()) {
+            Some(words) => Ok((program, words)),
+            None => Err(BackendError::denied(
+                "start",
+                format!("no command for {}", program.language),
+            )),
+        }
+    }
+
+    fn isolation(&self, container: &Container) -> Result<Isolation, BackendError> {
+        let runtime = self.digests.of(&self.config.runtime);
+        Ok(Isolation {
+            seen: container.seen().into_iter().map(Label::constant).collect(),
+            root_file_system: Some(self.root.digest()),
+            runtime: Some(runtime.map_err(|error| BackendError::failed("read", error))?),
+            seccomp: Some(self.seccomp),
+            ..Isolation::default()
+        })
+    }
+}
+
+impl Backend for Oci {
+    fn kind(&self) -> Label {
+        Label::constant("runc")
+    }
+
+    fn profile_max(&self) -> Profile {
+        Profile::Standard
+    }
+
+    fn languages(&self) -> Vec<Label> {
+        self.config.commands.keys().cloned().collect()
+    }
+
+    fn holds(&self, _: Limit, _: Profile) -> bool {
+        true
+    }
+
+    fn probe(&self) -> Readiness {
+        let unavailable = |reason: &str, remedy: &str| Readiness::Unavailable {
+            reason: reason.to_owned(),
+            remedy: remedy.to_owned(),
+        };
+        let told = Command::new(&self.config.runtime).arg("--version").output();
+        let Some(version) = told.ok().and_then(|told| version(&told.stdout)) else {
+            return unavailable(
+                "runc is not there, or does not tell its version",
+                "apt-get install runc",
+            );
+        };
+        match cgroup::Version::found() {
+            Some(_) => Readiness::Ready { version },
+            None => unavailable(
+                "no control groups for memory, pids and cpu can be made here",
+                "run it as root, with the memory, pids and cpu controllers",
+            ),
+        }
+    }
+
+    fn run(&self, job: &Job<'_>) -> Result<Attempt, BackendError> {
+        let (program, words) = self.program(job)?;
+        let mut chance = [0; 8];
+        getrandom::fill(&mut chance)
+            .map_err(|error| BackendError::failed("name a container", error))?;
+        let id = format!("tenzik-{}", to_hex(&chance));
+        let private = tempfile::Builder::new()
+            .prefix("tenzik-")
+            .tempdir()
+            .map_err(|error| BackendError::failed("copy the code", error))?;
+        let code = private.path().join("code");
+        fs::create_dir(&code)
+            .and_then(|()| program.tree.write(&code))
+            .map_err(|error| BackendError::failed("copy the code", error))?;
+        let spec = bundle::spec(&bundle::Parts {
+            id: &id,
+            root: self.root.path(),
+            code: &code,
+            program,
+            words,
+            limits: job.limits,
+        });
+        fs::write(private.path().join("config.json"), spec.to_string())
+            .map_err(|error| BackendError::failed("write the bundle", error))?;
+        let pid_file = private.path().join("pid");
+        let mut command = Command::new(&self.config.runtime);
+        command
+            .env_clear()
+            .env("PATH", PATH)
+            .arg("--root")
+            .arg(&self.config.state)
+            .args(["run", "--keep", "--preserve-fds", "1", "--pid-file"])
+            .arg(&pid_file)
+            .arg("--bundle")
+            .arg(private.path())
+            .arg(&id);
+        let runtime = (self.config.runtime.clone(), self.config.state.clone());
+        let guard = |_: &std::process::Child| Container::new(runtime, &id, pid_file, *job.limits);
+        let (gone, mut container) = supervise(command, job, guard)?;
+        container.remove()?;
+        if !container.began() {
+            return Err(BackendError::failed(
+                "start",
+                String::from_utf8_lossy(&gone.stderr.bytes),
+            ));
+        }
+        let mut attempt = Attempt::new(ended(&gone, &container), self.version(), gone.wall);
+        attempt.limits = container.held(held(job, gone.wall.as_millis()));
+        attempt.isolation = self.isolation(&container)?;
+        attempt.stdout = gone.stdout;
+        attempt.stderr = gone.stderr;
+        Ok(attempt)
+    }
+}
+
+impl Oci {
+    /// The runtime's own word, asked once: it is part of no claim.
+    fn version(&self) -> Label {
+        let told = self.version.get_or_init(|| {
+            let told = Command::new(&self.config.runtime)
+                .arg("--version")
+                .output()
+                .ok()?;
+            version(&told.stdout)
+        });
+        told.clone().unwrap_or(Label::constant("runc"))
+    }
+}
+
+/// The first line of `runc --version`.
+fn version(told: &[u8]) -> Option<Label> {
+    let told = std::str::from_utf8(told).ok()?;
+    Label::new(told.lines().next()?.replace(" version ", " ")).ok()
+}
+
+/// The end, with what the kernel counted: a program that was killed for its memory says nothing itself.
+fn ended(gone: &Gone, container: &Container) -> Ended {
+    match &gone.ended {
+        Ended::Failed { code, .. } if !code.as_str().starts_with("own:") => {
+            if let Some(limit) = container.limit_met() {
+                return Ended::LimitReached(limit);
+            }
+            match gone.status.and_then(exit_code) {
+                Some(FORBIDDEN_CALL) => Ended::SandboxViolation {
+                    what: Label::constant("system_call"),
+                },
+                _ => gone.ended.clone(),
+            }
+        }
+        ended => ended.clone(),
+    }
+}
+
+fn exit_code(status: ExitStatus) -> Option<i32> {
+    status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+}

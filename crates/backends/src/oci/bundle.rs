@@ -1,0 +1,115 @@
+//! A container's `config.json`, as the OCI runtime specification (1.0.2) has it.
+//!
+//! Enters: a program, its command, its limits. Leaves: the whole of the specification; nothing is left to the runtime's
+//! defaults. Refuses nothing.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tenzik::router::{Limit, Program, RunLimits};
+
+/// The system calls that a container may make. Whatever the profile, there is no run without it.
+pub(super) const SECCOMP: &str = include_str!("seccomp.json");
+
+/// The user and group `nobody`.
+const NOBODY: u32 = 65_534;
+
+pub(super) struct Parts<'a> {
+    pub(super) id: &'a str,
+    pub(super) root: &'a Path,
+    pub(super) code: &'a Path,
+    pub(super) program: &'a Program,
+    pub(super) words: &'a [String],
+    pub(super) limits: &'a RunLimits,
+}
+
+pub(super) fn spec(parts: &Parts<'_>) -> Value {
+    let namespaces = ["cgroup", "ipc", "mount", "network", "pid", "uts"];
+    let namespaces: Vec<Value> = namespaces.map(|kind| json!({"type": kind})).into();
+    json!({
+        "ociVersion": "1.0.2",
+        "hostname": "tenzik",
+        "root": {"path": parts.root, "readonly": true},
+        "process": process(parts),
+        "mounts": mounts(parts),
+        "linux": {
+            "cgroupsPath": format!("/tenzik/{}", parts.id),
+            "namespaces": namespaces,
+            "resources": resources(parts.limits),
+            "seccomp": serde_json::from_str::<Value>(SECCOMP).unwrap_or_default(),
+            "maskedPaths": [
+                "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/scsi",
+                "/proc/sched_debug", "/proc/timer_list", "/proc/timer_stats", "/sys/firmware"
+            ],
+            "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
+        },
+    })
+}
+
+fn process(parts: &Parts<'_>) -> Value {
+    let mut arguments = parts.words.to_vec();
+    arguments.push(format!("/code/{}", parts.program.tree.entrypoint()));
+    arguments.extend(parts.program.arguments.iter().cloned());
+    let given = parts.program.environment.iter();
+    let mut environment: Vec<String> = [
+        "PATH=/usr/local/bin:/usr/bin:/bin",
+        "HOME=/tmp",
+        "LANG=C.UTF-8",
+    ]
+    .into_iter()
+    .filter(|default| {
+        let (name, _) = default.split_once('=').unwrap_or_default();
+        !parts.program.environment.contains_key(name)
+    })
+    .map(str::to_owned)
+    .collect();
+    environment.extend(given.map(|(name, value)| format!("{name}={value}")));
+    json!({
+        "terminal": false,
+        "user": {"uid": NOBODY, "gid": NOBODY},
+        "args": arguments,
+        "env": environment,
+        "cwd": "/code",
+        "noNewPrivileges": true,
+        "capabilities": {"bounding": [], "effective": [], "inheritable": [], "permitted": [], "ambient": []},
+        "rlimits": [
+            {"type": "RLIMIT_CORE", "hard": 0, "soft": 0},
+            {"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024},
+        ],
+    })
+}
+
+fn mounts(parts: &Parts<'_>) -> Value {
+    // Without a limit there is none on the memory either.
+    let size = parts
+        .limits
+        .get(Limit::DiskBytes)
+        .map(|bytes| format!("size={bytes}"));
+    let mut tmp = vec![
+        "nosuid".to_owned(),
+        "nodev".to_owned(),
+        "noexec".to_owned(),
+        "mode=1777".to_owned(),
+    ];
+    tmp.extend(size);
+    json!([
+        {"destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "noexec", "nodev"]},
+        {"destination": "/dev", "type": "tmpfs", "source": "tmpfs",
+            "options": ["nosuid", "noexec", "strictatime", "mode=755", "size=64k"]},
+        {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs", "options": tmp},
+        {"destination": "/code", "type": "bind", "source": parts.code,
+            "options": ["bind", "ro", "nosuid", "nodev"]},
+    ])
+}
+
+fn resources(limits: &RunLimits) -> Value {
+    let mut resources = json!({"devices": [{"allow": false, "access": "rwm"}]});
+    if let Some(bytes) = limits.get(Limit::MemoryBytes) {
+        // The same for memory and swap together: none of it is swapped out.
+        resources["memory"] = json!({"limit": bytes, "swap": bytes});
+    }
+    if let Some(count) = limits.get(Limit::Pids) {
+        resources["pids"] = json!({"limit": count});
+    }
+    resources
+}

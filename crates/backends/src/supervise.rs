@@ -1,0 +1,358 @@
+//! One child process, from its start until nothing of it is left.
+//!
+//! Enters: a command, what to feed it, and when to stop it. Leaves: how it ended, and what it wrote.
+//! Refuses: to wait longer than the deadline, to keep more than the limit, to believe anything that the child says of its own
+//! end but its result.
+//!
+//! One thread does all of it with `poll`: no thread is left waiting for a pipe that some grandchild holds open.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use command_fds::{CommandFdExt as _, FdMapping};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use tenzik::backend::{BackendError, Captured, Ended, Job};
+use tenzik::router::Limit;
+use tenzik_receipt::Label;
+
+use crate::guest::{ResultLine, failed};
+
+/// The descriptor of the result.
+pub(crate) const RESULT_FD: i32 = 3;
+/// How often limits are looked at.
+const TICK: Duration = Duration::from_millis(10);
+/// How long a process that gave its result may take to leave by itself, and how long after a process's end its output is
+/// still read. What it writes later is lost.
+const GRACE: Duration = Duration::from_millis(200);
+/// How long the end of a killed child is waited for. The kernel ends it as soon as it may.
+const REAP: Duration = Duration::from_secs(10);
+const CHUNK: usize = 64 * 1024;
+
+/// What ends a child and all that is its own, and what is looked at while it runs.
+pub(crate) trait Guard {
+    /// A limit that was reached, by the kernel's own count.
+    fn limit_reached(&mut self) -> Option<Limit>;
+
+    /// Ends everything, at once. It may be called more than once.
+    fn kill(&mut self);
+}
+
+/// A child that is gone.
+pub(crate) struct Gone {
+    pub(crate) ended: Ended,
+    pub(crate) status: Option<ExitStatus>,
+    pub(crate) stdout: Captured,
+    pub(crate) stderr: Captured,
+    pub(crate) wall: Duration,
+}
+
+/// Starts a command and stays with it to its end.
+pub(crate) fn supervise<G: Guard>(
+    command: Command,
+    job: &Job<'_>,
+    guard: impl FnOnce(&Child) -> G,
+) -> Result<(Gone, G), BackendError> {
+    let started = Instant::now();
+    let (mut child, result) = start(command)?;
+    let mut guard = guard(&child);
+    let mut watched = Watched::new(&mut child, result, job);
+    let stopped = watched.until_over(&mut child, job, &mut guard);
+    guard.kill();
+    let status = reap(&mut child);
+    // What was written before the end is in the pipes.
+    watched.drain();
+    let gone = Gone {
+        ended: watched.ended(stopped, status),
+        status,
+        stdout: watched.stdout.captured,
+        stderr: watched.stderr.captured,
+        wall: started.elapsed(),
+    };
+    match status {
+        Some(_) => Ok((gone, guard)),
+        None => Err(BackendError::failed(
+            "end",
+            "the child did not end when it was killed",
+        )),
+    }
+}
+
+fn start(mut command: Command) -> Result<(Child, OwnedFd), BackendError> {
+    let (reader, writer) =
+        pipe_with(PipeFlags::CLOEXEC).map_err(|error| BackendError::failed("pipe", error))?;
+    let mapping = FdMapping {
+        parent_fd: writer,
+        child_fd: RESULT_FD,
+    };
+    command
+        .fd_mappings(vec![mapping])
+        .map_err(|error| BackendError::failed("pipe", error))?
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = command
+        .spawn()
+        .map_err(|error| BackendError::failed("start", error))?;
+    // `command` holds our end of what the child writes to: it is dropped here, so that the end of the pipe can be seen.
+    Ok((child, reader))
+}
+
+/// Waits for a killed child, and gives up where the kernel cannot end it.
+fn reap(child: &mut Child) -> Option<ExitStatus> {
+    let until = Instant::now() + REAP;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(1)),
+            _ => return None,
+        }
+    }
+}
+
+/// Whether a child has ended. It is not taken from the kernel yet: until its group was killed, nobody else may get its number.
+fn has_ended(child: &Child) -> bool {
+    let Some(pid) = pid(child) else { return true };
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(waitid(WaitId::Pid(pid), look), Ok(None))
+}
+
+/// A child's number.
+pub(crate) fn pid(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+}
+
+/// Why a run was stopped.
+enum Stopped {
+    Cancelled,
+    Limit(Limit),
+}
+
+struct Watched<'a> {
+    input: &'a [u8],
+    stdin: Option<ChildStdin>,
+    stdout: Stream,
+    stderr: Stream,
+    result: Stream,
+    line: ResultLine,
+    /// What the result line says, and when it came.
+    said: Option<(Ended, Instant)>,
+    exited: Option<Instant>,
+}
+
+/// One pipe that is read.
+struct Stream {
+    file: Option<File>,
+    captured: Captured,
+    room: usize,
+}
+
+impl Stream {
+    fn new(fd: Option<OwnedFd>, room: usize) -> Self {
+        let file = fd.filter(|fd| unblock(fd.as_fd())).map(File::from);
+        Self {
+            file,
+            captured: Captured::default(),
+            room,
+        }
+    }
+
+    /// Reads what is there. `false` at the end of the pipe, or where there is nothing now.
+    fn read(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        let read = self.file.as_mut()?.read(buffer);
+        match read {
+            Ok(0) => self.file = None,
+            Ok(count) => return Some(count),
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Some(0),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => self.file = None,
+        }
+        None
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let kept = bytes.len().min(self.room - self.captured.bytes.len());
+        self.captured.bytes.extend_from_slice(&bytes[..kept]);
+        self.captured.dropped += (bytes.len() - kept) as u64;
+    }
+}
+
+fn unblock(fd: BorrowedFd<'_>) -> bool {
+    fcntl_getfl(fd)
+        .and_then(|flags| fcntl_setfl(fd, flags | OFlags::NONBLOCK))
+        .is_ok()
+}
+
+impl<'a> Watched<'a> {
+    fn new(child: &mut Child, result: OwnedFd, job: &Job<'a>) -> Self {
+        let output = job.limits.get(Limit::OutputBytes);
+        let room = output.map_or(usize::MAX, |bytes| {
+            usize::try_from(bytes).unwrap_or(usize::MAX)
+        });
+        let stdin = child.stdin.take().filter(|stdin| unblock(stdin.as_fd()));
+        Self {
+            input: job.input,
+            stdin,
+            stdout: Stream::new(child.stdout.take().map(Into::into), room),
+            stderr: Stream::new(child.stderr.take().map(Into::into), room),
+            result: Stream::new(Some(result), 0),
+            line: ResultLine::new(job.input_type, output),
+            said: None,
+            exited: None,
+        }
+    }
+
+    /// Serves the pipes until the run is over or has to be stopped.
+    fn until_over(
+        &mut self,
+        child: &mut Child,
+        job: &Job<'_>,
+        guard: &mut impl Guard,
+    ) -> Option<Stopped> {
+        let mut looked = Instant::now();
+        loop {
+            self.wait();
+            self.serve();
+            let now = Instant::now();
+            if job.control.is_cancelled() {
+                return Some(Stopped::Cancelled);
+            }
+            if job.deadline.is_some_and(|deadline| now >= deadline) {
+                return Some(Stopped::Limit(Limit::WallMs));
+            }
+            if now - looked >= TICK {
+                looked = now;
+                if let Some(limit) = guard.limit_reached() {
+                    return Some(Stopped::Limit(limit));
+                }
+            }
+            if self.exited.is_none() && has_ended(child) {
+                self.exited = Some(now);
+            }
+            if self.is_over(now) {
+                return None;
+            }
+        }
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        let past = |since: Instant| now - since >= GRACE;
+        let silent =
+            self.result.file.is_none() && self.stdout.file.is_none() && self.stderr.file.is_none();
+        match (&self.said, self.exited) {
+            (Some(_), Some(_)) => true,
+            (Some((_, since)), None) => past(*since),
+            (None, Some(since)) => silent || past(since),
+            (None, None) => false,
+        }
+    }
+
+    /// Waits until a pipe has something, or a tick has passed.
+    fn wait(&self) {
+        let reading = [&self.stdout, &self.stderr, &self.result];
+        let mut fds: Vec<PollFd<'_>> = reading
+            .into_iter()
+            .filter_map(|stream| stream.file.as_ref())
+            .map(|file| PollFd::new(file, PollFlags::IN))
+            .collect();
+        if let Some(stdin) = &self.stdin {
+            fds.push(PollFd::new(stdin, PollFlags::OUT));
+        }
+        // A child that closed all its pipes has still to end.
+        let tick = Timespec {
+            tv_sec: 0,
+            tv_nsec: TICK.subsec_nanos().into(),
+        };
+        // An interrupted wait is a short one.
+        let _ = poll(&mut fds, Some(&tick));
+    }
+
+    fn serve(&mut self) {
+        self.feed();
+        let mut buffer = [0; CHUNK];
+        // One piece of each, so that a flood of one does not keep the others and the clock from being looked at.
+        if let Some(count) = self.stdout.read(&mut buffer) {
+            self.stdout.keep(&buffer[..count]);
+        }
+        if let Some(count) = self.stderr.read(&mut buffer) {
+            self.stderr.keep(&buffer[..count]);
+        }
+        if let Some(count) = self
+            .result
+            .read(&mut buffer)
+            .filter(|_| self.said.is_none())
+        {
+            self.said = self
+                .line
+                .take(&buffer[..count])
+                .map(|ended| (ended, Instant::now()));
+        }
+    }
+
+    fn feed(&mut self) {
+        let Some(stdin) = &mut self.stdin else { return };
+        match stdin.write(self.input) {
+            Ok(count) => self.input = &self.input[count..],
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            // It does not want its input, which is its own affair.
+            Err(_) => self.input = &[],
+        }
+        if self.input.is_empty() {
+            self.stdin = None;
+        }
+    }
+
+    /// Takes what is in the pipes when nothing writes to them any more, or as much of it as a writer that got away allows.
+    fn drain(&mut self) {
+        self.stdin = None;
+        for _ in 0..64 {
+            let before = (
+                self.stdout.captured.bytes.len(),
+                self.stderr.captured.bytes.len(),
+            );
+            self.serve();
+            if before
+                == (
+                    self.stdout.captured.bytes.len(),
+                    self.stderr.captured.bytes.len(),
+                )
+            {
+                break;
+            }
+        }
+    }
+
+    fn ended(&mut self, stopped: Option<Stopped>, status: Option<ExitStatus>) -> Ended {
+        match (stopped, self.said.take()) {
+            (Some(Stopped::Limit(limit)), _) => Ended::LimitReached(limit),
+            (Some(Stopped::Cancelled), _) => Ended::Aborted {
+                code: Label::constant("cancelled"),
+            },
+            (None, Some((said, _))) => said,
+            (None, None) => without_result(status),
+        }
+    }
+}
+
+/// The end of a program that said nothing.
+fn without_result(status: Option<ExitStatus>) -> Ended {
+    let told = status.and_then(|status| {
+        let signal = status.signal().map(|signal| format!("signal:{signal}"));
+        let code = status.code().filter(|code| *code != 0);
+        signal.or_else(|| code.map(|code| format!("exit:{code}")))
+    });
+    match told.and_then(|told| Label::new(told).ok()) {
+        Some(code) => Ended::Failed {
+            code,
+            message: None,
+        },
+        None => failed("no_result", None),
+    }
+}
