@@ -95,16 +95,16 @@ impl Router {
         if !backend.languages().contains(language) {
             return deny(format!("it does not run {language}"));
         }
-        if self.denies(backend) {
-            return deny(
-                "it isolates nothing, and the configuration does not allow that".to_owned(),
-            );
-        }
         if !backend.profile_max().is_at_least(profile) {
             return deny(format!(
                 "it serves {} at most",
                 backend.profile_max().name()
             ));
+        }
+        if self.denies(backend) {
+            return deny(
+                "it isolates nothing, and the configuration does not allow that".to_owned(),
+            );
         }
         let asked = |limit: &Limit| request.limits.get(*limit).is_some_and(|asked| asked > 0);
         let lost = Limit::ALL

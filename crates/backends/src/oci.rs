@@ -15,7 +15,7 @@ mod root;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::OnceLock;
 
@@ -87,6 +87,11 @@ impl Oci {
         })
     }
 
+    /// Whether a runtime of this name could make containers here, whatever is in them.
+    pub fn look(name: &str) -> Readiness {
+        ready(&executable(name, PATH).unwrap_or_else(|| PathBuf::from(name)))
+    }
+
     fn program<'a>(&'a self, job: &Job<'a>) -> Result<(&'a Program, &'a [String]), BackendError> {
         let Code::Program(program) = job.code else {
             return Err(BackendError::denied("start", "it runs no capsules"));
@@ -141,24 +146,7 @@ impl Backend for Oci {
     }
 
     fn probe(&self) -> Readiness {
-        let unavailable = |reason: &str, remedy: &str| Readiness::Unavailable {
-            reason: reason.to_owned(),
-            remedy: remedy.to_owned(),
-        };
-        let told = Command::new(&self.config.runtime).arg("--version").output();
-        let Some(version) = told.ok().and_then(|told| version(&told.stdout)) else {
-            return unavailable(
-                "runc is not there, or does not tell its version",
-                "apt-get install runc",
-            );
-        };
-        match cgroup::Version::found() {
-            Some(_) => Readiness::Ready { version },
-            None => unavailable(
-                "no control groups for memory, pids and cpu can be made here",
-                "run it as root, with the memory, pids and cpu controllers",
-            ),
-        }
+        ready(&self.config.runtime)
     }
 
     fn run(&self, job: &Job<'_>) -> Result<Attempt, BackendError> {
@@ -227,6 +215,27 @@ impl Oci {
             version(&told.stdout)
         });
         told.clone().unwrap_or(Label::constant("runc"))
+    }
+}
+
+fn ready(runtime: &Path) -> Readiness {
+    let unavailable = |reason: &str, remedy: &str| Readiness::Unavailable {
+        reason: reason.to_owned(),
+        remedy: remedy.to_owned(),
+    };
+    let told = Command::new(runtime).arg("--version").output();
+    let Some(version) = told.ok().and_then(|told| version(&told.stdout)) else {
+        return unavailable(
+            "runc is not there, or does not tell its version",
+            "apt-get install runc",
+        );
+    };
+    match cgroup::Version::found() {
+        Some(_) => Readiness::Ready { version },
+        None => unavailable(
+            "no control groups for memory, pids and cpu can be made here",
+            "run it as root, with the memory, pids and cpu controllers",
+        ),
     }
 }
 

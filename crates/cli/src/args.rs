@@ -13,7 +13,7 @@ use crate::home::Home;
 use crate::output::{Console, Reply};
 use crate::settings::Settings;
 use crate::{
-    audit, check, completions, config, doctor, init, inspect, key, log, man, peers, receipts,
+    audit, check, completions, config, doctor, exec, init, inspect, key, log, man, peers, receipts,
     replay, run, serve, text, verify,
 };
 
@@ -36,6 +36,8 @@ pub(crate) struct Cli {
 enum Verb {
     /// Run a capsule and leave a receipt
     Run(Box<run::Args>),
+    /// Run code of any kind on a backend that can hold what a profile promises
+    Exec(Box<exec::Args>),
     /// Say everything that keeps a module from being a capsule
     #[command(visible_alias = "validate")]
     Check(check::Args),
@@ -124,6 +126,7 @@ fn execute(verb: Verb, console: Console) -> Result<Reply, Failure> {
 fn with_context(verb: Verb, context: &Context) -> Result<Reply, Failure> {
     match verb {
         Verb::Run(args) => run::run(*args, context),
+        Verb::Exec(args) => exec::exec(*args, context),
         Verb::Check(args) => check::check(&args, context),
         Verb::Inspect(args) => inspect::inspect(&args, context),
         Verb::Verify(args) => verify::verify(args, context),

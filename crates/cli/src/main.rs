@@ -10,6 +10,7 @@ mod completions;
 mod config;
 mod doctor;
 mod error;
+mod exec;
 mod explain;
 mod files;
 mod home;

@@ -21,16 +21,17 @@ use crate::error::{Exit, Explain, Failure};
 use crate::output::Reply;
 use crate::{files, store, text};
 
-pub(crate) use args::{Args, count};
+pub(crate) use args::{Args, count, input_type};
 pub(crate) use ended::receipt_object;
 
 use ended::Ended;
 use plan::Plan;
+pub(crate) use plan::check_destination;
 
 /// The receipt did not reach the disk.
 #[derive(Debug, thiserror::Error)]
 #[error("the receipt was not written to {place}: {error}")]
-struct ReceiptNotWritten {
+pub(crate) struct ReceiptNotWritten {
     place: String,
     error: io::Error,
 }
@@ -124,7 +125,7 @@ fn in_json(
 }
 
 /// Writes the receipt where it belongs, and says where that is.
-fn keep(
+pub(crate) fn keep(
     receipt: &SignedReceipt,
     destination: Option<&Path>,
     context: &Context,

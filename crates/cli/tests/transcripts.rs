@@ -21,6 +21,7 @@ fn play(name: &str) {
     fs::create_dir(&inside).expect("a directory");
     symlink(root.join("../../capsules"), inside.join("capsules")).expect("a link");
     fs::write(inside.join("spin.wasm"), SPIN).expect("a file");
+    fs::write(inside.join("main.sh"), PROGRAM).expect("a file");
     fs::write(inside.join("broken.wasm"), b"not a module").expect("a file");
     write_keys(&inside);
     let home = scratch.path().join("home");
@@ -67,6 +68,11 @@ const OTHER_LOG: &str = "b.example/log+4a40019b+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQS
 /// What `tenzik log key witness.key w.example` prints.
 const WITNESS: &str = "w.example+a26f2ad7+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU";
 
+/// A program that tells people something and gives its input back.
+const PROGRAM: &str = r#"echo 'this is for people'
+printf '{"ok":{"input":%s}}\n' "$(cat)" >&3
+"#;
+
 /// `(module (memory (export "memory") 1) (func (export "run") (loop (br 0))))`
 const SPIN: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x05\x03\x01\0\x01\
     \x07\x10\x02\x06memory\x02\0\x03run\0\0\x0a\x09\x01\x07\0\x03\x40\x0c\0\x0b\x0b";
@@ -96,5 +102,5 @@ macro_rules! transcripts {
 }
 
 transcripts! {
-    check config denied failed help init inspect json keys audit limits log log_proof peers receipts receipts_ls refused replay run serve trust usage verify
+    check config denied exec failed help init inspect json keys audit limits log log_proof peers receipts receipts_ls refused replay run serve trust usage verify
 }

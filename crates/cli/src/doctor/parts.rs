@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use tenzik::backend::Readiness;
 use tenzik::capability::ABI;
 use tenzik::config::{RuntimeConfig, SecurityConfig};
 use tenzik::execution::{ENGINE_VERSION, EngineError, Executor, check_code_dir};
@@ -18,7 +19,7 @@ use super::{Part, State};
 use crate::error::{Exit, Failure};
 use crate::home::Home;
 use crate::settings::{PROJECT_FILE, Settings, unknown_variables};
-use crate::{keyfile, system, text, trust};
+use crate::{exec, keyfile, system, text, trust};
 
 /// Every part, those that others build on first.
 pub(super) fn all() -> Vec<Part> {
@@ -35,7 +36,21 @@ pub(super) fn all() -> Vec<Part> {
         Err(error) => parts.push(Part::refused("home", error)),
     }
     parts.push(variables());
+    parts.extend(exec::standing().into_iter().map(backend));
     parts
+}
+
+/// A backend that is not there is in nobody's way until somebody asks for it.
+fn backend(standing: exec::Standing) -> Part {
+    match standing.readiness {
+        Readiness::Ready { version } => Part::ready(
+            standing.name,
+            format!("{version}, profile {}", standing.profile),
+        ),
+        Readiness::Unavailable { reason, remedy } => {
+            Part::new(standing.name, State::NotYet, reason, remedy)
+        }
+    }
 }
 
 fn of_user(home: &Home) -> Vec<Part> {

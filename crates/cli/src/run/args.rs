@@ -93,7 +93,7 @@ impl Args {
     }
 }
 
-fn input_type(name: &str) -> Result<InputType, &'static str> {
+pub(crate) fn input_type(name: &str) -> Result<InputType, &'static str> {
     InputType::from_name(name).ok_or("json or bytes")
 }
 

@@ -146,7 +146,7 @@ fn signed(key: &SecretKey, statement: &RequestStatement) -> Result<RequestSignat
     key.sign_request(statement)
 }
 
-fn check_destination(path: &Path) -> Result<(), DestinationError> {
+pub(crate) fn check_destination(path: &Path) -> Result<(), DestinationError> {
     if path.as_os_str() == "-" {
         return Err(DestinationError::Stdout);
     }

@@ -1,0 +1,125 @@
+//! `exec`: code of any kind through the router, by profile. Its result goes to stdout, its receipt to a file or the store.
+//!
+//! Enters: a profile, a language, code, an input, limits. Leaves: exactly the result's bytes, and a signed receipt, also of a
+//! run that failed. Refuses: what the router refuses. What the program wrote for people goes to stderr, never to stdout.
+
+mod args;
+mod backends;
+mod failure;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tenzik::pipeline::Pipeline;
+use tenzik::receipts::{Circumstances, Sealer};
+use tenzik::router::{Execution, Limit, Router, RouterConfig};
+use tenzik_receipt::{Epoch, SignedReceipt};
+
+use crate::args::Context;
+use crate::error::Failure;
+use crate::output::Reply;
+use crate::run::{check_destination, keep, receipt_object};
+use crate::{own, system, text};
+
+pub(crate) use args::Args;
+pub(crate) use backends::{Standing, standing};
+
+/// Runs code on a backend that can hold what the profile promises.
+pub(crate) fn exec(args: Args, context: &Context) -> Result<Reply, Failure> {
+    if let Some(path) = &args.receipt {
+        check_destination(path)?;
+    }
+    let request = args.request()?;
+    let router = router(&args, context)?;
+    let came = router.execute(&request, Circumstances::at(system::now()?));
+    let (execution, receipt) = match &came {
+        Ok(execution) => (Some(execution), Some(&execution.receipt)),
+        Err(error) => (error.execution(), error.receipt()),
+    };
+    let failure = came.as_ref().err().map(failure::of);
+    match (receipt, failure) {
+        (Some(receipt), failure) => told(execution, receipt, failure, &args, context),
+        (None, Some(failure)) => Err(failure),
+        // An execution has its receipt.
+        (None, None) => Ok(Reply::default()),
+    }
+}
+
+fn router(args: &Args, context: &Context) -> Result<Router, Failure> {
+    let key = own::receipt_key(
+        args.key.clone(),
+        &context.settings,
+        &context.home,
+        &context.console,
+    )?;
+    let sealer = Sealer::new(key, Epoch::from_bytes(*system::random()?))?;
+    let settings = &context.settings;
+    let pipeline = Pipeline::new(&settings.security, &settings.runtime, sealer)?;
+    let config = RouterConfig {
+        unsafe_host: args.unsafe_host,
+    };
+    let router = Router::new(Arc::new(pipeline), config);
+    backends::register(&router, args)?;
+    Ok(router)
+}
+
+/// What was written for people, the result, where the receipt is, and then what went wrong.
+fn told(
+    execution: Option<&Execution>,
+    receipt: &SignedReceipt,
+    failure: Option<Failure>,
+    args: &Args,
+    context: &Context,
+) -> Result<Reply, Failure> {
+    let console = &context.console;
+    if console.json {
+        keep(receipt, args.receipt.as_deref(), context)?;
+        let members = execution.map_or_else(|| json!({}), members);
+        let mut reply = Reply::new(Vec::new(), members).failing(failure);
+        reply
+            .members
+            .insert("receipt".to_owned(), receipt_object(receipt));
+        return Ok(reply);
+    }
+    if let Some(execution) = execution {
+        for stream in [&execution.stdout, &execution.stderr] {
+            for line in String::from_utf8_lossy(&stream.bytes).lines() {
+                console.note(&text::shown(line, text::MESSAGE_CHARS_MAX));
+            }
+        }
+    }
+    let printed = execution
+        .and_then(Execution::value)
+        .map(|value| console.output(value));
+    console.note(&keep(receipt, args.receipt.as_deref(), context)?);
+    printed.transpose()?;
+    Ok(Reply::default().failing(failure))
+}
+
+/// The JSON answer, all but the receipt.
+fn members(execution: &Execution) -> Value {
+    let held = |limit: Limit| {
+        let held = execution.limits.get(limit);
+        json!({
+            "limit": limit.name(),
+            "applied": held.applied,
+            "enforced": held.enforced,
+            "observed": held.observed,
+        })
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    json!({
+        "backend": execution.backend.as_str(),
+        "version": execution.version.as_str(),
+        "profile": execution.profile.name(),
+        "id": execution.receipt.id().to_string(),
+        "status": execution.receipt.claim().status(),
+        "output": execution.value().map(text),
+        "stdout": text(&execution.stdout.bytes),
+        "stderr": text(&execution.stderr.bytes),
+        "tool_calls": execution.tool_calls,
+        "wall_us": u64::try_from(execution.wall.as_micros()).unwrap_or(u64::MAX),
+        "isolation": execution.isolation.seen.as_slice().iter().map(|seen| seen.as_str()).collect::<Vec<_>>(),
+        "limits": Limit::ALL.map(held),
+    })
+}
