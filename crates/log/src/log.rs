@@ -13,6 +13,7 @@
 //! written again with the same bytes, a commit without a publication waits for its publication.
 
 mod open;
+mod promises;
 mod read;
 
 use std::collections::HashMap;
@@ -27,6 +28,8 @@ use crate::leaf::Leaf;
 use crate::note::VerifierKey;
 use crate::storage::{Commit, Entry, Storage, StorageError};
 use crate::tree::TreeError;
+
+use self::promises::Promises;
 
 pub use open::OpenError;
 pub use read::Place;
@@ -91,8 +94,8 @@ struct Appending {
     next: u64,
     bytes: usize,
     pending: Vec<Entry>,
-    /// By when each of the pending was promised to be in the tree, if it was.
-    promises: Vec<Option<Timestamp>>,
+    /// Those of the pending, and of what is in the tree and not published.
+    promises: Promises,
     places: HashMap<ReceiptId, u64>,
 }
 
@@ -153,6 +156,7 @@ impl Log {
                 index,
                 id: leaf.id,
                 leaf: leaf.bytes,
+                handed: leaf.known,
             });
         }
         Ok(batch)
@@ -177,15 +181,7 @@ impl Log {
     pub fn integrate(&self, entries_max: usize) -> Result<Option<SignedCheckpoint>, LogError> {
         let mut frontier = lock(&self.integrating);
         self.require_running()?;
-        let entries: Vec<Entry> = {
-            let appending = lock(&self.appending);
-            appending
-                .pending
-                .iter()
-                .take(entries_max)
-                .cloned()
-                .collect()
-        };
+        let (entries, merge_by) = lock(&self.appending).first(entries_max);
         if entries.is_empty() {
             return Ok(None);
         }
@@ -205,6 +201,7 @@ impl Log {
                 .iter()
                 .map(|entry| (entry.id, entry.index))
                 .collect(),
+            merge_by,
         };
         // The signature is not seen by anyone until this has returned, so there are never two for one size.
         self.done(self.storage.commit(&commit))?;
@@ -224,6 +221,9 @@ impl Log {
         self.check_publishable(checkpoint)?;
         self.done(self.storage.publish(&checkpoint.to_bytes()))?;
         lock(&self.heads).published = Some(checkpoint.clone());
+        // Only now: a promise is that everybody can see the entry.
+        let size = checkpoint.checkpoint().size();
+        lock(&self.appending).promises.kept_by(size);
         Ok(())
     }
 
@@ -290,20 +290,29 @@ impl Appending {
         promises: Vec<Option<Timestamp>>,
         places: HashMap<ReceiptId, u64>,
     ) {
+        for (index, merge_by) in (self.next..).zip(promises) {
+            if let Some(merge_by) = merge_by {
+                self.promises.push(index, merge_by);
+            }
+        }
         self.next += entries.len() as u64;
         self.bytes += entries.iter().map(|entry| entry.leaf.len()).sum::<usize>();
         self.places.extend(places);
         self.pending.extend(entries);
-        self.promises.extend(promises);
     }
 
-    /// Forgets what is in the tree now.
+    /// The first of what is pending, and the earliest promise of all.
+    fn first(&self, entries_max: usize) -> (Vec<Entry>, Option<Timestamp>) {
+        let entries = self.pending.iter().take(entries_max);
+        (entries.cloned().collect(), self.promises.earliest())
+    }
+
+    /// Forgets what is in the tree now. Its promises stay until it is published.
     fn drop_first(&mut self, count: usize) {
         for entry in self.pending.drain(..count) {
             self.bytes -= entry.leaf.len();
             self.places.remove(&entry.id);
         }
-        self.promises.drain(..count);
     }
 }
 

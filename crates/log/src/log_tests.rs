@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tenzik_receipt::{KeyUse, SecretKey, Sha256};
+use tenzik_receipt::{KeyUse, LogPromise, Receipt, SecretKey, Sha256, SignedReceipt};
 
 use super::*;
 use crate::storage::Stored;
@@ -78,6 +78,7 @@ impl Storage for Medium {
     fn commit(&self, commit: &Commit) -> Result<(), StorageError> {
         self.write(|state| {
             state.stored.committed = Some(commit.checkpoint.clone());
+            state.stored.merge_by = commit.merge_by;
             state
                 .stored
                 .pending
@@ -242,7 +243,7 @@ fn a_receipt_has_one_place_however_often_it_comes() {
     log.integrate(1)
         .expect("no fault")
         .expect("two are pending");
-    assert_eq!(log.pending(), (1, Timestamp::from_unix_seconds(1_002).ok()));
+    assert_eq!(log.pending(), (1, Timestamp::from_unix_seconds(1_001).ok()));
     assert_eq!(
         log.find(&leaf(1).id).expect("no fault"),
         Some(Place::Committed(0))
@@ -260,6 +261,62 @@ fn a_receipt_has_one_place_however_often_it_comes() {
             .collect::<Vec<_>>(),
         [0, 1, 0]
     );
+}
+
+/// Witnesses that are away break promises as surely as a log that does not integrate.
+#[test]
+fn a_promise_is_kept_by_the_publication_and_by_nothing_before() {
+    let medium = Arc::new(Medium::default());
+    let log = open(&medium).expect("a new log");
+    let due = |seconds| Timestamp::from_unix_seconds(seconds).ok();
+    log.append(leaves(0..2)).expect("no fault");
+    let first = log.integrate(9).expect("no fault").expect("two");
+    assert_eq!(log.pending(), (0, due(1_000)));
+    let log = open(&medium.restarted(None)).expect("a log");
+    assert_eq!(log.pending(), (0, due(1_000)), "after a restart");
+    log.publish(&first).expect("no fault");
+    assert_eq!(log.pending(), (0, None));
+    log.append(leaves(2..3)).expect("no fault");
+    assert_eq!(log.pending(), (1, due(1_002)));
+    let second = log.integrate(9).expect("no fault").expect("one");
+    log.publish(&first).expect("once more");
+    assert_eq!(log.pending(), (0, due(1_002)), "that one is not in it");
+    log.publish(&second).expect("no fault");
+    assert_eq!(log.pending(), (0, None));
+}
+
+/// A receipt whose promise is in it, with its signature.
+fn promised_receipt() -> Vec<u8> {
+    let vectors = include_str!("../../receipt/tests/vectors/receipts.json");
+    let vectors: serde_json::Value = serde_json::from_str(vectors).expect("JSON");
+    let text = vectors["receipts"][0]["receipt"].as_str().expect("a text");
+    let receipt = SignedReceipt::from_bytes(text.as_bytes()).expect("a receipt");
+    let promised = Receipt {
+        log: Some(LogPromise {
+            merge_by: receipt.receipt().issued_at.plus_seconds(60),
+            origin: origin().label(),
+        }),
+        ..receipt.receipt().clone()
+    };
+    let node = SecretKey::from_seed(&[0x11; 32], KeyUse::Receipt, Timestamp::EPOCH);
+    node.sign_receipt(promised).expect("its own").to_bytes()
+}
+
+/// Nobody makes a log late by handing in what is late already, not even across a restart.
+#[test]
+fn a_receipt_that_is_handed_in_makes_no_log_late() {
+    for handed in [true, false] {
+        let medium = Medium::default();
+        lock(&medium.state).stored.pending = vec![Entry {
+            index: 0,
+            id: leaf(1).id,
+            leaf: promised_receipt(),
+            handed,
+        }];
+        let log = open(&Arc::new(medium)).expect("a log");
+        let (pending, merge_by) = log.pending();
+        assert_eq!((pending, merge_by.is_none()), (1, handed));
+    }
 }
 
 #[test]
@@ -366,6 +423,7 @@ fn a_storage_that_is_not_this_logs_is_refused() {
             index: 7,
             id: leaf.id,
             leaf: leaf.bytes,
+            handed: true,
         });
     });
     assert!(

@@ -3,7 +3,7 @@
 //! Enters: entries in their order, tiles, checkpoints. Leaves: the same, after any crash.
 //! Refuses: nothing of its own; [`Log`](crate::Log) calls it in the right order.
 
-use tenzik_receipt::ReceiptId;
+use tenzik_receipt::{ReceiptId, Timestamp};
 
 use crate::tile::TilePath;
 
@@ -16,6 +16,8 @@ pub struct Entry {
     pub id: ReceiptId,
     /// The canonical receipt.
     pub leaf: Vec<u8>,
+    /// Whether somebody handed it in. Its promise may have been over before it came, so it is not this log's to keep.
+    pub handed: bool,
 }
 
 /// What a storage holds when it is opened.
@@ -28,6 +30,8 @@ pub struct Stored {
     pub published: Option<Vec<u8>>,
     /// The entries that were appended and are not below the committed size, in order, without a gap.
     pub pending: Vec<Entry>,
+    /// What was [committed](Commit::merge_by) last.
+    pub merge_by: Option<Timestamp>,
 }
 
 /// A tree's step from one committed size to the next.
@@ -39,6 +43,9 @@ pub struct Commit {
     pub size: u64,
     /// The entries that came in, in order.
     pub entries: Vec<(ReceiptId, u64)>,
+    /// The earliest promise of all entries that are not published, those that came in too; `None` if there is none. They
+    /// leave the pending ones with this commit, and their promises are kept only by a publication.
+    pub merge_by: Option<Timestamp>,
 }
 
 /// Where the log is kept.

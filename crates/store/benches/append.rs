@@ -133,6 +133,7 @@ fn commit(storage: &DiskStorage, size: u64) {
         checkpoint: Vec::new(),
         size,
         entries: Vec::new(),
+        merge_by: None,
     };
     storage.commit(&commit).expect("committed");
 }
@@ -157,5 +158,6 @@ fn entry(index: u64) -> Entry {
         index,
         id: ReceiptId::from_bytes(id),
         leaf: vec![b'x'; LEAF_BYTES],
+        handed: false,
     }
 }

@@ -3,19 +3,24 @@
 //! Enters: a [`Commit`]. Leaves: the newest checkpoint, and indexes. Refuses: a receipt that has an index already.
 
 use tenzik_log::{Commit, StorageError};
-use tenzik_receipt::ReceiptId;
+use tenzik_receipt::{ReceiptId, Timestamp};
 
 use crate::sql::{Database, Migrations, SqlError, Statements, Value, insert_rows, migrate};
 
-const MIGRATIONS: Migrations = &[&[
-    "CREATE TABLE log_committed (one INTEGER NOT NULL PRIMARY KEY, size INTEGER NOT NULL, checkpoint BLOB NOT NULL)",
-    "CREATE TABLE log_ids (id BLOB NOT NULL PRIMARY KEY, place INTEGER NOT NULL)",
-]];
+const MIGRATIONS: Migrations = &[
+    &[
+        "CREATE TABLE log_committed (one INTEGER NOT NULL PRIMARY KEY, size INTEGER NOT NULL, checkpoint BLOB NOT NULL)",
+        "CREATE TABLE log_ids (id BLOB NOT NULL PRIMARY KEY, place INTEGER NOT NULL)",
+    ],
+    // In seconds since 1970; null where nothing is promised.
+    &["ALTER TABLE log_committed ADD COLUMN merge_by INTEGER"],
+];
 
-/// A checkpoint with its size.
+/// A checkpoint with its size, and the earliest promise that was open then.
 pub(crate) struct Committed {
     pub(crate) size: u64,
     pub(crate) checkpoint: Vec<u8>,
+    pub(crate) merge_by: Option<Timestamp>,
 }
 
 /// Makes the tables.
@@ -25,22 +30,35 @@ pub(crate) fn prepare(database: &dyn Database) -> Result<(), SqlError> {
 
 /// The newest committed checkpoint.
 pub(crate) fn load(database: &dyn Database) -> Result<Option<Committed>, SqlError> {
-    let mut rows = database.query("SELECT size, checkpoint FROM log_committed", &[])?;
+    let sql = "SELECT size, checkpoint, merge_by FROM log_committed";
+    let mut rows = database.query(sql, &[])?;
     let committed = |row: &mut crate::sql::Row| {
         Ok(Committed {
             size: row.integer(0)?,
             checkpoint: row.bytes(1)?,
+            merge_by: row.integer_if_any(2)?.map(time).transpose()?,
         })
     };
     rows.first_mut().map(committed).transpose()
 }
 
+fn time(seconds: u64) -> Result<Timestamp, SqlError> {
+    Timestamp::from_unix_seconds(seconds).map_err(|_| SqlError::Unexpected {
+        what: format!("{seconds} seconds since 1970 are no time"),
+    })
+}
+
 /// Writes checkpoint and ids, within a transaction.
 pub(crate) fn record(on: &mut dyn Statements, commit: &Commit) -> Result<(), SqlError> {
-    let sql = "INSERT INTO log_committed (one, size, checkpoint) VALUES (1, $1, $2) \
-        ON CONFLICT (one) DO UPDATE SET size = excluded.size, checkpoint = excluded.checkpoint";
+    let sql = "INSERT INTO log_committed (one, size, checkpoint, merge_by) VALUES (1, $1, $2, $3) \
+        ON CONFLICT (one) DO UPDATE SET size = excluded.size, checkpoint = excluded.checkpoint, \
+        merge_by = excluded.merge_by";
     let checkpoint = Value::bytes(commit.checkpoint.as_slice());
-    on.execute(sql, &[Value::integer(commit.size)?, checkpoint])?;
+    let merge_by = match commit.merge_by {
+        Some(merge_by) => Value::integer(merge_by.unix_seconds())?,
+        None => Value::Null,
+    };
+    on.execute(sql, &[Value::integer(commit.size)?, checkpoint, merge_by])?;
     let mut entries = commit.entries.clone();
     // In the order of the table's tree, so that neighbours share the pages they touch.
     entries.sort_unstable();

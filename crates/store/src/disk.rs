@@ -96,12 +96,14 @@ impl Storage for DiskStorage {
     fn open(&self) -> Result<Stored, StorageError> {
         let committed = committed::load(&*self.database)?;
         let size = committed.as_ref().map_or(0, |committed| committed.size);
+        let merge_by = committed.as_ref().and_then(|committed| committed.merge_by);
         let (journal, pending) = Journal::open(&self.directory.join("journal"), size)?;
         *self.journal.lock().unwrap_or_else(PoisonError::into_inner) = Some(journal);
         Ok(Stored {
             committed: committed.map(|committed| committed.checkpoint),
             published: read_published(&self.directory.join("log/checkpoint"))?,
             pending,
+            merge_by,
         })
     }
 

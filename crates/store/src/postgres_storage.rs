@@ -22,12 +22,16 @@ use crate::sql::{
 };
 use crate::tiles::{cut, same};
 
-const MIGRATIONS: Migrations = &[&[
-    "CREATE TABLE log_pending (place INTEGER NOT NULL PRIMARY KEY, id BLOB NOT NULL, leaf BLOB NOT NULL)",
-    "CREATE TABLE log_published (one INTEGER NOT NULL PRIMARY KEY, checkpoint BLOB NOT NULL)",
-    "CREATE TABLE log_tiles (kind INTEGER NOT NULL, place INTEGER NOT NULL, width INTEGER NOT NULL, bytes BLOB NOT NULL, \
-     PRIMARY KEY (kind, place, width))",
-]];
+const MIGRATIONS: Migrations = &[
+    &[
+        "CREATE TABLE log_pending (place INTEGER NOT NULL PRIMARY KEY, id BLOB NOT NULL, leaf BLOB NOT NULL)",
+        "CREATE TABLE log_published (one INTEGER NOT NULL PRIMARY KEY, checkpoint BLOB NOT NULL)",
+        "CREATE TABLE log_tiles (kind INTEGER NOT NULL, place INTEGER NOT NULL, width INTEGER NOT NULL, bytes BLOB NOT NULL, \
+         PRIMARY KEY (kind, place, width))",
+    ],
+    // 1 if somebody handed it in.
+    &["ALTER TABLE log_pending ADD COLUMN handed INTEGER NOT NULL DEFAULT 0"],
+];
 
 /// How many pending entries a statement reads.
 const PENDING_AT_ONCE: u64 = 256;
@@ -98,8 +102,7 @@ impl PostgresStorage {
     }
 
     fn pending(&self, size: u64) -> Result<Vec<Entry>, StorageError> {
-        let sql =
-            "SELECT place, id, leaf FROM log_pending WHERE place >= $1 ORDER BY place LIMIT $2";
+        let sql = "SELECT place, id, leaf, handed FROM log_pending WHERE place >= $1 ORDER BY place LIMIT $2";
         let mut entries: Vec<Entry> = Vec::new();
         loop {
             let next = size + entries.len() as u64;
@@ -129,6 +132,7 @@ impl Storage for PostgresStorage {
     fn open(&self) -> Result<Stored, StorageError> {
         let committed = committed::load(&*self.database)?;
         let size = committed.as_ref().map_or(0, |committed| committed.size);
+        let merge_by = committed.as_ref().and_then(|committed| committed.merge_by);
         let pending = self.pending(size)?;
         let sql = "SELECT checkpoint FROM log_published";
         let mut rows = self.database.query(sql, &[])?;
@@ -140,6 +144,7 @@ impl Storage for PostgresStorage {
             // The file is what a restored database cannot take back.
             published: read_published(&self.checkpoint)?.or(published),
             pending,
+            merge_by,
         })
     }
 
@@ -151,7 +156,11 @@ impl Storage for PostgresStorage {
         })?;
         self.write(|on| {
             let rows: Result<Vec<_>, _> = (from..).zip(entries).map(pending_row).collect();
-            Ok(insert_rows(on, "log_pending (place, id, leaf)", rows?)?)
+            Ok(insert_rows(
+                on,
+                "log_pending (place, id, leaf, handed)",
+                rows?,
+            )?)
         })?;
         *next = Some(from + entries.len() as u64);
         Ok(())
@@ -248,6 +257,7 @@ fn pending_row((wanted, entry): (u64, &Entry)) -> Result<Vec<Value>, StorageErro
         Value::integer(entry.index)?,
         Value::bytes(*entry.id.as_bytes()),
         Value::bytes(entry.leaf.as_slice()),
+        Value::Integer(entry.handed.into()),
     ])
 }
 
@@ -256,6 +266,7 @@ fn entry(row: &mut Row) -> Result<Entry, SqlError> {
         index: row.integer(0)?,
         id: ReceiptId::from_bytes(row.array(1)?),
         leaf: row.bytes(2)?,
+        handed: row.integer(3)? != 0,
     })
 }
 

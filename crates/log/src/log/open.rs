@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use tenzik_receipt::{KeyUse, SecretKey};
+use tenzik_receipt::{KeyUse, SecretKey, SignedReceipt, Timestamp};
 
 use super::{Appending, Heads, Log};
 use crate::checkpoint::{Checkpoint, CheckpointError, Origin, SignedCheckpoint};
@@ -96,7 +96,11 @@ impl Log {
             None => begin(&*storage, &key, origin.clone())?,
         };
         let frontier = frontier(&*storage, committed.checkpoint())?;
-        let appending = appending(committed.checkpoint().size(), stored.pending)?;
+        let size = committed.checkpoint().size();
+        let shown = published.as_ref().map_or(0, |it| it.checkpoint().size());
+        // What is published has kept its promises, also if a crash came before that was noted.
+        let merge_by = stored.merge_by.filter(|_| shown < size);
+        let appending = appending(size, merge_by, stored.pending)?;
         Ok(Self {
             storage,
             origin,
@@ -148,6 +152,7 @@ fn begin(
         checkpoint: signed.to_bytes(),
         size: 0,
         entries: Vec::new(),
+        merge_by: None,
     })?;
     Ok(signed)
 }
@@ -161,7 +166,12 @@ fn frontier(storage: &dyn Storage, committed: &Checkpoint) -> Result<Frontier, O
     Ok(frontier)
 }
 
-fn appending(size: u64, pending: Vec<Entry>) -> Result<Appending, OpenError> {
+/// `merge_by` is the earliest promise of what is in the tree and not published.
+fn appending(
+    size: u64,
+    merge_by: Option<Timestamp>,
+    pending: Vec<Entry>,
+) -> Result<Appending, OpenError> {
     for (wanted, entry) in (size..).zip(&pending) {
         if entry.index != wanted {
             return Err(OpenError::Gap {
@@ -174,6 +184,9 @@ fn appending(size: u64, pending: Vec<Entry>) -> Result<Appending, OpenError> {
         next: size,
         ..Appending::default()
     };
+    if let Some(merge_by) = merge_by {
+        appending.promises.push(size.saturating_sub(1), merge_by);
+    }
     let promises = pending.iter().map(promised).collect();
     let places = pending
         .iter()
@@ -183,8 +196,11 @@ fn appending(size: u64, pending: Vec<Entry>) -> Result<Appending, OpenError> {
     Ok(appending)
 }
 
-/// When a pending entry must be in the tree. What cannot be read was promised nothing that we know of.
-fn promised(entry: &Entry) -> Option<tenzik_receipt::Timestamp> {
-    let receipt = tenzik_receipt::SignedReceipt::from_bytes(&entry.leaf).ok()?;
+/// When a pending entry must be published. What cannot be read was promised nothing that we know of.
+fn promised(entry: &Entry) -> Option<Timestamp> {
+    if entry.handed {
+        return None;
+    }
+    let receipt = SignedReceipt::from_bytes(&entry.leaf).ok()?;
     Some(receipt.receipt().log.as_ref()?.merge_by)
 }

@@ -43,13 +43,11 @@ impl Log {
         lock(&self.heads).published.clone()
     }
 
-    /// How many entries wait for their tree, and the earliest time by which one of them was promised to be in it.
+    /// How many entries wait for their tree, and the earliest time by which an entry was promised to be in the published
+    /// one and is not. An entry that waits for witnesses is in its tree, and its promise is not kept.
     pub fn pending(&self) -> (usize, Option<Timestamp>) {
         let appending = lock(&self.appending);
-        (
-            appending.pending.len(),
-            appending.promises.iter().flatten().min().copied(),
-        )
+        (appending.pending.len(), appending.promises.earliest())
     }
 
     /// A tile or an entry bundle of the published tree.

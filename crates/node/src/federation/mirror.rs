@@ -391,6 +391,7 @@ impl Mirror {
             checkpoint: state.to_bytes(),
             size: grown.size(),
             entries: Vec::new(),
+            merge_by: None,
         })?;
         if grown.size() == head.checkpoint().size() {
             // The directory is the peer's log as its own is, and outgrown tiles go away.

@@ -117,6 +117,44 @@ fn two_of_three_are_needed_and_enough() {
     drop((first, second));
 }
 
+/// Integrated is not published: while witnesses are away each promise would be broken.
+#[test]
+fn a_log_whose_witnesses_stay_away_promises_nothing_more() {
+    let (first, second) = (witness(1, directory(), 0), witness(2, directory(), 0));
+    let directory = directory();
+    write_policy(&directory, [at(&first), at(&second), NOWHERE.to_owned()]);
+    let hasty = sections().replace("[federation]", "merge_delay_s = 2\n[federation]");
+    let log = LogNode::start_in(directory, &hasty);
+    let mut order = order_total();
+    order["public"] = serde_json::json!(true);
+    assert_eq!(log.node.run(&order).json()["log_index"], 0);
+    log.until_published(1);
+    let port = second.address.port();
+    let files = second.stop();
+    assert_eq!(log.node.run(&order).json()["log_index"], 1);
+    until("it is integrated", || log.log.log().pending().0 == 0);
+    let is_late = |log: &LogNode| {
+        until("it is late", || log.node.get("/readyz").status == 503);
+        let told = log.node.get("/readyz").json();
+        let why = told["parts"]["log"].as_str().expect("why");
+        assert!(why.contains("is not published"), "{told}");
+        log.node.run(&order).refused(503, "unavailable");
+        assert_eq!(log.published_size(), 1);
+    };
+    is_late(&log);
+    // What is handed in was promised elsewhere, or is late by itself.
+    log.grow(7..8);
+    let directory = log.stop();
+    let log = LogNode::start_in(directory, &hasty);
+    is_late(&log);
+
+    let second = witness(2, files, port);
+    log.until_published(3);
+    until("it is ready", || log.node.get("/readyz").status == 200);
+    assert_eq!(log.node.run(&order).json()["log_index"], 3);
+    drop((first, second));
+}
+
 #[test]
 fn one_witness_that_lies_or_hangs_does_not_stop_the_log() {
     let (first, second) = (witness(1, directory(), 0), witness(2, directory(), 0));

@@ -10,7 +10,7 @@
 //! | 4 | how many entries, 1 and more |
 //! | 4 | how many bytes follow the checksum |
 //! | 16 | the first bytes of BLAKE3 over all other bytes of the frame |
-//! | | for each entry: 32 bytes of id, 4 bytes of length, the leaf |
+//! | | for each entry: 32 bytes of id, 4 bytes of length whose highest bit says that it was handed in, the leaf |
 //!
 //! A frame begins at a multiple of [`BLOCK_BYTES`] and is filled up to one with zeroes, so that writing one never
 //! touches a block of another that was answered for.
@@ -23,6 +23,8 @@ pub(super) const BLOCK_BYTES: usize = 4_096;
 const MAGIC: [u8; 8] = *b"\xf5TZKJNL\x01";
 const CHECKSUM: std::ops::Range<usize> = 24..40;
 const HEAD_BYTES: usize = 40;
+/// In an entry's length: no leaf has so many bytes.
+const HANDED: u32 = 1 << 31;
 
 /// A frame that was read.
 pub(super) struct Frame {
@@ -38,7 +40,7 @@ impl Frame {
     }
 }
 
-/// Writes a frame over what the buffer holds. `None` for more than 4 GiB, and then the buffer is of no use.
+/// Writes a frame over what the buffer holds. `None` for more than 4 GiB, or a leaf of 2 GiB, and then the buffer is of no use.
 pub(super) fn write(entries: &[Entry], out: &mut Vec<u8>) -> Option<()> {
     out.clear();
     let first = entries.first()?.index;
@@ -48,7 +50,10 @@ pub(super) fn write(entries: &[Entry], out: &mut Vec<u8>) -> Option<()> {
     out.resize(HEAD_BYTES, 0);
     for entry in entries {
         out.extend_from_slice(entry.id.as_bytes());
-        out.extend_from_slice(&u32::try_from(entry.leaf.len()).ok()?.to_le_bytes());
+        let length = u32::try_from(entry.leaf.len()).ok()?;
+        let length = Some(length).filter(|length| length & HANDED == 0)?;
+        let handed = if entry.handed { HANDED } else { 0 };
+        out.extend_from_slice(&(length | handed).to_le_bytes());
         out.extend_from_slice(&entry.leaf);
     }
     let length = u32::try_from(out.len() - HEAD_BYTES).ok()?;
@@ -83,12 +88,15 @@ fn read_entries(mut rest: &[u8], first: u64) -> Option<Vec<Entry>> {
     while !rest.is_empty() {
         let (id, after) = rest.split_first_chunk()?;
         let (length, after) = after.split_first_chunk()?;
-        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        let length = u32::from_le_bytes(*length);
+        let handed = length & HANDED != 0;
+        let length = usize::try_from(length & !HANDED).ok()?;
         let (leaf, after) = after.split_at_checked(length)?;
         entries.push(Entry {
             index: first.checked_add(entries.len() as u64)?,
             id: ReceiptId::from_bytes(*id),
             leaf: leaf.to_vec(),
+            handed,
         });
         rest = after;
     }

@@ -12,6 +12,7 @@ fn entry(index: u64, leaf_bytes: usize) -> Entry {
         index,
         id: ReceiptId::from_bytes(id),
         leaf: vec![index as u8 | 0x80; leaf_bytes],
+        handed: index % 3 == 1,
     }
 }
 

@@ -65,6 +65,17 @@ impl Row {
         }
     }
 
+    /// A number of 0 and above, or nothing.
+    ///
+    /// # Errors
+    /// [`SqlError::Unexpected`] for anything else.
+    pub fn integer_if_any(&mut self, column: usize) -> Result<Option<u64>, SqlError> {
+        match self.0.get(column) {
+            Some(Value::Null) => Ok(None),
+            _ => self.integer(column).map(Some),
+        }
+    }
+
     /// Text.
     ///
     /// # Errors

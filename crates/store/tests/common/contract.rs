@@ -110,6 +110,7 @@ fn everything_is_there_again(make: Make<'_>) {
     for (from, to) in [(700, 701), (701, 768), (768, 1_023), (1_023, 1_400)] {
         let (storage, stored) = opened(make);
         assert_eq!(stored.committed, Some(commit(0, from).checkpoint));
+        assert_eq!(stored.merge_by, commit(0, from).merge_by);
         assert_eq!(stored.pending, []);
         grow(&*storage, from, to);
         for path in changed(0, to) {

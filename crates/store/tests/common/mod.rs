@@ -11,7 +11,7 @@ pub(crate) use server::Server;
 use tenzik_log::bundle;
 use tenzik_log::tile::{TileKind, TilePath, changed};
 use tenzik_log::{Commit, Entry, Storage, StorageError};
-use tenzik_receipt::{ReceiptId, SignedReceipt};
+use tenzik_receipt::{ReceiptId, SignedReceipt, Timestamp};
 
 /// Opens the same place again and again.
 pub(crate) type Make<'a> = &'a dyn Fn() -> Result<Box<dyn Storage>, StorageError>;
@@ -35,8 +35,15 @@ pub(crate) fn entries(indexes: std::ops::Range<u64>) -> Vec<Entry> {
             index,
             id: id(index),
             leaf: leaf(index),
+            handed: index % 3 == 1,
         })
         .collect()
+}
+
+/// Now and then nothing is promised.
+pub(crate) fn merge_by(size: u64) -> Option<Timestamp> {
+    let promised = size % 2 == 1;
+    Timestamp::from_unix_seconds(size).ok().filter(|_| promised)
 }
 
 pub(crate) fn commit(from: u64, to: u64) -> Commit {
@@ -44,6 +51,7 @@ pub(crate) fn commit(from: u64, to: u64) -> Commit {
         checkpoint: format!("committed {to}").into_bytes(),
         size: to,
         entries: (from..to).map(|index| (id(index), index)).collect(),
+        merge_by: merge_by(to),
     }
 }
 
