@@ -29,7 +29,8 @@ pub struct Known<'a> {
     pub log: &'a VerifierKey,
     /// Which nodes' receipts the log is for.
     pub rules: &'a LeafRules,
-    /// The witnesses whose dates count.
+    /// The log's own policy: what it publishes has one of this policy's quorums. Under another one a promise that was kept
+    /// may look broken, since witnesses that the log never asks hold an old checkpoint forever.
     pub policy: &'a Policy,
     /// The reader's time.
     pub at: Timestamp,
@@ -46,7 +47,8 @@ pub enum Finding {
         /// Why it may not.
         error: LeafError,
     },
-    /// The log promised to hold a receipt by a time, and later witnesses saw a tree. The log can refute it, with a proof
+    /// The log promised to hold a receipt by a time, later witnesses held a tree for its largest, and without them it can
+    /// have published no other. The log can refute it, with a proof
     /// that the receipt is in that tree, and with nothing else.
     BrokenPromise {
         /// When it was to be in the log.
@@ -224,6 +226,11 @@ fn broken_promise(evidence: &BrokenPromise, known: Known<'_>) -> Result<Finding,
     };
     let checkpoint = SignedCheckpoint::open(evidence.checkpoint.as_bytes(), known.log)?;
     let quorum = known.policy.check(&checkpoint)?;
+    // Whoever cosigned this after the promise had cosigned no larger tree before. The others may have, and published it.
+    if known.policy.spared_after(&quorum, promise.merge_by) {
+        let what = "witnesses that need not know this checkpoint are a quorum too";
+        return Err(EvidenceError::Kept { what });
+    }
     match quorum.held_at() {
         Some(seen) if seen > promise.merge_by && seen <= known.at => Ok(Finding::BrokenPromise {
             merge_by: promise.merge_by,

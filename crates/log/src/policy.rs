@@ -116,7 +116,8 @@ impl Quorum {
     }
 
     /// Until when a quorum held this for the log's largest tree: the latest time at or after which enough witnesses
-    /// cosigned it. An entry that is not in its tree was not logged by then. `None` if the policy needs no witness.
+    /// cosigned it. An entry that is not in its tree was not logged by then, unless [others](Policy::spared_after) were a
+    /// quorum for a larger one. `None` if the policy needs no witness.
     pub const fn held_at(&self) -> Option<Timestamp> {
         self.held_at
     }
@@ -188,6 +189,16 @@ impl Policy {
             held_at: self.limits(&times, |time, limit| time >= limit).max(),
             witnesses: found.into_iter().map(named).collect(),
         })
+    }
+
+    /// Whether witnesses that did not cosign this after that time are a quorum by themselves. They may have cosigned a larger
+    /// tree before it, and those of `quorum` need not know: a policy such as `any` has quorums that share no witness.
+    pub fn spared_after(&self, quorum: &Quorum, time: Timestamp) -> bool {
+        let spared = |witness: &PolicyWitness| {
+            let mut held = quorum.witnesses.iter();
+            !held.any(|(name, cosigned)| *name == witness.name && *cosigned > time)
+        };
+        self.is_quorum(&self.witnesses.iter().map(spared).collect::<Vec<_>>())
     }
 
     /// The times for which those witnesses are a quorum whose own time is on the right side of it; none if the quorum

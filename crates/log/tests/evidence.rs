@@ -107,15 +107,19 @@ fn numbers(count: u64) -> Vec<String> {
 }
 
 fn verify(evidence: &Evidence) -> Result<Finding, EvidenceError> {
+    verify_under(&policy(), evidence)
+}
+
+fn verify_under(policy: &Policy, evidence: &Evidence) -> Result<Finding, EvidenceError> {
     let again = Evidence::from_bytes(&evidence.to_bytes()).expect("it was written");
     assert_eq!(again, *evidence);
     let rules =
         LeafRules::new(origin(), [node().public()], Visibility::Public).expect("a good key");
-    let (log, policy) = (log_key(), policy());
+    let log = log_key();
     evidence.verify(Known {
         log: &log,
         rules: &rules,
-        policy: &policy,
+        policy,
         at: at(LATER),
     })
 }
@@ -237,12 +241,20 @@ fn canonical(receipt: &SignedReceipt) -> String {
 }
 
 fn cosigned(head: &SignedCheckpoint, time: &str) -> SignedCheckpoint {
-    let name = KeyName::new(WITNESS).expect("a name");
-    let line =
-        cosign(head.checkpoint(), &witness_secret(), &name, at(time)).expect("a witness key");
+    cosigned_by(WITNESS, &witness_secret(), head, time)
+}
+
+fn cosigned_by(
+    name: &str,
+    secret: &SecretKey,
+    head: &SignedCheckpoint,
+    time: &str,
+) -> SignedCheckpoint {
+    let key = verifier(name, SignatureType::Cosignature, secret);
+    let name = KeyName::new(name).expect("a name");
+    let line = cosign(head.checkpoint(), secret, &name, at(time)).expect("a witness key");
     let mut head = head.clone();
-    head.add_signatures(&[line], &[witness_key()])
-        .expect("one more");
+    head.add_signatures(&[line], &[key]).expect("one more");
     head
 }
 
@@ -275,6 +287,44 @@ fn a_receipt_missing_from_the_tree_that_witnesses_saw_convicts_unless_it_is_show
     promise
         .refuted_by(&later.proof(1), &log_key())
         .expect_err("not the tree that they saw");
+}
+
+/// The log published with one witness in time, and the other was shown an old tree.
+#[test]
+fn a_promise_may_have_been_kept_with_the_witnesses_that_were_not_asked() {
+    let other = secret_key(0x45, KeyUse::Witness);
+    let other_key = verifier("other.example", SignatureType::Cosignature, &other);
+    let policy = |quorum: &str| {
+        let witness = witness_key();
+        let text = format!("witness w {witness}\nwitness o {other_key}\n{quorum}\n");
+        Policy::from_bytes(text.as_bytes()).expect("a policy")
+    };
+    let (any, all) = (
+        policy("group either any w o\nquorum either"),
+        policy("group both all w o\nquorum both"),
+    );
+    let old = grown(&numbers(3)).head;
+    let late = cosigned(&old, "2026-11-20T09:00:00Z");
+    let also = |time| cosigned_by("other.example", &other, &late, time);
+    let told = |policy: &Policy, head: &SignedCheckpoint| {
+        let promise = BrokenPromise {
+            checkpoint: text(head),
+            receipt: canonical(&promised()),
+        };
+        verify_under(policy, &Evidence::BrokenPromise(promise))
+    };
+    for head in [&late, &also("2026-11-20T08:00:00Z")] {
+        let told = told(&any, head);
+        assert!(matches!(told, Err(EvidenceError::Kept { .. })), "{told:?}");
+    }
+    // Both saw it late: nobody is left who can have helped to keep the promise.
+    for policy in [&any, &all] {
+        let found = told(policy, &also("2026-11-20T08:30:01Z"));
+        assert!(
+            matches!(found, Ok(Finding::BrokenPromise { size: 3, .. })),
+            "{found:?}"
+        );
+    }
 }
 
 #[test]
