@@ -206,8 +206,9 @@ impl Log {
         // The signature is not seen by anyone until this has returned, so there are never two for one size.
         self.done(self.storage.commit(&commit))?;
         *frontier = grown;
-        lock(&self.appending).drop_first(entries.len());
+        // The new size is there before the entries leave the pending ones, so that they can be read at every moment.
         lock(&self.heads).committed = signed.clone();
+        lock(&self.appending).drop_first(entries.len());
         Ok(Some(signed))
     }
 

@@ -319,6 +319,33 @@ fn a_receipt_that_is_handed_in_makes_no_log_late() {
     }
 }
 
+/// Whoever asks while an entry goes from the pending ones into the tree finds it in one of the two.
+#[test]
+fn a_leaf_that_was_taken_can_be_read_at_every_moment() {
+    let log = open(&Arc::new(Medium::default())).expect("a new log");
+    let taken = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut last = 0;
+                while last < 2_000 {
+                    last = taken.load(Ordering::SeqCst) as u32;
+                    for number in last.saturating_sub(1)..last {
+                        let found = log.leaf(&leaf(number).id);
+                        let found = found.unwrap_or_else(|error| panic!("{number}: {error}"));
+                        assert_eq!(found.expect("it was taken").1, leaf(number).bytes);
+                    }
+                }
+            });
+        }
+        for number in 0..2_000 {
+            log.append(vec![leaf(number)]).expect("no fault");
+            taken.store(number as usize + 1, Ordering::SeqCst);
+            log.integrate(9).expect("no fault").expect("one");
+        }
+    });
+}
+
 #[test]
 fn only_what_is_published_is_shown() {
     let medium = Arc::new(Medium::default());
