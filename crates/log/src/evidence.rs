@@ -244,18 +244,30 @@ fn broken_promise(evidence: &BrokenPromise, known: Known<'_>) -> Result<Finding,
 }
 
 impl BrokenPromise {
-    /// Whether the log refutes this: the receipt is in the very tree that the witnesses saw.
+    /// Whether the log refutes this: the receipt is in the very tree that the witnesses saw. `leaf` is what is in the tree;
+    /// it may have another signature, since a receipt that its node signs twice has one place.
     ///
     /// # Errors
-    /// [`EvidenceError`] if the proof is not of that tree, or does not hold.
-    pub fn refuted_by(&self, proof: &TlogProof, log: &VerifierKey) -> Result<(), EvidenceError> {
+    /// [`EvidenceError`] if the leaf is another receipt, or the proof is not of that tree, or does not hold.
+    pub fn refuted_by(
+        &self,
+        leaf: &[u8],
+        proof: &TlogProof,
+        log: &VerifierKey,
+    ) -> Result<(), EvidenceError> {
+        let id = |bytes: &[u8]| SignedReceipt::from_bytes(bytes).map(|receipt| receipt.id());
+        let promised = id(self.receipt.as_bytes()).map_err(LeafError::from)?;
+        if id(leaf).map_err(LeafError::from)? != promised {
+            let what = "the leaf is another receipt";
+            return Err(EvidenceError::Kept { what });
+        }
         let seen = SignedCheckpoint::open(self.checkpoint.as_bytes(), log)?;
         let shown = SignedCheckpoint::open(proof.checkpoint(), log)?;
         if seen.checkpoint() != shown.checkpoint() {
             let what = "the proof is of another tree";
             return Err(EvidenceError::Kept { what });
         }
-        Ok(included(proof, self.receipt.as_bytes(), seen.checkpoint())?)
+        Ok(included(proof, leaf, seen.checkpoint())?)
     }
 }
 

@@ -63,6 +63,13 @@ pub enum LogError {
         /// How many bytes wait.
         bytes: usize,
     },
+    /// Some of the leaves are known under other signatures: what the tree has, or will have, are other bytes than these, and
+    /// no proof would hold for these. Nothing was taken.
+    #[error("{} of the receipts are in the log under another signature", places.len())]
+    OtherSignature {
+        /// Which of the leaves, by their place in the list.
+        places: Vec<usize>,
+    },
     /// The log stopped, and nobody knows whether the last call took place. It must be opened anew.
     #[error("the log has stopped: {reason}")]
     Stopped {
@@ -106,6 +113,15 @@ struct Batch {
     entries: Vec<Entry>,
     promises: Vec<Option<Timestamp>>,
     places: HashMap<ReceiptId, u64>,
+    /// Those of the leaves that are known with other bytes.
+    differing: Vec<usize>,
+}
+
+/// A leaf that is there already.
+struct Known {
+    index: u64,
+    /// Whether it is there in the same bytes. A receipt's id does not cover its signature, and a leaf does.
+    same: bool,
 }
 
 struct Heads {
@@ -119,7 +135,8 @@ impl Log {
     /// One that the log holds already keeps its place.
     ///
     /// # Errors
-    /// [`LogError::Full`], and then nothing was taken; [`LogError::Stopped`], and then nobody knows.
+    /// [`LogError::Full`] and [`LogError::OtherSignature`], and then nothing was taken; [`LogError::Stopped`], and then
+    /// nobody knows.
     pub fn append(&self, leaves: Vec<Leaf>) -> Result<Vec<Placed>, LogError> {
         let mut appending = lock(&self.appending);
         self.require_running()?;
@@ -130,6 +147,10 @@ impl Log {
             });
         }
         let batch = self.place(&appending, leaves)?;
+        if !batch.differing.is_empty() {
+            let places = batch.differing;
+            return Err(LogError::OtherSignature { places });
+        }
         // A crash before this returns: nothing was answered, and what reached the disk is pending after the restart.
         self.done(self.storage.append(&batch.entries))?;
         appending.take(batch.entries, batch.promises, batch.places);
@@ -139,38 +160,35 @@ impl Log {
     /// Gives each leaf its place, and collects those that are new.
     fn place(&self, appending: &Appending, leaves: Vec<Leaf>) -> Result<Batch, LogError> {
         let mut batch = Batch::default();
-        for leaf in leaves {
-            let known = match batch.places.get(&leaf.id) {
-                Some(index) => Some(*index),
+        for (place, leaf) in leaves.into_iter().enumerate() {
+            let known = match batch.known(&leaf) {
+                Some(known) => Some(known),
                 None => self.known(appending, &leaf)?,
             };
-            let index = known.unwrap_or(appending.next + batch.entries.len() as u64);
-            let known = known.is_some();
-            batch.placed.push(Placed { index, known });
-            if known {
-                continue;
+            match known {
+                Some(Known { index, same }) => {
+                    batch.differing.extend((!same).then_some(place));
+                    batch.placed.push(Placed { index, known: true });
+                }
+                None => batch.push(appending.next, leaf),
             }
-            batch.places.insert(leaf.id, index);
-            batch.promises.push(leaf.merge_by);
-            batch.entries.push(Entry {
-                index,
-                id: leaf.id,
-                leaf: leaf.bytes,
-                handed: leaf.known,
-            });
         }
         Ok(batch)
     }
 
-    /// The index of a leaf that the log has already.
-    fn known(&self, appending: &Appending, leaf: &Leaf) -> Result<Option<u64>, LogError> {
-        if let Some(index) = appending.places.get(&leaf.id) {
-            return Ok(Some(*index));
+    /// A leaf that the log has already.
+    fn known(&self, appending: &Appending, leaf: &Leaf) -> Result<Option<Known>, LogError> {
+        if let Some(entry) = appending.entry(&leaf.id) {
+            return Ok(Some(Known::of(entry, leaf)));
         }
         if !leaf.known {
             return Ok(None);
         }
-        self.done(self.storage.find(&leaf.id))
+        let Some(index) = self.done(self.storage.find(&leaf.id))? else {
+            return Ok(None);
+        };
+        let same = self.entry(index)? == leaf.bytes;
+        Ok(Some(Known { index, same }))
     }
 
     /// Takes at most `entries_max` pending leaves into the tree, signs it and records it. Gives the checkpoint that is
@@ -284,7 +302,46 @@ impl Log {
     }
 }
 
+impl Known {
+    fn of(entry: &Entry, leaf: &Leaf) -> Self {
+        Self {
+            index: entry.index,
+            same: entry.leaf == leaf.bytes,
+        }
+    }
+}
+
+impl Batch {
+    fn known(&self, leaf: &Leaf) -> Option<Known> {
+        let first = self.entries.first()?.index;
+        let index = self.places.get(&leaf.id)?;
+        Some(Known::of(&self.entries[(index - first) as usize], leaf))
+    }
+
+    /// Adds a new leaf. `next` is the index of the first that is new.
+    fn push(&mut self, next: u64, leaf: Leaf) {
+        let index = next + self.entries.len() as u64;
+        let known = false;
+        self.placed.push(Placed { index, known });
+        self.places.insert(leaf.id, index);
+        self.promises.push(leaf.merge_by);
+        self.entries.push(Entry {
+            index,
+            id: leaf.id,
+            leaf: leaf.bytes,
+            handed: leaf.known,
+        });
+    }
+}
+
 impl Appending {
+    /// A pending entry.
+    fn entry(&self, id: &ReceiptId) -> Option<&Entry> {
+        let index = self.places.get(id)?;
+        let first = self.next - self.pending.len() as u64;
+        self.pending.get((index - first) as usize)
+    }
+
     fn take(
         &mut self,
         entries: Vec<Entry>,

@@ -319,6 +319,31 @@ fn a_receipt_that_is_handed_in_makes_no_log_late() {
     }
 }
 
+/// A receipt's id does not cover its signature: a receipt that is signed anew would be answered with a place where other
+/// bytes are, of which no proof holds.
+#[test]
+fn a_receipt_that_is_signed_anew_is_told_from_the_one_in_the_log() {
+    let anew = |number| Leaf {
+        bytes: b"signed anew".to_vec(),
+        ..leaf(number)
+    };
+    let log = open(&Arc::new(Medium::default())).expect("a new log");
+    let told = |leaves: Vec<Leaf>| match log.append(leaves) {
+        Err(LogError::OtherSignature { places }) => places,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(told(vec![leaf(1), anew(1), leaf(2)]), [1], "in one list");
+    assert_eq!(log.pending().0, 0, "nothing was taken");
+    log.append(leaves(1..3)).expect("no fault");
+    assert_eq!(told(vec![anew(2), leaf(3), anew(1)]), [0, 2], "pending");
+    log.integrate(9).expect("no fault").expect("two");
+    assert_eq!(told(vec![leaf(3), anew(2)]), [1], "committed");
+    assert_eq!(log.stopped(), None);
+    let placed = log.append(vec![leaf(2), leaf(3)]).expect("no fault");
+    assert_eq!((placed[0].index, placed[0].known), (1, true));
+    assert_eq!((placed[1].index, placed[1].known), (2, false));
+}
+
 /// Whoever asks while an entry goes from the pending ones into the tree finds it in one of the two.
 #[test]
 fn a_leaf_that_was_taken_can_be_read_at_every_moment() {

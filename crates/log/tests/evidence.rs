@@ -277,15 +277,37 @@ fn a_receipt_missing_from_the_tree_that_witnesses_saw_convicts_unless_it_is_show
             size: 2
         }
     );
+    let leaf = receipt.to_bytes();
     promise
-        .refuted_by(&with.proof(1), &log_key())
+        .refuted_by(&leaf, &with.proof(1), &log_key())
         .expect("there it is");
     promise
-        .refuted_by(&with.proof(0), &log_key())
+        .refuted_by(&leaf, &with.proof(0), &log_key())
         .expect_err("that is another leaf");
+    // Signed anew with others, it is the same receipt, and the one that the log has.
+    let anew = node().sign_batch(vec![
+        receipt.receipt().clone(),
+        common::signed().receipt().clone(),
+    ]);
+    let anew = anew.expect("the node's own")[0].to_bytes();
+    let signed_first = BrokenPromise {
+        receipt: String::from_utf8(anew.clone()).expect("ASCII"),
+        ..promise.clone()
+    };
+    assert_ne!(anew, leaf);
+    signed_first
+        .refuted_by(&leaf, &with.proof(1), &log_key())
+        .expect("there it is");
+    promise
+        .refuted_by(&anew, &with.proof(1), &log_key())
+        .expect_err("those are not the bytes in the tree");
+    let other = common::signed().to_bytes();
+    promise
+        .refuted_by(&other, &with.proof(1), &log_key())
+        .expect_err("that is another receipt");
     let later = grown(&[b"other".to_vec(), receipt.to_bytes(), b"more".to_vec()]);
     promise
-        .refuted_by(&later.proof(1), &log_key())
+        .refuted_by(&leaf, &later.proof(1), &log_key())
         .expect_err("not the tree that they saw");
 }
 

@@ -84,10 +84,8 @@ impl Log {
     pub fn leaf(&self, id: &ReceiptId) -> Result<Option<(Place, Vec<u8>)>, TreeError> {
         {
             let appending = lock(&self.appending);
-            if let Some(index) = appending.places.get(id).copied() {
-                let first = appending.next - appending.pending.len() as u64;
-                let entry = &appending.pending[(index - first) as usize];
-                return Ok(Some((Place::Pending(index), entry.leaf.clone())));
+            if let Some(entry) = appending.entry(id) {
+                return Ok(Some((Place::Pending(entry.index), entry.leaf.clone())));
             }
         }
         let Some(index) = self.storage.find(id)? else {

@@ -25,6 +25,9 @@ pub enum AppendError {
     /// The node is going down.
     #[error("the node is going down")]
     Lost,
+    /// The log has the receipt already, under another signature. Nothing was taken.
+    #[error("the log has this receipt under another signature")]
+    OtherSignature,
     /// The log has stopped, and whether the leaf is durable is known after its restart.
     #[error("the log has stopped: {reason}")]
     Stopped {
@@ -53,13 +56,31 @@ pub(super) fn run(log: &Log, jobs: &Receiver<Job>) {
     }
 }
 
-fn append(log: &Log, group: Vec<Job>) {
-    let (leaves, answers): (Vec<_>, Vec<_>) =
-        group.into_iter().map(|job| (job.leaf, job.answer)).unzip();
-    // A crash here: nobody was answered. What reached the disk is in the log after the restart, which is no harm.
-    match log.append(leaves) {
+/// Appends a group. Those of its leaves that are known otherwise are answered so, and the others once more without them.
+fn append(log: &Log, mut group: Vec<Job>) {
+    loop {
+        let leaves = group.iter().map(|job| job.leaf.clone()).collect();
+        // A crash here: nobody was answered. What reached the disk is in the log after the restart, which is no harm.
+        let done = match log.append(leaves) {
+            Err(LogError::OtherSignature { places }) => {
+                // From behind, so that the places before stay.
+                for place in places.into_iter().rev() {
+                    let refused = group.remove(place);
+                    let _ = refused.answer.send(Err(AppendError::OtherSignature));
+                }
+                continue;
+            }
+            done => done,
+        };
+        return answer(group, done);
+    }
+}
+
+fn answer(group: Vec<Job>, done: Result<Vec<Placed>, LogError>) {
+    let answers = group.into_iter().map(|job| job.answer);
+    match done {
         Ok(placed) => {
-            for (answer, placed) in answers.into_iter().zip(placed) {
+            for (answer, placed) in answers.zip(placed) {
                 // Whoever went away does not want to know; the leaf stays.
                 let _ = answer.send(Ok(placed));
             }

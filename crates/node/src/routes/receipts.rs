@@ -1,7 +1,8 @@
 //! Receipts of the node's log: hand one in, fetch one, its proof, a list.
 //!
 //! Enters: receipts, their ids, filters. Leaves: places, canonical receipts, `.tlog-proof` files, rows of the catalog.
-//! Refuses: receipts that are no leaves of this log (422), and proofs of what is not published yet (409).
+//! Refuses: receipts that are no leaves of this log (422) or known under another signature (409), and proofs of what is not
+//! published yet (409).
 
 use std::sync::Arc;
 
@@ -47,6 +48,7 @@ pub(super) struct AddedAnswer {
 /// Takes a receipt of one of the log's nodes into the log. Needs the role `append`.
 #[utoipa::path(post, path = "/v1/receipts", security(("bearer" = [])), request_body(content = String, content_type = "application/json"), responses(
     (status = 200, description = "It is durable, and will be in the tree.", body = AddedAnswer),
+    (status = 409, description = "The log has it under another signature.", body = ErrorBody),
     (status = 422, description = "It is no leaf of this log.", body = ErrorBody),
     (status = "default", description = "It was not taken.", body = ErrorBody),
 ))]
@@ -75,6 +77,12 @@ pub(super) async fn add(
 fn refused(error: AddError) -> ApiError {
     match error {
         AddError::Append(AppendError::Busy) => ApiError::busy(),
+        AddError::Append(error @ AppendError::OtherSignature) => ApiError::new(
+            StatusCode::CONFLICT,
+            "other_signature",
+            error.to_string(),
+            "GET /v1/receipts/{id} gives it as the log has it, and the proof is for that",
+        ),
         AddError::Append(error) => ApiError::unavailable(error),
         AddError::Leaf(error) => {
             let code = match error {

@@ -47,6 +47,13 @@ impl Receipts {
         self.node.sign_receipt(receipt).expect("the node's own")
     }
 
+    /// The same receipt under another signature: that of a batch.
+    pub fn signed_anew(&self, number: u64) -> SignedReceipt {
+        let both = [number, number + 1].map(|number| self.signed(number).receipt().clone());
+        let batch = self.node.sign_batch(both.into());
+        batch.expect("the node's own").swap_remove(0)
+    }
+
     /// Its canonical bytes.
     pub fn bytes(&self, number: u64) -> Vec<u8> {
         self.signed(number).to_bytes()

@@ -24,6 +24,23 @@ fn a_receipt_that_is_known_keeps_its_place() {
     log.until_published(2);
 }
 
+/// Its place would be that of other bytes, and no proof would hold for it.
+#[test]
+fn a_receipt_that_is_known_under_another_signature_is_a_conflict() {
+    let log = LogNode::start("");
+    let receipts = Receipts::of(ORIGIN);
+    let (first, anew) = (receipts.signed(5), receipts.signed_anew(5));
+    assert_eq!(first.id(), anew.id());
+    log.append(&first.to_bytes());
+    log.append(&anew.to_bytes()).refused(409, "other_signature");
+    log.until_published(1);
+    log.append(&anew.to_bytes()).refused(409, "other_signature");
+    assert_eq!(log.append(&first.to_bytes()).json()["known"], true);
+    log.assert_proved(&anew.id().to_string(), 0);
+    log.grow(6..7);
+    log.until_published(2);
+}
+
 #[test]
 fn what_is_no_leaf_of_the_log_is_refused() {
     let log = LogNode::start("");
