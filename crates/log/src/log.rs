@@ -89,6 +89,9 @@ pub struct Log {
     origin: Origin,
     key: SecretKey,
     verifier: VerifierKey,
+    /// Held by an append from beginning to end, so that the next one finds its entries.
+    appends: Mutex<()>,
+    /// Never held while the storage is asked: whoever only looks does not wait for a disk.
     appending: Mutex<Appending>,
     integrating: Mutex<Frontier>,
     heads: Mutex<Heads>,
@@ -138,52 +141,58 @@ impl Log {
     /// [`LogError::Full`] and [`LogError::OtherSignature`], and then nothing was taken; [`LogError::Stopped`], and then
     /// nobody knows.
     pub fn append(&self, leaves: Vec<Leaf>) -> Result<Vec<Placed>, LogError> {
-        let mut appending = lock(&self.appending);
+        let _one_at_a_time = lock(&self.appends);
         self.require_running()?;
-        let bytes = appending.bytes + leaves.iter().map(|leaf| leaf.bytes.len()).sum::<usize>();
-        if appending.bytes > 0 && bytes > PENDING_BYTES_MAX {
-            return Err(LogError::Full {
-                bytes: appending.bytes,
-            });
+        let (next, bytes) = {
+            let appending = lock(&self.appending);
+            (appending.next, appending.bytes)
+        };
+        let more = leaves.iter().map(|leaf| leaf.bytes.len()).sum::<usize>();
+        if bytes > 0 && bytes + more > PENDING_BYTES_MAX {
+            return Err(LogError::Full { bytes });
         }
-        let batch = self.place(&appending, leaves)?;
+        let batch = self.place(next, leaves)?;
         if !batch.differing.is_empty() {
             let places = batch.differing;
             return Err(LogError::OtherSignature { places });
         }
         // A crash before this returns: nothing was answered, and what reached the disk is pending after the restart.
         self.done(self.storage.append(&batch.entries))?;
-        appending.take(batch.entries, batch.promises, batch.places);
+        lock(&self.appending).take(batch.entries, batch.promises, batch.places);
         Ok(batch.placed)
     }
 
-    /// Gives each leaf its place, and collects those that are new.
-    fn place(&self, appending: &Appending, leaves: Vec<Leaf>) -> Result<Batch, LogError> {
+    /// Gives each leaf its place, and collects those that are new. `next` is the index of the first of them.
+    fn place(&self, next: u64, leaves: Vec<Leaf>) -> Result<Batch, LogError> {
         let mut batch = Batch::default();
         for (place, leaf) in leaves.into_iter().enumerate() {
             let known = match batch.known(&leaf) {
                 Some(known) => Some(known),
-                None => self.known(appending, &leaf)?,
+                None => self.known(&leaf)?,
             };
             match known {
                 Some(Known { index, same }) => {
                     batch.differing.extend((!same).then_some(place));
                     batch.placed.push(Placed { index, known: true });
                 }
-                None => batch.push(appending.next, leaf),
+                None => batch.push(next, leaf),
             }
         }
         Ok(batch)
     }
 
     /// A leaf that the log has already.
-    fn known(&self, appending: &Appending, leaf: &Leaf) -> Result<Option<Known>, LogError> {
-        if let Some(entry) = appending.entry(&leaf.id) {
-            return Ok(Some(Known::of(entry, leaf)));
+    fn known(&self, leaf: &Leaf) -> Result<Option<Known>, LogError> {
+        let pending = {
+            let appending = lock(&self.appending);
+            appending
+                .entry(&leaf.id)
+                .map(|entry| Known::of(entry, leaf))
+        };
+        if pending.is_some() || !leaf.known {
+            return Ok(pending);
         }
-        if !leaf.known {
-            return Ok(None);
-        }
+        // What is not pending here is not pending later either: nothing else appends meanwhile.
         let Some(index) = self.done(self.storage.find(&leaf.id))? else {
             return Ok(None);
         };

@@ -14,6 +14,8 @@ use crate::tree::verify_consistency;
 #[derive(Default)]
 struct Medium {
     state: Mutex<State>,
+    /// An append does not end while somebody holds this.
+    slow: Mutex<()>,
     calls: AtomicUsize,
     /// The writing call that fails, counted from 0, and whether it takes effect first.
     fault: Option<(usize, bool)>,
@@ -48,8 +50,8 @@ impl Medium {
     fn restarted(&self, fault: Option<(usize, bool)>) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(lock(&self.state).clone()),
-            calls: AtomicUsize::new(0),
             fault,
+            ..Self::default()
         })
     }
 }
@@ -60,6 +62,7 @@ impl Storage for Medium {
     }
 
     fn append(&self, entries: &[Entry]) -> Result<(), StorageError> {
+        let _waited_for = lock(&self.slow);
         self.write(|state| state.stored.pending.extend_from_slice(entries))
     }
 
@@ -342,6 +345,37 @@ fn a_receipt_that_is_signed_anew_is_told_from_the_one_in_the_log() {
     let placed = log.append(vec![leaf(2), leaf(3)]).expect("no fault");
     assert_eq!((placed[0].index, placed[0].known), (1, true));
     assert_eq!((placed[1].index, placed[1].known), (2, false));
+}
+
+/// Asynchronous code asks how much is pending. A disk that is slow, or hangs, must not hold it up.
+#[test]
+fn nobody_who_only_looks_waits_for_an_append() {
+    let medium = Arc::new(Medium::default());
+    let log = open(&medium).expect("a new log");
+    log.append(leaves(0..1)).expect("no fault");
+    let hanging = lock(&medium.slow);
+    let placed = AtomicUsize::new(0);
+    let (done, looked) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let appended = log.append(leaves(1..2)).expect("no fault");
+            placed.fetch_add(appended.len(), Ordering::SeqCst);
+        });
+        scope.spawn(|| {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            let found = log.leaf(&leaf(0).id).expect("no fault").expect("taken");
+            let integrated = log.integrate(9).expect("no fault").expect("one");
+            let size = integrated.checkpoint().size();
+            let _ = done.send((log.pending().0, found.0, size));
+        });
+        let looked = looked.recv_timeout(std::time::Duration::from_secs(20));
+        assert_eq!(placed.load(Ordering::SeqCst), 0, "the append still waits");
+        drop(hanging);
+        assert_eq!(looked, Ok((0, Place::Pending(0), 1)));
+    });
+    assert_eq!(log.pending().0, 1);
+    let entry = log.find(&leaf(1).id).expect("no fault");
+    assert_eq!(entry, Some(Place::Pending(1)));
 }
 
 /// Whoever asks while an entry goes from the pending ones into the tree finds it in one of the two.

@@ -5,7 +5,7 @@
 use tenzik_log::{Commit, StorageError};
 use tenzik_receipt::{ReceiptId, Timestamp};
 
-use crate::sql::{Database, Migrations, SqlError, Statements, Value, insert_rows, migrate};
+use crate::sql::{Database, Migrations, Row, SqlError, Statements, Value, insert_rows, migrate};
 
 const MIGRATIONS: Migrations = &[
     &[
@@ -32,7 +32,7 @@ pub(crate) fn prepare(database: &dyn Database) -> Result<(), SqlError> {
 pub(crate) fn load(database: &dyn Database) -> Result<Option<Committed>, SqlError> {
     let sql = "SELECT size, checkpoint, merge_by FROM log_committed";
     let mut rows = database.query(sql, &[])?;
-    let committed = |row: &mut crate::sql::Row| {
+    let committed = |row: &mut Row| {
         Ok(Committed {
             size: row.integer(0)?,
             checkpoint: row.bytes(1)?,
@@ -69,10 +69,13 @@ pub(crate) fn record(on: &mut dyn Statements, commit: &Commit) -> Result<(), Sql
     insert_rows(on, "log_ids (id, place)", rows?)
 }
 
-/// The index of a committed receipt.
-pub(crate) fn find(database: &dyn Database, id: &ReceiptId) -> Result<Option<u64>, StorageError> {
+/// The index of a committed receipt. `query` asks the database.
+pub(crate) fn find(
+    query: impl FnOnce(&str, &[Value]) -> Result<Vec<Row>, SqlError>,
+    id: &ReceiptId,
+) -> Result<Option<u64>, StorageError> {
     let sql = "SELECT place FROM log_ids WHERE id = $1";
-    let mut rows = database.query(sql, &[Value::bytes(*id.as_bytes())])?;
+    let mut rows = query(sql, &[Value::bytes(*id.as_bytes())])?;
     let index = rows.first_mut().map(|row| row.integer(0)).transpose()?;
     Ok(index)
 }

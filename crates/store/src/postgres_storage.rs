@@ -214,7 +214,7 @@ impl Storage for PostgresStorage {
     }
 
     fn find(&self, id: &ReceiptId) -> Result<Option<u64>, StorageError> {
-        committed::find(&*self.database, id)
+        committed::find(|sql, parameters| self.database.query(sql, parameters), id)
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Enters: a file's path. Leaves: one connection that writes and one that reads beside it. Refuses: nothing of its own.
 //!
-//! A transaction is on the disk when it returns (`synchronous=FULL` in WAL mode: the log is synced at each commit). Both
-//! connections together cache at most 2 MiB.
+//! A transaction is on the disk when it returns (`synchronous=FULL` in WAL mode: the log is synced at each commit). Each
+//! connection caches at most 1 MiB.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -40,9 +40,7 @@ impl SqliteDatabase {
         let open = || {
             let writer = connect(file)?;
             copy_back(&writer)?;
-            let reader = connect(file)?;
-            reader.pragma_update(None, "query_only", true)?;
-            Ok((writer, reader))
+            Ok((writer, connect_reader(file)?))
         };
         let (writer, reader) = open().map_err(|error| failed(&name, "open", error))?;
         Ok(Self {
@@ -51,6 +49,37 @@ impl SqliteDatabase {
             reader: Mutex::new(reader),
         })
     }
+}
+
+/// A connection of its own that only reads, for short questions that must not wait for the long ones of
+/// [`Database::query`].
+pub(crate) struct SqliteReader {
+    name: String,
+    connection: Mutex<Connection>,
+}
+
+impl SqliteReader {
+    /// Opens a file that [`SqliteDatabase::open`] has opened.
+    pub(crate) fn open(file: &Path) -> Result<Self, SqlError> {
+        let name = file.display().to_string();
+        let connection = connect_reader(file).map_err(|error| failed(&name, "open", error))?;
+        Ok(Self {
+            name,
+            connection: Mutex::new(connection),
+        })
+    }
+
+    /// Reads, and sees all that was committed before.
+    pub(crate) fn query(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, SqlError> {
+        let connection = lock(&self.connection)?;
+        query(&connection, sql, parameters).map_err(|error| failed(&self.name, sql, error))
+    }
+}
+
+fn connect_reader(file: &Path) -> rusqlite::Result<Connection> {
+    let reader = connect(file)?;
+    reader.pragma_update(None, "query_only", true)?;
+    Ok(reader)
 }
 
 fn connect(file: &Path) -> rusqlite::Result<Connection> {

@@ -175,6 +175,31 @@ fn after_a_write_that_failed_nothing_is_written() {
     }
 }
 
+/// A search of the catalog may take long, and an append asks for a receipt's index.
+#[test]
+fn an_index_is_found_beside_a_long_search() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let storage = DiskStorage::at(folder.path()).expect("a storage");
+    storage.open().expect("what it holds");
+    grow(&storage, 0, 3);
+    let (database, searching) = (storage.database(), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            searching.store(1, Ordering::SeqCst);
+            let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000000) \
+                SELECT count(*) FROM n";
+            database.query(sql, &[]).expect("counted");
+            searching.store(2, Ordering::SeqCst);
+        });
+        while searching.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert_eq!(storage.find(&id(2)).expect("found"), Some(2));
+        assert_eq!(searching.load(Ordering::SeqCst), 1, "it did not wait");
+    });
+}
+
 /// Appends of one thread beside the integration of another lose nothing.
 #[test]
 fn appends_run_beside_the_other_writes() {

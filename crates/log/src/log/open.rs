@@ -106,6 +106,7 @@ impl Log {
             origin,
             key,
             verifier,
+            appends: Mutex::default(),
             appending: Mutex::new(appending),
             integrating: Mutex::new(frontier),
             heads: Mutex::new(Heads {
