@@ -76,7 +76,7 @@ pub enum LogError {
         /// Why.
         reason: String,
     },
-    /// A proof could not be made.
+    /// Something could not be read, such as the hashes for a proof. Nothing was taken; try again later.
     #[error(transparent)]
     Tree(#[from] TreeError),
 }
@@ -138,8 +138,8 @@ impl Log {
     /// One that the log holds already keeps its place.
     ///
     /// # Errors
-    /// [`LogError::Full`] and [`LogError::OtherSignature`], and then nothing was taken; [`LogError::Stopped`], and then
-    /// nobody knows.
+    /// [`LogError::Full`], [`LogError::OtherSignature`] and [`LogError::Tree`], and then nothing was taken;
+    /// [`LogError::Stopped`], and then nobody knows.
     pub fn append(&self, leaves: Vec<Leaf>) -> Result<Vec<Placed>, LogError> {
         let _one_at_a_time = lock(&self.appends);
         self.require_running()?;
@@ -193,7 +193,8 @@ impl Log {
             return Ok(pending);
         }
         // What is not pending here is not pending later either: nothing else appends meanwhile.
-        let Some(index) = self.done(self.storage.find(&leaf.id))? else {
+        // A read that fails leaves nothing half done: it is the caller's to try again, and the log goes on.
+        let Some(index) = self.storage.find(&leaf.id)? else {
             return Ok(None);
         };
         let same = self.entry(index)? == leaf.bytes;

@@ -16,6 +16,8 @@ struct Medium {
     state: Mutex<State>,
     /// An append does not end while somebody holds this.
     slow: Mutex<()>,
+    /// Whether look-ups fail.
+    blind: std::sync::atomic::AtomicBool,
     calls: AtomicUsize,
     /// The writing call that fails, counted from 0, and whether it takes effect first.
     fault: Option<(usize, bool)>,
@@ -99,6 +101,12 @@ impl Storage for Medium {
     }
 
     fn find(&self, id: &ReceiptId) -> Result<Option<u64>, StorageError> {
+        if self.blind.load(Ordering::SeqCst) {
+            return Err(StorageError::Io {
+                doing: "read".to_owned(),
+                error: "too many open files".into(),
+            });
+        }
         Ok(lock(&self.state).ids.get(id).copied())
     }
 }
@@ -345,6 +353,24 @@ fn a_receipt_that_is_signed_anew_is_told_from_the_one_in_the_log() {
     let placed = log.append(vec![leaf(2), leaf(3)]).expect("no fault");
     assert_eq!((placed[0].index, placed[0].known), (1, true));
     assert_eq!((placed[1].index, placed[1].known), (2, false));
+}
+
+#[test]
+fn a_read_that_fails_does_not_stop_the_log() {
+    let medium = Arc::new(Medium::default());
+    let log = open(&medium).expect("a new log");
+    medium.blind.store(true, Ordering::SeqCst);
+    let told = log.append(leaves(0..2));
+    assert!(matches!(told, Err(LogError::Tree(_))), "{told:?}");
+    assert_eq!((log.stopped(), log.pending().0), (None, 0));
+    // What was signed a moment ago is in no log, and need not be looked up.
+    let sealed = Leaf {
+        known: false,
+        ..leaf(7)
+    };
+    log.append(vec![sealed]).expect("nothing is read");
+    medium.blind.store(false, Ordering::SeqCst);
+    assert_eq!(log.append(leaves(0..2)).expect("again")[1].index, 2);
 }
 
 /// Asynchronous code asks how much is pending. A disk that is slow, or hangs, must not hold it up.

@@ -34,12 +34,21 @@ pub enum AppendError {
         /// Why.
         reason: String,
     },
+    /// Whether the log has it already cannot be read now. Nothing was taken; the log goes on.
+    #[error("the log cannot be read now: {reason}")]
+    Unread {
+        /// Why.
+        reason: String,
+    },
 }
 
 impl From<LogError> for AppendError {
     fn from(error: LogError) -> Self {
         match error {
             LogError::Full { .. } => Self::Busy,
+            LogError::Tree(error) => Self::Unread {
+                reason: error.to_string(),
+            },
             other => Self::Stopped {
                 reason: other.to_string(),
             },
