@@ -34,7 +34,7 @@ impl SqliteDatabase {
     /// Opens the file, and makes it if it is not there.
     ///
     /// # Errors
-    /// [`SqlError::Database`].
+    /// [`SqlError::Database`]; also if another process, such as a backup, keeps reading what a crash may have left unsynced.
     pub fn open(file: &Path) -> Result<Self, SqlError> {
         let name = file.display().to_string();
         let open = || {
@@ -101,7 +101,16 @@ fn connect(file: &Path) -> rusqlite::Result<Connection> {
 /// Syncs what is in the write-ahead log and copies it back. A process that was killed may have left a transaction there
 /// that is read and was never synced; nothing may be built on it before it is.
 fn copy_back(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    // The answer's first column says whether a lock was in the way; then it is no error, and nothing need be copied.
+    let busy: i64 =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    match busy {
+        0 => Ok(()),
+        _ => Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
+            Some("another process reads the file: what a crash left in its log cannot be copied back".to_owned()),
+        )),
+    }
 }
 
 impl Database for SqliteDatabase {
@@ -218,5 +227,34 @@ fn failed(name: &str, sql: &str, error: rusqlite::Error) -> SqlError {
     SqlError::Database {
         doing: doing(name, sql),
         error: Box::new(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reader of an old state keeps the write-ahead log from being cut, and SQLite calls that no error.
+    #[test]
+    fn what_cannot_be_copied_back_is_not_built_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("node.db");
+        let crashed = connect(&file).expect("a connection");
+        let write = |sql| crashed.execute_batch(sql).expect("written");
+        write("CREATE TABLE t (one INTEGER); INSERT INTO t VALUES (1)");
+        let backup = connect(&file).expect("a connection");
+        backup.execute_batch("BEGIN").expect("begun");
+        let count = |connection: &Connection| -> i64 {
+            let rows = connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0));
+            rows.expect("a number")
+        };
+        assert_eq!(count(&backup), 1);
+        write("INSERT INTO t VALUES (2)");
+        let opening = connect(&file).expect("a connection");
+        opening.busy_timeout(Duration::ZERO).expect("set");
+        copy_back(&opening).expect_err("the other one still reads");
+        backup.execute_batch("COMMIT").expect("ended");
+        copy_back(&opening).expect("nobody is in the way");
+        assert_eq!(count(&opening), 2);
     }
 }
