@@ -76,7 +76,8 @@ pub enum LogError {
         /// Why.
         reason: String,
     },
-    /// Something could not be read, such as the hashes for a proof. Nothing was taken; try again later.
+    /// Something could not be read, such as the hashes for a proof, or a write could not begin. Nothing was taken; try again
+    /// later.
     #[error(transparent)]
     Tree(#[from] TreeError),
 }
@@ -296,7 +297,10 @@ impl Log {
     }
 
     fn done<T>(&self, result: Result<T, StorageError>) -> Result<T, LogError> {
-        self.stop_at(result, |error| error.to_string())
+        match result {
+            Err(error @ StorageError::Unready { .. }) => Err(error.into()),
+            done => self.stop_at(done, |error| error.to_string()),
+        }
     }
 
     fn stop_at<T, E>(

@@ -52,7 +52,7 @@ pub struct Commit {
 ///
 /// *Thread-safety*: shared between threads. [`append`](Self::append) never runs twice at once, and neither do two of the
 /// other writing calls; but `append` runs beside those, and reads run beside everything. *Cancellation*: none, each call returns. *Errors*: after an error of a writing call nobody knows
-/// whether it took place; the log stops, and the storage is opened anew. *Retry*: none. *Ownership*: one process at a
+/// whether it took place, unless it is [`StorageError::Unready`]; the log stops, and the storage is opened anew. *Retry*: none. *Ownership*: one process at a
 /// time has a storage open; a second one is refused at opening. *Order*: a write that has returned survives a crash
 /// whenever a later one does. *Empty*: empty lists are allowed and do nothing.
 pub trait Storage: Send + Sync {
@@ -103,5 +103,13 @@ pub enum StorageError {
     Locked {
         /// The directory or database.
         name: String,
+    },
+    /// A writing call could not begin, and nothing was changed: the process has too many files open. It may be made again.
+    #[error("{doing}: {error}; nothing was changed")]
+    Unready {
+        /// What was being done.
+        doing: String,
+        /// What the system said.
+        error: Box<dyn std::error::Error + Send + Sync>,
     },
 }

@@ -10,7 +10,11 @@ use crate::config::NodeConfig;
 use crate::node::{Node, NodeError, Parts};
 use crate::routes;
 use crate::server::{Ended, Server, ServerError};
+use crate::system;
 use crate::telemetry::{Telemetry, TelemetryError};
+
+/// Files that a node has open beside its connections: the log's and the database's, peers and witnesses that are asked.
+const FILES_RESERVE: u64 = 256;
 
 /// Why a node did not serve.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +41,7 @@ pub enum ServeError {
 /// [`ServeError`], before anything was served.
 pub fn serve(config: NodeConfig) -> Result<Ended, ServeError> {
     let telemetry = Telemetry::install(&config.telemetry)?;
+    provide_files(config.limits.connections_max);
     let runtime = Builder::new_multi_thread()
         .worker_threads(config.limits.threads as usize)
         .thread_name("tenzik-serve")
@@ -52,6 +57,18 @@ pub fn serve(config: NodeConfig) -> Result<Ended, ServeError> {
     // The last spans are those of the requests that were waited for.
     telemetry.shutdown();
     ended
+}
+
+/// Raises the limit of open files, and tells the operator if it is too low all the same.
+fn provide_files(connections_max: u32) {
+    let needed = u64::from(connections_max) + FILES_RESERVE;
+    if let Some(allowed) = system::raise_open_files().filter(|allowed| *allowed < needed) {
+        tracing::warn!(
+            allowed,
+            needed,
+            "too few files may be open for limits.connections_max"
+        );
+    }
 }
 
 async fn serve_until_told(node: Node) -> Result<Ended, ServeError> {

@@ -26,7 +26,7 @@ use tenzik_log::{Commit, Entry, Storage, StorageError, Stored};
 use tenzik_receipt::ReceiptId;
 
 use self::files::Tiles;
-pub(crate) use self::files::{io_error, make_directory, publish, read_published};
+pub(crate) use self::files::{begin_error, io_error, make_directory, publish, read_published};
 use crate::committed;
 use crate::gate::Gate;
 use crate::journal::Journal;

@@ -1,7 +1,7 @@
 //! The end of writing after a failure.
 //!
 //! Enters: the writing calls of a storage. Leaves: their answers. Refuses: each call after one that failed, since then nobody knows
-//! what the disk holds. A sync that failed is never tried again: the system may call that one a success.
+//! what the disk holds, unless the call says that it did not begin. A sync that failed is never tried again: the system may call that one a success.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -34,8 +34,9 @@ impl Gate {
             });
         }
         let done = write();
-        if done.is_err() {
-            self.closed.store(true, Ordering::SeqCst);
+        match done {
+            Ok(_) | Err(StorageError::Unready { .. }) => {}
+            Err(_) => self.closed.store(true, Ordering::SeqCst),
         }
         done
     }

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use tenzik_log::{Entry, StorageError};
 
 use self::frame::{BLOCK_BYTES, Frame};
-use crate::disk::io_error;
+use crate::disk::{begin_error, io_error};
 
 /// A segment's bytes, if no append needs a larger one. Tests go through many.
 const SEGMENT_BYTES: usize = if cfg!(test) {
@@ -142,8 +142,9 @@ impl Journal {
             let path = self.path(self.next);
             // One of this name holds no whole frame, or it would have raised the index.
             self.segments.retain(|first| *first != self.next);
+            // One that was made and not counted here is made again over itself: no frame is in it.
             let file = new_segment(&self.directory, &path, bytes.max(SEGMENT_BYTES))
-                .map_err(|error| io_error("making", &path, error))?;
+                .map_err(|error| begin_error("making", &path, error))?;
             self.segments.push(self.next);
             self.active = Some(Active {
                 file,

@@ -200,6 +200,54 @@ fn an_index_is_found_beside_a_long_search() {
     });
 }
 
+/// An integration of many tiles holds few of them open, and a process that has no descriptor left stops no log.
+#[test]
+fn many_tiles_need_few_descriptors_and_none_is_no_failure() {
+    const FOLDER: &str = "TENZIK_STORE_DESCRIPTORS";
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = std::env::current_exe().expect("this program");
+    let limited = "ulimit -n 110 && exec \"$0\" --exact with_few_descriptors --ignored --nocapture";
+    let output = std::process::Command::new("sh")
+        .args(["-c", limited])
+        .arg(program)
+        .env(FOLDER, folder.path())
+        .output()
+        .expect("it runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+}
+
+/// Not a test by itself: what the process with few descriptors does.
+#[test]
+#[ignore = "needs a limit"]
+fn with_few_descriptors() {
+    let folder = std::env::var_os("TENZIK_STORE_DESCRIPTORS").expect("a folder");
+    let storage = DiskStorage::at(folder).expect("a storage");
+    storage.open().expect("what it holds");
+    let size = 256 * 100;
+    storage.append(&common::entries(0..size)).expect("appended");
+    let mut taken = Vec::new();
+    while let Ok(file) = std::fs::File::open("/dev/null") {
+        taken.push(file);
+    }
+    for told in [
+        storage.put_tiles(&common::tiles(0, size)),
+        storage.publish(b"published"),
+    ] {
+        assert!(
+            matches!(told, Err(StorageError::Unready { .. })),
+            "{told:?}"
+        );
+    }
+    drop(taken);
+    integrate(&storage, 0, size);
+    storage
+        .find(&id(size - 1))
+        .expect("found")
+        .expect("committed");
+}
+
 /// Appends of one thread beside the integration of another lose nothing.
 #[test]
 fn appends_run_beside_the_other_writes() {

@@ -19,6 +19,10 @@ use crate::tiles::{cut, same};
 /// The most bytes of a checkpoint that is read back: a note of a hundred cosignatures has a tenth of it.
 const CHECKPOINT_BYTES_MAX: u64 = 256 * 1024;
 
+/// How many files are written before the first of them is synced, and open at once. An integration has thousands, and the
+/// process has other uses for its descriptors.
+const OPEN_MAX: usize = 64;
+
 /// How many folders are remembered; a log's tiles grow in a few at a time.
 const SETTLED_MAX: usize = 64;
 
@@ -46,27 +50,14 @@ impl Tiles {
         })
     }
 
-    /// Keeps tiles: all are written, then all are synced, then all get their names.
+    /// Keeps tiles: all are written and synced, then all get their names. Until then nothing is changed that counts.
     pub(super) fn put(&mut self, tiles: &[(TilePath, Vec<u8>)]) -> Result<(), StorageError> {
         let mut changed = BTreeSet::new();
         let mut written = Vec::new();
-        for (place, (path, bytes)) in tiles.iter().enumerate() {
-            let target = self.public.join(path.to_string());
-            self.make_parents(&target, &mut changed)?;
-            match read_if_there(&target)? {
-                // A killed process may not have synced its name.
-                Some(stored) => same(*path, &stored, bytes)?,
-                None => {
-                    let temporary = self.temporary.join(place.to_string());
-                    let file = write(&temporary, bytes)?;
-                    written.push((file, temporary, target));
-                }
-            }
+        for (place, tiles) in tiles.chunks(OPEN_MAX).enumerate() {
+            written.extend(self.write_all(place * OPEN_MAX, tiles, &mut changed)?);
         }
-        for (file, temporary, _) in &written {
-            sync(file, temporary)?;
-        }
-        for (_, temporary, target) in &written {
+        for (temporary, target) in &written {
             rename(temporary, target)?;
         }
         changed.iter().try_for_each(|path| sync_directory(path))?;
@@ -77,6 +68,33 @@ impl Tiles {
             .filter(|path| path.is_full());
         self.outgrown.extend(full);
         Ok(())
+    }
+
+    /// Writes those that are not there under other names, numbered from `first`, and syncs them. Gives both names of each.
+    fn write_all(
+        &self,
+        first: usize,
+        tiles: &[(TilePath, Vec<u8>)],
+        changed: &mut BTreeSet<PathBuf>,
+    ) -> Result<Vec<(PathBuf, PathBuf)>, StorageError> {
+        let mut open = Vec::new();
+        for (place, (path, bytes)) in (first..).zip(tiles) {
+            let target = self.public.join(path.to_string());
+            self.make_parents(&target, changed)?;
+            match read_if_there(&target)? {
+                // A killed process may not have synced its name.
+                Some(stored) => same(*path, &stored, bytes)?,
+                None => {
+                    let temporary = self.temporary.join(place.to_string());
+                    open.push((write(&temporary, bytes)?, temporary, target));
+                }
+            }
+        }
+        let sync_one = |(file, temporary, target): (File, PathBuf, PathBuf)| {
+            sync(&file, &temporary)?;
+            Ok((temporary, target))
+        };
+        open.into_iter().map(sync_one).collect()
     }
 
     /// Removes the partial forms of tiles that are full now and were published so. After a crash before this they stay, and
@@ -176,6 +194,19 @@ pub(crate) fn io_error(doing: &str, path: &Path, error: io::Error) -> StorageErr
     }
 }
 
+/// An error before anything was changed. Too many open files pass by themselves; whatever else it is does not.
+pub(crate) fn begin_error(doing: &str, path: &Path, error: io::Error) -> StorageError {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    match error.raw_os_error() {
+        Some(ENFILE | EMFILE) => StorageError::Unready {
+            doing: format!("{doing} {}", path.display()),
+            error: Box::new(error),
+        },
+        _ => io_error(doing, path, error),
+    }
+}
+
 fn empty(directory: &Path) -> io::Result<()> {
     for file in fs::read_dir(directory)? {
         fs::remove_file(file?.path())?;
@@ -187,13 +218,16 @@ fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(io_error("reading", path, error)),
+        Err(error) => Err(begin_error("reading", path, error)),
     }
 }
 
+/// Writes a file under the name that it has until it is whole.
 fn write(path: &Path, bytes: &[u8]) -> Result<File, StorageError> {
-    let written = File::create(path).and_then(|mut file| file.write_all(bytes).map(|()| file));
-    written.map_err(|error| io_error("writing", path, error))
+    let mut file = File::create(path).map_err(|error| begin_error("making", path, error))?;
+    let written = file.write_all(bytes);
+    written.map_err(|error| io_error("writing", path, error))?;
+    Ok(file)
 }
 
 fn sync(file: &File, path: &Path) -> Result<(), StorageError> {
