@@ -83,6 +83,7 @@ impl Storage for Medium {
     fn commit(&self, commit: &Commit) -> Result<(), StorageError> {
         self.write(|state| {
             state.stored.committed = Some(commit.checkpoint.clone());
+            state.stored.signed = Some(commit.checkpoint.clone());
             state.stored.merge_by = commit.merge_by;
             state
                 .stored
@@ -498,6 +499,35 @@ fn records_older_than_the_published_checkpoint_are_refused() {
     );
 }
 
+/// A witness has the signature before everybody has the checkpoint.
+#[test]
+fn records_older_than_the_newest_signature_are_refused() {
+    let medium = Arc::new(Medium::default());
+    let log = open(&medium).expect("a new log");
+    Told::default().work(&log, 0..1).expect("no fault");
+    let backup = lock(&medium.state).clone();
+    log.append(leaves(70..72)).expect("no fault");
+    log.integrate(9).expect("no fault").expect("two");
+    // All of the records and the published checkpoint are brought back; what was signed last is not.
+    let mut state = backup;
+    state.stored.signed = lock(&medium.state).stored.signed.clone();
+    let medium = Arc::new(Medium {
+        state: Mutex::new(state),
+        ..Medium::default()
+    });
+    let behind = open(&medium).map(|_| ());
+    assert!(
+        matches!(
+            behind,
+            Err(OpenError::Behind {
+                committed: 3,
+                published: 5
+            })
+        ),
+        "{behind:?}"
+    );
+}
+
 #[test]
 fn a_storage_that_is_not_this_logs_is_refused() {
     let medium = Arc::new(Medium::default());
@@ -524,9 +554,14 @@ fn a_storage_that_is_not_this_logs_is_refused() {
     assert!(matches!(told, OpenError::Diverged { size: 6 }), "{told:?}");
     let told = reopened(&|state| {
         state.stored.committed = Some(other(3, 6));
-        state.stored.published = None;
+        (state.stored.published, state.stored.signed) = (None, None);
     });
     assert!(matches!(told, OpenError::Root { size: 6 }), "{told:?}");
+    // An old copy that went on is larger than what was published, and is another tree.
+    let told = reopened(&|state| state.stored.published = Some(other(3, 4)));
+    assert!(matches!(told, OpenError::Diverged { size: 4 }), "{told:?}");
+    let told = reopened(&|state| state.stored.signed = Some(other(3, 5)));
+    assert!(matches!(told, OpenError::Diverged { size: 5 }), "{told:?}");
     let told = reopened(&|state| state.tiles.clear());
     assert!(matches!(told, OpenError::Frontier(_)), "{told:?}");
     let told = reopened(&|state| {

@@ -28,6 +28,9 @@ pub struct Stored {
     /// The newest checkpoint that was [published](Storage::publish), kept apart from the former, so that an old copy of
     /// the one beside a new copy of the other is noticed.
     pub published: Option<Vec<u8>>,
+    /// The newest checkpoint that was committed, kept apart from the records like the published one. It may be one commit
+    /// older after a crash. `None` if there is none, or if a program before this one did not keep it.
+    pub signed: Option<Vec<u8>>,
     /// The entries that were appended and are not below the committed size, in order, without a gap.
     pub pending: Vec<Entry>,
     /// What was [committed](Commit::merge_by) last.
@@ -66,7 +69,7 @@ pub trait Storage: Send + Sync {
     fn put_tiles(&self, tiles: &[(TilePath, Vec<u8>)]) -> Result<(), StorageError>;
 
     /// Records checkpoint and entries, all of it or nothing, durable when it returns. From here on the log has signed
-    /// this checkpoint, and no entry below its size is pending.
+    /// this checkpoint, and no entry below its size is pending. Then the checkpoint is kept [apart](Stored::signed).
     fn commit(&self, commit: &Commit) -> Result<(), StorageError>;
 
     /// Replaces the published checkpoint, with cosignatures if there are any. Durable when it returns.

@@ -8,6 +8,7 @@
 //! | `lock` | locked while the storage is open |
 //! | `journal/` | entries that were appended and not committed, see [`journal`](crate::journal) |
 //! | `node.db` | SQLite: the committed checkpoint, which receipt has which index, [`Records`](crate::Records), [`Catalog`](crate::Catalog) |
+//! | `signed` | the committed checkpoint again, so that an older `node.db` beside it is noticed |
 //! | `log/checkpoint` | the published checkpoint |
 //! | `log/tile/` | tiles and entry bundles |
 //! | `temporary/` | files on their way to `log/`; emptied at opening |
@@ -107,6 +108,7 @@ impl Storage for DiskStorage {
         Ok(Stored {
             committed: committed.map(|committed| committed.checkpoint),
             published: read_published(&self.directory.join("log/checkpoint"))?,
+            signed: read_published(&self.directory.join("signed"))?,
             pending,
             merge_by,
         })
@@ -125,6 +127,12 @@ impl Storage for DiskStorage {
     fn commit(&self, commit: &Commit) -> Result<(), StorageError> {
         self.gate.pass(|| {
             transact(&*self.database, |on| committed::record(on, commit))?;
+            // The signature has not left the process. A crash here leaves the older one there, which is of the same tree.
+            publish(
+                &self.directory.join("temporary/signed"),
+                &self.directory.join("signed"),
+                &commit.checkpoint,
+            )?;
             // A crash here leaves segments that the next opening removes.
             self.journal(|journal| journal.release(commit.size))
         })

@@ -3,12 +3,13 @@
 //! Enters: what a log wants kept. Leaves: the same, after any crash of this process or of a server that syncs (`fsync = on`).
 //! Refuses: a schema that is in use, tiles that differ from what is there, and every write after one that failed.
 //!
-//! Each call is one transaction. The published checkpoint is in a local file too: a database that was brought back from
-//! an old backup then stands beside a newer checkpoint, and the log notices.
+//! Each call is one transaction. The published checkpoint and the one that was signed last are in local files too: a database
+//! that was brought back from an old backup then stands beside newer checkpoints, and the log notices.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tenzik_log::checkpoint::Checkpoint;
 use tenzik_log::tile::{TileKind, TilePath};
 use tenzik_log::{Commit, Entry, Storage, StorageError, Stored};
 use tenzik_receipt::ReceiptId;
@@ -122,6 +123,11 @@ impl PostgresStorage {
         }
     }
 
+    /// The local file of the committed checkpoint.
+    fn signed(&self) -> PathBuf {
+        self.checkpoint.with_added_extension("signed")
+    }
+
     fn stored_tile(&self, path: TilePath) -> Result<Option<Vec<u8>>, StorageError> {
         let mut rows = self.database.query(SELECT_TILE, &key(path)?)?;
         Ok(rows.first_mut().map(|row| row.bytes(0)).transpose()?)
@@ -141,8 +147,8 @@ impl Storage for PostgresStorage {
             Some(size + pending.len() as u64);
         Ok(Stored {
             committed: committed.map(|committed| committed.checkpoint),
-            // The file is what a restored database cannot take back.
-            published: read_published(&self.checkpoint)?.or(published),
+            published: larger(read_published(&self.checkpoint)?, published),
+            signed: read_published(&self.signed())?,
             pending,
             merge_by,
         })
@@ -178,11 +184,17 @@ impl Storage for PostgresStorage {
     }
 
     fn commit(&self, commit: &Commit) -> Result<(), StorageError> {
-        self.write(|on| {
-            committed::record(on, commit)?;
-            let sql = "DELETE FROM log_pending WHERE place < $1";
-            on.execute(sql, &[Value::integer(commit.size)?])?;
-            Ok(())
+        self.gate.pass(|| {
+            self.transact(|on| {
+                committed::record(on, commit)?;
+                let sql = "DELETE FROM log_pending WHERE place < $1";
+                on.execute(sql, &[Value::integer(commit.size)?])?;
+                Ok(())
+            })?;
+            // The signature has not left the process. A crash here leaves the older one there, which is of the same tree.
+            let signed = self.signed();
+            let temporary = signed.with_added_extension("new");
+            publish(&temporary, &signed, &commit.checkpoint)
         })
     }
 
@@ -215,6 +227,19 @@ impl Storage for PostgresStorage {
 
     fn find(&self, id: &ReceiptId) -> Result<Option<u64>, StorageError> {
         committed::find(|sql, parameters| self.database.query(sql, parameters), id)
+    }
+}
+
+/// The published checkpoint of the file or of the table, whichever is of the larger tree: a restored database cannot take back
+/// the one, nor a restored file system the other.
+fn larger(file: Option<Vec<u8>>, row: Option<Vec<u8>>) -> Option<Vec<u8>> {
+    let size = |bytes: &Option<Vec<u8>>| {
+        let read = Checkpoint::peek(bytes.as_ref()?);
+        read.ok().map(|checkpoint| checkpoint.size())
+    };
+    match size(&row) > size(&file) {
+        true => row,
+        false => file.or(row),
     }
 }
 

@@ -5,8 +5,10 @@ mod common;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{Server, contract, grow, id, integrate, tile_bytes};
+use tenzik_log::checkpoint::{Checkpoint, Origin};
 use tenzik_log::tile::{TileKind, TilePath, changed};
 use tenzik_log::{Storage, StorageError};
+use tenzik_receipt::{KeyUse, SecretKey, Sha256, Timestamp};
 use tenzik_store::{DiskStorage, PostgresStorage};
 
 #[test]
@@ -26,7 +28,32 @@ fn in_postgresql() {
     contract(&|| Ok(Box::new(PostgresStorage::at(&config, &checkpoint)?)));
     two_schemas_are_two_storages(&server);
     a_restored_database_is_noticed(&server);
+    an_old_file_beside_a_newer_table_is_noticed(&server);
     a_killed_server_stops_the_storage_and_loses_nothing(&server);
+}
+
+fn an_old_file_beside_a_newer_table_is_noticed(server: &Server) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (config, file) = (server.schema("files"), folder.path().join("checkpoint"));
+    let checkpoint = |size| {
+        let key = SecretKey::from_seed(&[3; 32], KeyUse::Checkpoint, Timestamp::EPOCH);
+        let origin = Origin::new("node.example/log").expect("an origin");
+        let checkpoint = Checkpoint::new(origin, size, Sha256::of(b"a root"));
+        checkpoint.sign(&key).expect("a checkpoint key").to_bytes()
+    };
+    let published = || {
+        let storage = PostgresStorage::at(&config, &file).expect("a storage");
+        storage.open().expect("what it holds").published
+    };
+    let storage = PostgresStorage::at(&config, &file).expect("a storage");
+    storage.publish(&checkpoint(9)).expect("published");
+    drop(storage);
+    for (in_file, larger) in [(5, 9), (9, 9), (12, 12)] {
+        std::fs::write(&file, checkpoint(in_file)).expect("written");
+        assert_eq!(published(), Some(checkpoint(larger)));
+    }
+    std::fs::remove_file(&file).expect("removed");
+    assert_eq!(published(), Some(checkpoint(9)));
 }
 
 fn two_schemas_are_two_storages(server: &Server) {

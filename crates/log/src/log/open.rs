@@ -13,26 +13,29 @@ use crate::frontier::{Frontier, FrontierError};
 use crate::note::{SignatureType, VerifierKey, VerifierKeyError};
 use crate::storage::{Commit, Entry, Storage, StorageError};
 use crate::tile::TilePath;
+use crate::tree::{Tree, TreeError};
 
 /// Why a log is not opened. It signs nothing then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The database is older than what the log has published: it is a backup, or another log's.
+    /// The database is older than what the log has published or signed for its witnesses: it is a backup, or another log's.
     #[error(
-        "the log's records end at {committed} entries, but a checkpoint of {published} was published"
+        "the log's records end at {committed} entries, but a checkpoint of {published} was published or signed"
     )]
     Behind {
         /// The size that the records have.
         committed: u64,
-        /// The size that was published.
+        /// The size that was published or signed.
         published: u64,
     },
     /// A checkpoint that the storage holds is not one of this log's.
     #[error("the stored checkpoint is not this log's: {0}")]
     Checkpoint(#[from] CheckpointError),
-    /// Records and publication have the same size and another root.
-    #[error("two checkpoints of {size} entries with different roots are stored")]
+    /// A checkpoint that was published or signed is not of the tree that the records have.
+    #[error(
+        "the stored checkpoint of {size} entries has another root than the records have at this size"
+    )]
     Diverged {
         /// The size.
         size: u64,
@@ -60,6 +63,9 @@ pub enum OpenError {
     /// The storage cannot be read.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The tree at the published size cannot be read.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
     /// The key is for another use.
     #[error("a log is signed with a checkpoint key, this one is for use as {got}")]
     Use {
@@ -90,16 +96,24 @@ impl Log {
                 .transpose()
         };
         let (committed, published) = (read(stored.committed)?, read(stored.published)?);
-        check_heads(committed.as_ref(), published.as_ref())?;
+        let signed = read(stored.signed)?;
+        let shown = [published.as_ref(), signed.as_ref()];
+        let shown: Vec<_> = shown.into_iter().flatten().collect();
+        for head in &shown {
+            check_head(committed.as_ref(), head.checkpoint())?;
+        }
         let committed = match committed {
             Some(committed) => committed,
             None => begin(&*storage, &key, origin.clone())?,
         };
         let frontier = frontier(&*storage, committed.checkpoint())?;
+        for head in shown {
+            check_prefix(&*storage, committed.checkpoint(), head.checkpoint())?;
+        }
         let size = committed.checkpoint().size();
-        let shown = published.as_ref().map_or(0, |it| it.checkpoint().size());
+        let published_size = published.as_ref().map_or(0, |it| it.checkpoint().size());
         // What is published has kept its promises, also if a crash came before that was noted.
-        let merge_by = stored.merge_by.filter(|_| shown < size);
+        let merge_by = stored.merge_by.filter(|_| published_size < size);
         let appending = appending(size, merge_by, stored.pending)?;
         Ok(Self {
             storage,
@@ -118,27 +132,34 @@ impl Log {
     }
 }
 
-/// That what was published is not ahead of the records.
-fn check_heads(
-    committed: Option<&SignedCheckpoint>,
-    published: Option<&SignedCheckpoint>,
-) -> Result<(), OpenError> {
-    let Some(published) = published.map(SignedCheckpoint::checkpoint) else {
-        return Ok(());
-    };
+/// That what was shown is not ahead of the records, nor another tree of their size.
+fn check_head(committed: Option<&SignedCheckpoint>, shown: &Checkpoint) -> Result<(), OpenError> {
     let committed = committed.map(SignedCheckpoint::checkpoint);
     let size = committed.map_or(0, Checkpoint::size);
-    if committed.is_none() || published.size() > size {
-        return Err(OpenError::Behind {
-            committed: size,
-            published: published.size(),
-        });
-    }
     match committed {
-        Some(committed) if published.size() == size && committed.root() != published.root() => {
+        Some(committed) if shown.size() == size && committed.root() != shown.root() => {
             Err(OpenError::Diverged { size })
         }
-        _ => Ok(()),
+        Some(_) if shown.size() <= size => Ok(()),
+        _ => Err(OpenError::Behind {
+            committed: size,
+            published: shown.size(),
+        }),
+    }
+}
+
+/// That the tree of the records begins with what was shown: an old copy that went on for a while is larger, and another
+/// tree.
+fn check_prefix(
+    storage: &dyn Storage,
+    committed: &Checkpoint,
+    shown: &Checkpoint,
+) -> Result<(), OpenError> {
+    let size = shown.size();
+    let mut tree = Tree::new(committed.size(), |path: TilePath| storage.tile(path));
+    match tree.root_at(size)? == shown.root() {
+        true => Ok(()),
+        false => Err(OpenError::Diverged { size }),
     }
 }
 

@@ -66,6 +66,7 @@ fn appended_is_pending_until_committed(make: Make<'_>) {
     drop(storage);
     let (_, stored) = opened(make);
     assert_eq!(stored.committed, Some(b"committed 3".to_vec()));
+    assert_eq!(stored.signed, stored.committed);
     assert_eq!(stored.published, Some(b"published 3".to_vec()));
     assert_eq!(stored.pending, entries(3..5));
 }
