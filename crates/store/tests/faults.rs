@@ -8,7 +8,7 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -115,6 +115,120 @@ fn nothing_is_lost_whichever_call_fails() {
         hit * 10 >= chosen.len() * 9,
         "the calls are not the same in each run"
     );
+}
+
+/// Without a sync all of the above passes too: a killed process leaves the system's memory as it is. So the calls themselves
+/// are looked at.
+#[test]
+fn whatever_is_said_was_synced_before() {
+    if let Some(reason) = no_strace() {
+        // The other test says whether that is allowed.
+        eprintln!("skipped: {reason}");
+        return;
+    }
+    let leaves = Leaves::make();
+    let folder = leaves.start_folder();
+    let trace = leaves.folder.path().join("synced");
+    let calls = "trace=fdatasync,fsync,mkdir,openat,pwrite64,rename,write";
+    let (said, ended) = leaves.run(folder.path(), &["-y", "-e", calls], &trace);
+    assert!(ended, "without a fault it ends well");
+    let text = fs::read_to_string(&trace).expect("a trace");
+    let mut disk = Disk::of(folder.path().join("store").display().to_string());
+    let mut answers = 0;
+    for line in text.lines().skip_while(|line| !line.contains(BEGIN)) {
+        answers += usize::from(disk.follow(line));
+    }
+    let groups: usize = GROUPS.iter().map(|groups| groups.len()).sum();
+    assert_eq!(answers, LIVES * (groups + 2 * GROUPS.len()), "{said:?}");
+}
+
+/// What the disk itself is known to have, by the calls of the process.
+struct Disk {
+    store: String,
+    /// Files that were written to since they were synced.
+    written: BTreeSet<String>,
+    /// Folders in which a name changed since they were synced.
+    renamed: BTreeSet<String>,
+    synced: BTreeSet<String>,
+}
+
+impl Disk {
+    fn of(store: String) -> Self {
+        Self {
+            store,
+            written: BTreeSet::new(),
+            renamed: BTreeSet::new(),
+            synced: BTreeSet::new(),
+        }
+    }
+
+    /// Takes in a call, and checks it if it is an answer. Whether it was one.
+    fn follow(&mut self, line: &str) -> bool {
+        let Some((call, rest)) = line
+            .split_once(' ')
+            .and_then(|(_, call)| call.trim_start().split_once('('))
+        else {
+            return false;
+        };
+        let file = rest
+            .split_once('<')
+            .and_then(|(_, path)| path.split_once('>'));
+        let file = file.map(|(path, _)| path.to_owned());
+        match (call, file) {
+            ("write", _) if rest.contains("\\nappended ") => self.check(line, &["/journal/"]),
+            ("write", _) if rest.contains("\\nsigned ") => {
+                self.check(line, &["/node.db-wal", "/log", "/signed", "/temporary"]);
+            }
+            ("write", _) if rest.contains("\\npublished ") => {
+                self.check(line, &["/log", "/temporary"]);
+            }
+            ("write" | "pwrite64", Some(file)) => {
+                self.synced.remove(&file);
+                self.written.insert(file);
+                return false;
+            }
+            ("fsync" | "fdatasync", Some(file)) => {
+                self.written.remove(&file);
+                self.renamed.remove(&file);
+                self.synced.insert(file);
+                return false;
+            }
+            ("mkdir" | "rename", _) if line.ends_with(" = 0") => {
+                self.rename(call, rest);
+                return false;
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn rename(&mut self, call: &str, rest: &str) {
+        let names: Vec<&str> = rest.split('"').skip(1).step_by(2).collect();
+        let to = names.last().expect("a path");
+        let (folder, _) = to.rsplit_once('/').expect("a whole path");
+        let public = to.starts_with(&format!("{}/log/", self.store));
+        if !public && !to.ends_with("/signed") {
+            // What the journal sets aside for later use may come back.
+            return;
+        }
+        if call == "rename" {
+            assert!(self.synced.contains(names[0]), "{to} was not synced before");
+        }
+        self.renamed.insert(folder.to_owned());
+    }
+
+    /// That the disk has all that is in these parts of the store.
+    fn check(&self, line: &str, parts: &[&str]) {
+        for part in parts {
+            let path = format!("{}{part}", self.store);
+            for (files, what) in [(&self.written, "written"), (&self.renamed, "renamed in")] {
+                let lost = files.iter().find(|file| file.starts_with(&path));
+                assert_eq!(lost, None, "{what} and not synced before {line}");
+            }
+        }
+        let lost = self.renamed.contains(&self.store);
+        assert!(!lost || parts[0] == "/journal/", "not synced before {line}");
+    }
 }
 
 /// Not a test by itself: what the other process does.
