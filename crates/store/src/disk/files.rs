@@ -181,10 +181,15 @@ pub(crate) fn read_published(path: &Path) -> Result<Option<Vec<u8>>, StorageErro
     }
 }
 
-/// Makes a folder with those above it.
+/// Makes a folder with those above it. When this returns, the disk has it, with all that were made.
 pub(crate) fn make_directory(path: &Path) -> Result<(), StorageError> {
+    let above = |path: &Path| path.parent().map_or(PathBuf::new(), Path::to_owned);
+    // The folder's own name is synced also if it is there: a killed process may have made it.
+    let made = path.ancestors().skip(1).take_while(|path| !path.exists());
+    let changed: Vec<_> = [path].into_iter().chain(made).map(above).collect();
     fs::create_dir_all(path).map_err(|error| io_error("making", path, error))?;
-    path.parent().map_or(Ok(()), sync_directory)
+    sync_directory(path)?;
+    changed.iter().try_for_each(|path| sync_directory(path))
 }
 
 pub(crate) fn io_error(doing: &str, path: &Path, error: io::Error) -> StorageError {
@@ -240,6 +245,11 @@ fn rename(from: &Path, to: &Path) -> Result<(), StorageError> {
 }
 
 fn sync_directory(path: &Path) -> Result<(), StorageError> {
+    // What is above a relative path of one part is where the process is.
+    let path = match path.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => path,
+    };
     let synced = File::open(path).and_then(|directory| directory.sync_all());
     synced.map_err(|error| io_error("syncing", path, error))
 }
