@@ -146,8 +146,11 @@ impl Publisher {
     fn publish(&mut self) -> Result<(), PublishError> {
         let committed = self.log.committed();
         let size = committed.checkpoint().size();
-        let published = self.log.published();
-        if published.is_some_and(|published| published.checkpoint().size() == size) {
+        // One that was published under another policy may lack this one's quorum.
+        let counts = |published: SignedCheckpoint| {
+            published.checkpoint().size() == size && self.policy.check(&published).is_ok()
+        };
+        if self.log.published().is_some_and(counts) {
             return Ok(());
         }
         let policy = self.policy.clone();

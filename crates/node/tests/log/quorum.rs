@@ -117,6 +117,27 @@ fn two_of_three_are_needed_and_enough() {
     drop((first, second));
 }
 
+/// Its followers would refuse the old one for as long as nobody appends.
+#[test]
+fn a_log_that_is_given_witnesses_publishes_anew_though_nothing_is_new() {
+    let log = LogNode::start("");
+    log.grow(0..2);
+    log.until_published(2);
+    let directory = log.stop();
+    let (first, second) = (
+        witness(1, self::directory(), 0),
+        witness(2, self::directory(), 0),
+    );
+    write_policy(&directory, [at(&first), at(&second), NOWHERE.to_owned()]);
+    let log = LogNode::start_in(directory, &sections());
+    until("it counts", || {
+        let head = log.published().expect("a checkpoint");
+        assert_eq!(head.checkpoint().size(), 2);
+        log.log.policy().check(&head).is_ok()
+    });
+    drop((first, second));
+}
+
 /// Integrated is not published: while witnesses are away each promise would be broken.
 #[test]
 fn a_log_whose_witnesses_stay_away_promises_nothing_more() {
