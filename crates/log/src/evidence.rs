@@ -192,9 +192,8 @@ fn bad_leaf(evidence: &BadLeaf, known: Known<'_>) -> Result<Finding, EvidenceErr
         .read(&evidence.leaf, known.at, &mut Verifier::remembering(0))
     {
         // What a later reader may understand, and a clock that is behind, accuse nobody.
-        Ok(_) | Err(LeafError::Extension { .. } | LeafError::Future { .. }) => {
-            Err(EvidenceError::Lawful)
-        }
+        Ok(_) => Err(EvidenceError::Lawful),
+        Err(error) if error.is_unsure(&evidence.leaf) => Err(EvidenceError::Lawful),
         Err(error) => Ok(Finding::BadLeaf {
             index: proof.index(),
             error,

@@ -85,6 +85,53 @@ pub enum LeafError {
     Signature,
 }
 
+/// What a receipt's type begins with, in whatever version.
+const TYPES: &str = "tenzik/receipt/";
+/// The version that is read here.
+const VERSION: &str = "v1";
+/// The most bytes of a word such as a status.
+const WORD_BYTES_MAX: usize = 24;
+
+#[derive(serde::Deserialize)]
+struct Typed {
+    r#type: String,
+}
+
+impl LeafError {
+    /// Whether a later reader, or a clock that is ahead of this one, may find nothing wrong with the leaf. Such an error
+    /// accuses nobody. `leaf` is what was refused.
+    pub fn is_unsure(&self, leaf: &[u8]) -> bool {
+        match self {
+            Self::Extension { .. } | Self::Future { .. } => true,
+            Self::Form(error) => may_be_newer(error, leaf),
+            _ => false,
+        }
+    }
+}
+
+/// Whether this is a receipt of a type that is not known yet, or one with a word that is not, such as a new status. What is no
+/// receipt in any version is not.
+fn may_be_newer(error: &ReadError, leaf: &[u8]) -> bool {
+    let Ok(Typed { r#type }) = serde_json::from_slice(leaf) else {
+        return false;
+    };
+    match (r#type.strip_prefix(TYPES), error) {
+        (Some(VERSION), ReadError::Value { offset, .. }) => is_word(leaf.get(*offset..)),
+        (Some(version), _) => version != VERSION,
+        (None, _) => false,
+    }
+}
+
+/// Whether a short text of small letters begins here: names do, digests, times and numbers do not.
+fn is_word(text: Option<&[u8]>) -> bool {
+    let text = text.and_then(|text| text.strip_prefix(b"\""));
+    let word = text.and_then(|text| text.split(|byte| *byte == b'"').next());
+    word.is_some_and(|word| {
+        let letter = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+        (1..=WORD_BYTES_MAX).contains(&word.len()) && word.iter().all(letter)
+    })
+}
+
 /// What an origin takes as leaves.
 #[derive(Clone, Debug)]
 pub struct LeafRules {

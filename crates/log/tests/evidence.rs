@@ -407,6 +407,40 @@ fn a_leaf_that_may_not_be_there_convicts_and_a_lawful_one_does_not() {
     assert!(matches!(told(b"planted", 1), Err(EvidenceError::Tree(_))));
 }
 
+/// Today's reader does not accuse a log that takes tomorrow's receipts.
+#[test]
+fn a_leaf_that_a_later_reader_may_know_convicts_nobody() {
+    let lawful = String::from_utf8(promised().to_bytes()).expect("ASCII");
+    let with = |from: &str, to: &str| {
+        assert!(lawful.contains(from), "{from}");
+        lawful.replace(from, to)
+    };
+    let cases = [
+        (with("tenzik/receipt/v1", "tenzik/receipt/v2"), true),
+        (with("\"status\":\"ok\"", "\"status\":\"paused\""), true),
+        (with("\"hardened\"", "\"sealed\""), true),
+        (r#"{"new":1,"type":"tenzik/receipt/v2"}"#.to_owned(), true),
+        (r#"{"type":"tenzik/statement/v1"}"#.to_owned(), false),
+        (r#"{"type":"tenzik/receipt/v1"}"#.to_owned(), false),
+        (with("\"status\":\"ok\"", "\"status\":7"), false),
+        (with("blake3:", "blake4:"), false),
+        (with("tenzik/receipt/v1\"", "tenzik/receipt/v2\","), false),
+        ("tenzik/receipt/v2".to_owned(), false),
+    ];
+    let leaves: Vec<_> = cases.iter().map(|(leaf, _)| leaf.as_bytes()).collect();
+    let tree = grown(&leaves);
+    for ((leaf, unsure), index) in cases.iter().zip(0..) {
+        let proof = String::from_utf8(tree.proof(index).to_bytes()).expect("a proof file");
+        let leaf = leaf.as_bytes().to_vec();
+        let told = verify(&Evidence::BadLeaf(BadLeaf { leaf, proof }));
+        match told {
+            Err(EvidenceError::Lawful) => assert!(unsure, "{index}"),
+            Ok(Finding::BadLeaf { .. }) => assert!(!unsure, "{index}"),
+            other => panic!("{index}: {other:?}"),
+        }
+    }
+}
+
 #[test]
 fn a_claim_comes_with_its_own_capsule_and_input() {
     let (capsule, input) = (CAPSULE.to_vec(), INPUT.to_vec());

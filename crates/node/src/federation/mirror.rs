@@ -343,9 +343,7 @@ impl Mirror {
         for (index, leaf) in (start..).zip(leaves) {
             match self.peer.rules.read(leaf, at, &mut self.verifier) {
                 Ok((_, receipt)) => pulled.receipts.push((index, receipt)),
-                Err(error @ (LeafError::Extension { .. } | LeafError::Future { .. })) => {
-                    pulled.unsure.push((index, error));
-                }
+                Err(error) if error.is_unsure(leaf) => pulled.unsure.push((index, error)),
                 Err(error) => pulled.bad.push((index, error)),
             }
         }
