@@ -497,6 +497,9 @@ fn files_that_are_not_evidence_are_refused() {
         &many,
         &version,
         &format!("{good} x"),
+        &format!("{good}\n"),
+        &good.replacen(':', ": ", 1),
+        &good.replacen("node.example", "n\\u006fde.example", 1),
     ] {
         let told = Evidence::from_bytes(bad.as_bytes());
         assert!(matches!(told, Err(EvidenceError::File { .. })), "{bad}");

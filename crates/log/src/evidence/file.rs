@@ -1,10 +1,13 @@
 //! The evidence file: ordinary JSON that carries signed things as they are.
 //!
 //! Enters: foreign bytes. Leaves: [`Evidence`], unverified. Refuses: more than [`EVIDENCE_BYTES_MAX`], members that are
-//! not known or doubled, base64 that is not canonical.
+//! not known or doubled, base64 that is not canonical, and every spelling but the one that is written.
+
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tenzik_receipt::Sha256;
 
@@ -121,6 +124,10 @@ impl Evidence {
             let (line, column) = (error.line(), error.column());
             refused(format!("line {line}, column {column}"))
         })?;
+        // JSON has many spellings of one thing; a file's name is its digest.
+        if file.evidence.to_bytes() != bytes {
+            return Err(refused("it is not in its one spelling".to_owned()));
+        }
         Ok(file.evidence)
     }
 }
@@ -154,11 +161,27 @@ fn write_hashes<S: Serializer>(hashes: &[Sha256], to: S) -> Result<S::Ok, S::Err
 }
 
 fn read_hashes<'a, D: Deserializer<'a>>(from: D) -> Result<Vec<Sha256>, D::Error> {
-    let texts = Vec::<String>::deserialize(from)?;
-    if texts.len() > HASHES_MAX {
-        return Err(serde::de::Error::custom("too many hashes"));
+    from.deserialize_seq(Hashes)
+}
+
+/// Reads hashes one by one, and stops at the first that is too many.
+struct Hashes;
+
+impl<'a> Visitor<'a> for Hashes {
+    type Value = Vec<Sha256>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at most {HASHES_MAX} hashes")
     }
-    let hashes: Result<_, tenzik_receipt::NotADigest> =
-        texts.iter().map(|text| text.parse()).collect();
-    hashes.map_err(serde::de::Error::custom)
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut texts: A) -> Result<Self::Value, A::Error> {
+        let mut hashes = Vec::new();
+        while let Some(text) = texts.next_element::<String>()? {
+            if hashes.len() == HASHES_MAX {
+                return Err(serde::de::Error::custom("too many hashes"));
+            }
+            hashes.push(text.parse().map_err(serde::de::Error::custom)?);
+        }
+        Ok(hashes)
+    }
 }
