@@ -132,6 +132,8 @@ pub struct Parts {
     pub audits: Option<Arc<Audits>>,
     /// Room for bodies, in KiB.
     pub(crate) bodies: Arc<Semaphore>,
+    /// Room for bodies of callers without a name, in KiB.
+    pub(crate) strangers: Arc<Semaphore>,
     /// Searches of the catalog that run.
     pub(crate) searches: Arc<Semaphore>,
     client: Client,
@@ -163,7 +165,6 @@ impl Parts {
         let kept = setup::open(&config, node, keys.checkpoint, keys.witness)?;
         let runs = &config.runs;
         let (security, runtime) = (runs.security(), runs.runtime());
-        let bodies = usize::try_from(config.limits.bodies_bytes_max / 1_024).unwrap_or(usize::MAX);
         let evidence = config.data_dir.join("evidence");
         let evidence = Arc::new(EvidenceStore::open(evidence, kept.records.clone())?);
         let blobs = config.data_dir.join("blobs");
@@ -189,7 +190,8 @@ impl Parts {
             capsules: Some(Arc::new(HeldCapsules(Arc::clone(&blobs)))),
             blobs: Some(blobs),
             audits: None,
-            bodies: Arc::new(Semaphore::new(bodies.min(Semaphore::MAX_PERMITS))),
+            bodies: room(config.limits.bodies_bytes_max),
+            strangers: room(config.limits.strangers_bytes_max),
             searches: Arc::new(Semaphore::new(SEARCHES_MAX)),
             client: kept.client,
             evidence,
@@ -343,9 +345,13 @@ impl Parts {
 
     /// The room that bodies take now.
     pub(crate) fn bodies_bytes(&self) -> u64 {
-        let all = self.config.limits.bodies_bytes_max / 1_024;
-        let free = self.bodies.available_permits() as u64;
-        all.saturating_sub(free) * 1_024
+        let limits = &self.config.limits;
+        let taken = |all: u64, free: &Semaphore| {
+            let free = free.available_permits() as u64;
+            (all / 1_024).saturating_sub(free) * 1_024
+        };
+        taken(limits.bodies_bytes_max, &self.bodies)
+            + taken(limits.strangers_bytes_max, &self.strangers)
     }
 
     /// Each part with why it is not ready, or nothing if it is.
@@ -397,6 +403,12 @@ impl Deref for Node {
 fn read_callers(config: &NodeConfig) -> Result<Callers, CallersError> {
     let callers = config.callers.as_deref().map(Callers::read);
     Ok(callers.transpose()?.unwrap_or_default())
+}
+
+/// Room for so many bytes, counted in KiB.
+fn room(bytes: u64) -> Arc<Semaphore> {
+    let kib = usize::try_from(bytes / 1_024).unwrap_or(usize::MAX);
+    Arc::new(Semaphore::new(kib.min(Semaphore::MAX_PERMITS)))
 }
 
 /// Makes the directory and takes its lock. The system gives the lock back when the process ends, however it does.

@@ -104,6 +104,20 @@ impl NodeConfig {
             run_body..=1 << 40,
             "at least one body's and at most 2^40",
         )?;
+        // A checkpoint with its proof and cosignatures must fit.
+        let stranger_body = limits.stranger_body_bytes_max.into();
+        within(
+            "limits.stranger_body_bytes_max",
+            stranger_body,
+            131_072..=64 << 20,
+            "131,072 to 67,108,864",
+        )?;
+        within(
+            "limits.strangers_bytes_max",
+            limits.strangers_bytes_max,
+            stranger_body..=1 << 40,
+            "at least one body's and at most 2^40",
+        )?;
         within(
             "runs.waiting_max",
             self.runs.waiting_max.into(),

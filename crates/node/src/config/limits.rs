@@ -29,8 +29,13 @@ pub struct LimitsConfig {
     pub headers_max: u32,
     /// The most bytes of a body for `/v1/runs`. Default 8 MiB.
     pub run_body_bytes_max: u32,
-    /// The most bytes of all bodies that are read or worked on. Default 256 MiB.
+    /// The most bytes of all bodies that are read or worked on, of callers with a name. Default 256 MiB.
     pub bodies_bytes_max: u64,
+    /// The most bytes of a body of a caller without a name. Default 2 MiB.
+    pub stranger_body_bytes_max: u32,
+    /// The most bytes of all bodies of callers without a name: a room of their own, so that they take nothing from the others'.
+    /// Default 32 MiB.
+    pub strangers_bytes_max: u64,
     /// How long the node still takes connections after it was told to stop, while `/readyz` says 503, so that a balancer finds out.
     /// Default 0 ms: none are taken.
     pub drain_ms: u32,
@@ -51,6 +56,8 @@ impl Default for LimitsConfig {
             headers_max: 64,
             run_body_bytes_max: 8 * 1024 * 1024,
             bodies_bytes_max: 256 * 1024 * 1024,
+            stranger_body_bytes_max: 2 * 1024 * 1024,
+            strangers_bytes_max: 32 * 1024 * 1024,
             drain_ms: 0,
             grace_ms: 20_000,
         }

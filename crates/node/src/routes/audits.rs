@@ -140,6 +140,7 @@ pub(super) async fn hand_in(
     let audits = audits(&node)?;
     audits.handed.take(&caller.who()).map_err(ApiError::quota)?;
     let received = intake
+        .of(&caller)
         .json::<HandedBody>(node.config.limits.run_body_bytes_max)
         .await?;
     // A place is kept until the run is over. It is not held while a body drips in.

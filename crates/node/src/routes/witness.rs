@@ -29,11 +29,12 @@ use crate::system;
 ))]
 pub(super) async fn add_checkpoint(
     State(node): State<Node>,
-    _caller: Caller,
+    caller: Caller,
     intake: Intake,
 ) -> Result<Response, ApiError> {
     let witness = node.witness.clone().ok_or_else(ApiError::not_found)?;
-    let received = intake.any(ADD_CHECKPOINT_BYTES_MAX as u32).await?;
+    let received = intake.of(&caller).any(ADD_CHECKPOINT_BYTES_MAX as u32);
+    let received = received.await?;
     let now = system::now().map_err(ApiError::internal)?;
     let tended = node.clone();
     let answer = blocking(move || {

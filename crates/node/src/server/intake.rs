@@ -2,7 +2,8 @@
 //!
 //! Enters: a body of any length and pace. Leaves: [`Received`] bytes or JSON, with the room that they take. Refuses: other types
 //! (415), too many bytes (413, at once where the length is declared), too slow (408), JSON with unknown or doubled members (400),
-//! and more bytes than the node has room for over all requests (503).
+//! and more bytes than the node has room for over all requests (503). Callers without a name have a room of their own, and a
+//! smaller bound: what they send takes nothing from those who have one.
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::ms;
+use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::node::Node;
 use crate::text;
@@ -30,6 +32,8 @@ pub struct Intake {
     headers: HeaderMap,
     body: Body,
     node: Node,
+    /// Whether it counts against the room of callers without a name.
+    is_strangers: bool,
 }
 
 /// What was read, and the room that it takes: keep both as long as either is needed.
@@ -55,11 +59,21 @@ impl FromRequest<Node> for Intake {
             headers: head.headers,
             body,
             node: node.clone(),
+            is_strangers: false,
         })
     }
 }
 
 impl Intake {
+    /// The same as this caller's: a route that takes bodies of callers without a name says so before it reads.
+    #[must_use]
+    pub fn of(self, caller: &Caller) -> Self {
+        Self {
+            is_strangers: caller.name().is_none(),
+            ..self
+        }
+    }
+
     /// Reads JSON. `T` denies unknown members by `#[serde(deny_unknown_fields)]`; doubled ones are refused for it.
     ///
     /// # Errors
@@ -93,12 +107,20 @@ impl Intake {
     /// # Errors
     /// [`ApiError`] as above, but for JSON's and the type's.
     pub async fn any(self, bytes_max: u32) -> Result<Received<Bytes>, ApiError> {
+        let limits = &self.node.config.limits;
+        let (bytes_max, free) = match self.is_strangers {
+            true => (
+                bytes_max.min(limits.stranger_body_bytes_max),
+                &self.node.strangers,
+            ),
+            false => (bytes_max, &self.node.bodies),
+        };
         if self.body.size_hint().lower() > bytes_max.into() {
             return Err(ApiError::too_large(bytes_max.into()));
         }
-        let patience = ms(self.node.config.limits.body_timeout_ms);
+        let patience = ms(limits.body_timeout_ms);
         let room = Room {
-            free: Arc::clone(&self.node.bodies),
+            free: Arc::clone(free),
             taken: None,
         };
         timeout(patience, collect(self.body, bytes_max, room))

@@ -13,12 +13,26 @@ use crate::world::{Mirrors, PeerNode, Told, World, echo};
 
 /// A node that audits one peer, and answers for it.
 pub fn serve(world: &World, told: &Arc<Told>, config: AuditConfig, mirrors: Mirrors) -> TestNode {
+    serve_with(world, told, config, mirrors, "")
+}
+
+fn serve_with(
+    world: &World,
+    told: &Arc<Told>,
+    config: AuditConfig,
+    mirrors: Mirrors,
+    sections: &str,
+) -> TestNode {
     let auditor = Arc::new(world.auditor_with(told, config));
     let peers = Arc::new(world.peers.clone());
     let audits = Audits::new(auditor, world.evidence(), Arc::new(mirrors), move || {
         Arc::clone(&peers)
     });
-    TestNode::start_with("", |parts| parts.audits = Some(Arc::new(audits)), |it| it)
+    TestNode::start_with(
+        sections,
+        |parts| parts.audits = Some(Arc::new(audits)),
+        |it| it,
+    )
 }
 
 fn body(receipt: &SignedReceipt) -> String {
@@ -183,6 +197,41 @@ fn no_more_than_a_few_wait_at_once() {
         .collect();
     until("busy", || post(&node, "{}").status != 400);
     drop(waiting);
+}
+
+#[test]
+fn strangers_take_no_room_from_those_who_have_a_name() {
+    use std::io::Write;
+    let peer = PeerNode::start("beta", 1);
+    let (world, told) = (World::of(&peer, ""), Arc::new(Told::default()));
+    let sections = "[limits]\nrun_body_bytes_max = 1048576\nbodies_bytes_max = 1048576\n\
+                    stranger_body_bytes_max = 131072\nstrangers_bytes_max = 262144\n";
+    let mirrors = Mirrors(Vec::new());
+    let node = serve_with(&world, &told, AuditConfig::default(), mirrors, sections);
+    let length = 131_072;
+    let head = format!(
+        "POST /v1/audits HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    );
+    // Each sends all but the last byte, and waits.
+    let part = [head.as_bytes(), &vec![b' '; length - 1]].concat();
+    let mut waiting: Vec<TcpStream> = Vec::new();
+    for number in 1..=2_u32 {
+        let mut stream = node.connect();
+        stream.write_all(&part).expect("a connection");
+        waiting.push(stream);
+        until("held", || {
+            node.figure("tenzik_bodies_bytes ") >= f64::from(131_072 * number)
+        });
+    }
+    post(&node, "{}").refused(503, "busy");
+    // A named caller has its room still: all of it.
+    let long = format!("{{}}{}", " ".repeat(1_000_000));
+    let answer = node.post("/v1/audits", Some(ALL), "application/json", long.as_bytes());
+    answer.refused(400, "json");
+    drop(waiting);
+    until("room again", || post(&node, "{}").status == 400);
+    // What a stranger sends is bounded more narrowly.
+    post(&node, &long).refused(413, "body_too_large");
 }
 
 #[test]

@@ -27,6 +27,8 @@ fn every_value_has_its_range() {
         "[limits]\nheader_bytes_max = 100",
         "[limits]\nrun_body_bytes_max = 1000000000",
         "[limits]\nbodies_bytes_max = 1024",
+        "[limits]\nstranger_body_bytes_max = 1024",
+        "[limits]\nstrangers_bytes_max = 1024",
         "[limits]\nno_such = 1",
         "[quotas]\nentries_max = 0",
         "[quotas]\ncaller_runs = { per_minute = 0, burst = 1 }",
