@@ -24,6 +24,15 @@ pub(crate) struct Remote {
     token: Option<String>,
 }
 
+/// What a node answered to something that was sent to it.
+pub(crate) struct Answered {
+    /// The status.
+    pub(crate) status: u16,
+    /// The JSON; null if it was none.
+    pub(crate) body: Value,
+    retry_after_s: Option<u64>,
+}
+
 /// A node's URL, without a slash at its end.
 pub(crate) fn node_url(text: &str) -> Result<String, String> {
     let rest = text
@@ -67,36 +76,55 @@ impl Remote {
             .transpose()
     }
 
-    /// Sends JSON, and gives the status with the JSON that was answered; null if it was none.
-    pub(crate) fn post(&self, path: &str, body: &[u8]) -> Result<(u16, Value), Failure> {
+    /// Sends JSON, and gives what was answered.
+    pub(crate) fn post(&self, path: &str, body: &[u8]) -> Result<Answered, Failure> {
         let url = format!("{}{path}", self.url);
         let token = self.token.as_deref();
         let sent = self
             .client
             .post(&url, token, "application/json", body, JSON_BYTES_MAX);
-        let Answer { status, body, .. } = sent.map_err(|error| unreachable(&error))?;
-        Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
+        let answer: Answer = sent.map_err(|error| unreachable(&error))?;
+        Ok(Answered {
+            status: answer.status,
+            body: serde_json::from_slice(&answer.body).unwrap_or_default(),
+            retry_after_s: answer.retry_after_s,
+        })
     }
 }
 
 /// What a node says when it refuses.
-pub(crate) fn refused(what: &str, status: u16, body: &Value) -> Failure {
+pub(crate) fn refused(what: &str, answered: &Answered) -> Failure {
+    let Answered { status, body, .. } = answered;
     let said = |member: &str| body["error"][member].as_str();
     let why = text::shown(said("message").unwrap_or("it does not say why"), CHARS_MAX);
-    let exit = match status {
-        401 | 403 => Exit::Denied,
-        404 => Exit::NotFound,
-        400..500 => Exit::Failed,
-        _ => Exit::Other,
-    };
-    let hint = match (status, said("hint")) {
-        (401 | 403, _) => "give a token that may do this with --token-file FILE".to_owned(),
-        (_, Some(hint)) => text::shown(hint, CHARS_MAX),
-        (404, None) => "check the URL".to_owned(),
+    let exit = exit_of(*status, said("code").unwrap_or_default());
+    let hint = match (*status, answered.retry_after_s, said("hint")) {
+        (401 | 403, ..) => "give a token that may do this with --token-file FILE".to_owned(),
+        (_, Some(seconds), _) => again_in(seconds),
+        (_, None, Some(hint)) => text::shown(hint, CHARS_MAX),
+        (404, None, None) => "check the URL".to_owned(),
         _ => "try again later".to_owned(),
     };
     let message = format!("the node does not take {what}, with status {status}: {why}");
     Failure::new(exit, "refused_by_node", message, hint)
+}
+
+/// What a refusal means for scripts. Only what was judged and found wanting is a failed verification: a quota, a conflict or a
+/// body that is too long says nothing about the receipt.
+fn exit_of(status: u16, code: &str) -> Exit {
+    match (status, code) {
+        (401 | 403, _) => Exit::Denied,
+        (404, _) => Exit::NotFound,
+        (408 | 409 | 413 | 415 | 429, _) => Exit::Other,
+        (422, "foreign_node" | "not_opted_in" | "other_log") => Exit::Denied,
+        (422, "unknown_node") => Exit::CannotTell,
+        (400..500, _) => Exit::Failed,
+        _ => Exit::Other,
+    }
+}
+
+fn again_in(seconds: u64) -> String {
+    format!("try again in {}", text::counted(seconds as usize, "second"))
 }
 
 /// Something that is not there, or that the node does not do.
@@ -113,17 +141,28 @@ pub(crate) fn absent(what: &str) -> Failure {
 pub(crate) fn unreachable(error: &ClientError) -> Failure {
     let shown = text::shown(&error.to_string(), CHARS_MAX);
     match error {
-        ClientError::Status { status: 409 } => Failure::new(
+        ClientError::Status { status: 409, .. } => Failure::new(
             Exit::NotFound,
             "pending",
             "the receipt is durable, and not in the published tree yet",
             "ask again in a moment; if the receipt promises the log, it says by when it will be",
         ),
-        ClientError::Status { status: 401 | 403 } => Failure::new(
+        ClientError::Status {
+            status: 401 | 403, ..
+        } => Failure::new(
             Exit::Denied,
             "denied",
             format!("the node refuses: {shown}"),
             "give a token that may do this with --token-file FILE",
+        ),
+        ClientError::Status {
+            retry_after_s: Some(seconds),
+            ..
+        } => Failure::new(
+            Exit::Other,
+            "network",
+            format!("the node does not answer now: {shown}"),
+            again_in(*seconds),
         ),
         _ => Failure::new(
             Exit::Other,
@@ -166,6 +205,43 @@ impl RemoteArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_says_whose_fault_it_is() {
+        let answered = |status, code: &str, retry_after_s| Answered {
+            status,
+            body: serde_json::json!({"error": {"code": code, "message": "no", "hint": "wait"}}),
+            retry_after_s,
+        };
+        for (status, code, exit) in [
+            (401, "unauthorized", Exit::Denied),
+            (403, "forbidden", Exit::Denied),
+            (404, "not_found", Exit::NotFound),
+            (408, "too_slow", Exit::Other),
+            (409, "peer_frozen", Exit::Other),
+            (413, "body_too_large", Exit::Other),
+            (415, "media_type", Exit::Other),
+            (422, "foreign_node", Exit::Denied),
+            (422, "not_opted_in", Exit::Denied),
+            (422, "other_log", Exit::Denied),
+            (422, "unknown_node", Exit::CannotTell),
+            (422, "signature", Exit::Failed),
+            (422, "form", Exit::Failed),
+            (429, "quota", Exit::Other),
+            (503, "busy", Exit::Other),
+        ] {
+            let failure = refused("it", &answered(status, code, None));
+            assert_eq!(failure.exit, exit, "{status} {code}");
+        }
+        let failure = refused("it", &answered(429, "quota", Some(17)));
+        assert_eq!(failure.hint, "try again in 17 seconds");
+        assert_eq!(refused("it", &answered(429, "quota", None)).hint, "wait");
+        let asked = ClientError::Status {
+            status: 429,
+            retry_after_s: Some(1),
+        };
+        assert_eq!(unreachable(&asked).hint, "try again in 1 second");
+    }
 
     #[test]
     fn a_url_is_a_place_and_nothing_more() {

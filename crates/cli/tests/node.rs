@@ -305,10 +305,13 @@ fn whom_a_node_does_not_know_it_refuses() {
         let told = json(&output)["error"]["hint"].to_string();
         assert!(told.contains("--token-file"), "{told}");
     }
+    // As for a log in a folder: by whom it is signed is not for this log, and nothing is wrong with it.
     machine.exits(
-        3,
+        5,
         &[&["log", "append", "stranger.json"], &known[..]].concat(),
     );
+    // The node has no peer of this key, so nothing can be said of the receipt.
+    machine.exits(4, &[&["audit", "stranger.json"], &known[..]].concat());
     machine.exits(
         9,
         &[&["log", "proof", "stranger.json", "--log", key], &known[..]].concat(),

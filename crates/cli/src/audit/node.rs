@@ -57,10 +57,10 @@ fn hand_in(
     body += &member("capsule_base64", capsule, CAPSULE)?;
     body += &member("input_base64", input, INPUT)?;
     body.push('}');
-    let (status, answer) = node.post("/v1/audits", body.as_bytes())?;
-    match status {
-        200 | 202 => Ok(told(&id.to_string(), &answer)),
-        status => Err(remote::refused(&id.to_string(), status, &answer)),
+    let answered = node.post("/v1/audits", body.as_bytes())?;
+    match answered.status {
+        200 | 202 => Ok(told(&id.to_string(), &answered.body)),
+        _ => Err(remote::refused(&id.to_string(), &answered)),
     }
 }
 

@@ -244,13 +244,14 @@ fn hand_in(node: &Remote, receipts: &[Named]) -> Result<Reply, Failure> {
     let (mut lines, mut members) = (String::new(), Vec::new());
     let mut failure = None;
     for named in receipts {
-        let (status, body) = node.post("/v1/receipts", &named.bytes)?;
-        let Some(index) = body["index"].as_u64().filter(|_| status == 200) else {
+        let answered = node.post("/v1/receipts", &named.bytes)?;
+        let index = answered.body["index"].as_u64();
+        let Some(index) = index.filter(|_| answered.status == 200) else {
             let name = text::shown(&named.name, 200);
-            failure = Some(remote::refused(&name, status, &body));
+            failure = Some(remote::refused(&name, &answered));
             break;
         };
-        let known = body["known"].as_bool().unwrap_or_default();
+        let known = answered.body["known"].as_bool().unwrap_or_default();
         lines += &line(index, named.id, known);
         members.push(member(index, named.id, known));
     }

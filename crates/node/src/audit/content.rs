@@ -85,6 +85,7 @@ impl Fetcher<'_> {
             Err(ClientError::Oversized { .. }) => Err(NoContent::Never(Reason::TooLarge)),
             Err(ClientError::Status {
                 status: 429 | 500..,
+                ..
             })
             | Err(ClientError::Timeout | ClientError::Transport(_)) => Err(NoContent::NotNow),
             Err(_) => Err(NoContent::Never(Reason::BlobMissing)),

@@ -50,6 +50,8 @@ pub enum ClientError {
     Status {
         /// The status.
         status: u16,
+        /// In how many seconds to ask again, if the answer says so.
+        retry_after_s: Option<u64>,
     },
     /// The time is over.
     #[error("no complete answer in time")]
@@ -66,6 +68,8 @@ pub struct Answer {
     pub status: u16,
     /// The content type, as it was sent.
     pub content_type: Option<String>,
+    /// In how many seconds to ask again, if the answer says so.
+    pub retry_after_s: Option<u64>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -122,6 +126,7 @@ impl Client {
             StatusCode::NOT_FOUND => Ok(None),
             status => Err(ClientError::Status {
                 status: status.as_u16(),
+                retry_after_s: retry_after_s(&response),
             }),
         }
     }
@@ -152,9 +157,16 @@ impl Client {
             content_type: content_type
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned),
+            retry_after_s: retry_after_s(&response),
             body: read(response, bytes_max)?,
         })
     }
+}
+
+/// `Retry-After` in seconds; its other form, a date, is passed over.
+fn retry_after_s(response: &Response<ureq::Body>) -> Option<u64> {
+    let value = response.headers().get(header::RETRY_AFTER)?;
+    value.to_str().ok()?.parse().ok()
 }
 
 /// That the answer begins where it was asked to.
