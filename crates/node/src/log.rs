@@ -13,6 +13,7 @@ mod witnesses;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crossbeam_channel::Sender;
 use prometheus_client::metrics::gauge::Gauge;
@@ -113,7 +114,7 @@ impl LogService {
         let log = Arc::new(log);
         let (jobs, appended) = crossbeam_channel::bounded(config.waiting_max);
         let (stop, stopped) = crossbeam_channel::bounded(0);
-        let standing = Arc::new(publisher::State::default());
+        let standing = Arc::new(publisher::State::new());
         let appender = {
             let log = Arc::clone(&log);
             named("log-append", Arc::clone(&log), move || {
@@ -181,12 +182,16 @@ impl LogService {
         }
         // A log that is late does not promise more.
         let late = self.0.log.pending().1.zip(system::now().ok());
-        match late {
-            Some((merge_by, now)) if merge_by < now => {
-                Err("what was promised to be in the log by now is not published".to_owned())
-            }
-            _ => Ok(()),
+        if let Some((merge_by, now)) = late
+            && merge_by < now
+        {
+            return Err("what was promised to be in the log by now is not published".to_owned());
         }
+        // Nor does one that would be late with what it promises now, as things are.
+        if self.0.standing.unwell_for() > Duration::from_secs(self.0.config.merge_delay_s) / 2 {
+            return Err("nothing could be published for half of the merge delay".to_owned());
+        }
+        Ok(())
     }
 
     /// Appends a receipt that this process has just signed. It is durable when this returns.

@@ -15,6 +15,7 @@ impl NodeConfig {
     pub fn checked(self) -> Result<Self, ConfigError> {
         self.check_times()?;
         self.check_counts()?;
+        self.check_promise()?;
         if self.tls.is_none() && !self.listen.ip().is_loopback() && !self.plain_http {
             let listen = self.listen;
             return Err(ConfigError::Plain { listen });
@@ -52,6 +53,22 @@ impl NodeConfig {
             within(key, ms.into(), 0..=MS_MAX, "0 to 86,400,000")?;
         }
         Ok(())
+    }
+
+    /// A promise is dated before the run's answer is durable: what may pass until the checkpoint must fit into it.
+    fn check_promise(&self) -> Result<(), ConfigError> {
+        if self.origin.is_none() {
+            return Ok(());
+        }
+        let needed = u64::from(self.limits.request_timeout_ms)
+            + 2 * u64::from(self.log.integrate_ms)
+            + u64::from(self.federation.request_ms);
+        within(
+            "log.merge_delay_s",
+            self.log.merge_delay_s.into(),
+            needed.div_ceil(1_000)..=86_400,
+            "at least limits.request_timeout_ms, two log.integrate_ms and federation.request_ms together",
+        )
     }
 
     fn check_counts(&self) -> Result<(), ConfigError> {

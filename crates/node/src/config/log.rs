@@ -15,8 +15,9 @@ use super::Rate;
 pub struct LogConfig {
     /// How often appended receipts are integrated, in milliseconds. Default 1,000.
     pub integrate_ms: u32,
-    /// Within how many seconds a receipt is in the published log; each receipt promises it. Default 300. It must leave time
-    /// for a run, two integrations, and witnesses that answer slowly.
+    /// Within how many seconds a receipt is in the published log; each receipt promises it. Default 300. It is at least
+    /// `limits.request_timeout_ms`, two `integrate_ms` and `federation.request_ms` together: a run, two integrations, and a
+    /// witness that answers slowly.
     pub merge_delay_s: u32,
     /// Keys, beside the node's own receipt key, whose receipts the log takes. Default none.
     #[serde(deserialize_with = "keys")]

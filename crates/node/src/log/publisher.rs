@@ -2,7 +2,7 @@
 //!
 //! Enters: time that passes. Leaves: published checkpoints, rows of the catalog. Refuses: to publish without the quorum.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -51,20 +51,40 @@ pub struct Standing {
 }
 
 /// The standing, shared with those who ask.
-#[derive(Debug, Default)]
-pub(super) struct State(Mutex<Standing>);
+#[derive(Debug)]
+pub(super) struct State {
+    standing: Mutex<Standing>,
+    /// When all that was durable was published last; at first, when the log began.
+    well_at: Mutex<Instant>,
+}
 
 impl State {
+    pub(super) fn new() -> Self {
+        Self {
+            standing: Mutex::default(),
+            well_at: Mutex::new(Instant::now()),
+        }
+    }
+
     pub(super) fn get(&self) -> Standing {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.standing).clone()
+    }
+
+    /// For how long nothing could be published. A try that hangs counts like one that failed.
+    pub(super) fn unwell_for(&self) -> Duration {
+        lock(&self.well_at).elapsed()
     }
 
     fn set(&self, standing: Standing) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = standing;
+        if standing.failure.is_none() {
+            *lock(&self.well_at) = Instant::now();
+        }
+        *lock(&self.standing) = standing;
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub(super) struct Publisher {

@@ -177,6 +177,24 @@ fn a_log_whose_witnesses_stay_away_promises_nothing_more() {
 }
 
 #[test]
+fn a_log_that_cannot_publish_promises_nothing_before_it_is_late() {
+    let directory = directory();
+    write_policy(&directory, [(); 3].map(|()| NOWHERE.to_owned()));
+    let quick = sections().replace("[log]\n", "[log]\nmerge_delay_s = 4\n")
+        + "[limits]\nrequest_timeout_ms = 1000\n[runs]\ntime_max_ms = 1000\n";
+    let log = LogNode::start_in(directory, &quick);
+    let mut order = order_total();
+    order["public"] = serde_json::json!(true);
+    // Nothing is overdue: nothing was ever promised.
+    let unready = || log.node.get("/readyz").status == 503;
+    until("it is not ready", unready);
+    assert_eq!(log.log.log().pending().0, 0);
+    log.node.run(&order).refused(503, "unavailable");
+    // What promises nothing is answered.
+    assert_eq!(log.node.run(&order_total()).status, 200);
+}
+
+#[test]
 fn one_witness_that_lies_or_hangs_does_not_stop_the_log() {
     let (first, second) = (witness(1, directory(), 0), witness(2, directory(), 0));
     let size = "HTTP/1.1 409 Conflict\r\ncontent-type: text/x.tlog.size\r\ncontent-length: 5\r\nconnection: close\r\n\r\n9999\n";
@@ -200,7 +218,9 @@ fn one_witness_that_lies_or_hangs_does_not_stop_the_log() {
     let lying = format!("http://{}/log", liar.address);
     write_policy(&directory, [at(&first), at(&second), lying]);
     // Whoever waited for it would wait longer than this test does.
-    let patient = sections().replace("request_ms = 1000", "request_ms = 600000");
+    let patient = sections()
+        .replace("request_ms = 1000", "request_ms = 600000")
+        .replace("[log]\n", "[log]\nmerge_delay_s = 700\n");
     let log = LogNode::start_in(directory, &patient);
     log.grow(0..2);
     log.until_published(2);

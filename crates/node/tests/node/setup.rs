@@ -50,6 +50,22 @@ fn every_value_has_its_range() {
 }
 
 #[test]
+fn a_promise_leaves_time_to_be_kept() {
+    let base = "data_dir = \"d\"\norigin = \"n.example/log\"\n[keys]\nreceipt = \"k\"\n";
+    // A request of 60 s, two integrations of 1 s, and an answer of 30 s.
+    assert!(refused(&format!("{base}[log]\nmerge_delay_s = 91\n")).contains("merge_delay_s"));
+    let fits = ["[log]\nmerge_delay_s = 92\n", ""];
+    for section in fits {
+        let directory = TempDir::new().expect("a directory");
+        let path = directory.path().join("node.toml");
+        fs::write(&path, format!("{base}{section}")).expect("a file");
+        NodeConfig::read(&path).expect(section);
+    }
+    let slow = format!("{base}[federation]\nrequest_ms = 300000\n");
+    assert!(refused(&slow).contains("request_ms"));
+}
+
+#[test]
 fn the_documented_configuration_is_read() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/node.md");
     let page = fs::read_to_string(page).expect("docs/node.md");
