@@ -116,7 +116,7 @@ pub(crate) fn name(text: &str) -> Result<PeerName, String> {
 /// Does what the verb says.
 pub(crate) fn peers(verb: Verb) -> Result<Reply, Failure> {
     match verb {
-        Verb::Add(added) => add(&added),
+        Verb::Add(added) => add(*added),
         Verb::Ls { file, remote } => {
             let (_, _, peers) = read(&file)?;
             let states = remote.open()?.map(|node| states(&node)).transpose()?;
@@ -160,8 +160,12 @@ impl FileArgs {
     }
 }
 
-fn add(added: &Added) -> Result<Reply, Failure> {
+fn add(mut added: Added) -> Result<Reply, Failure> {
     let (path, text, peers) = read(&added.file)?;
+    added.token_file = added
+        .token_file
+        .map(|token| from_file(&token, &path))
+        .transpose()?;
     if peers.named(added.name.as_str()).is_some() {
         return Err(Failure::new(
             Exit::Usage,
@@ -174,7 +178,7 @@ fn add(added: &Added) -> Result<Reply, Failure> {
         let bytes = Source::File(path.clone()).read(POLICY)?;
         String::from_utf8(bytes).map_err(|_| refused(&path, "it is not UTF-8"))
     });
-    let text = edit::add(&text, added, policy.transpose()?).map_err(|why| refused(&path, why))?;
+    let text = edit::add(&text, &added, policy.transpose()?).map_err(|why| refused(&path, why))?;
     let peers = keep(&path, &text)?;
     let peer = peers.named(added.name.as_str());
     let peer = peer.ok_or_else(|| no_such_peer(&added.name, &path))?;
@@ -188,6 +192,15 @@ fn add(added: &Added) -> Result<Reply, Failure> {
         line,
         json!({"change": "added", "peer": member(peer, None)}),
     ))
+}
+
+/// A path that was meant from here, as a file that is elsewhere names it.
+fn from_file(path: &Path, file: &Path) -> Result<PathBuf, Failure> {
+    let absolute =
+        |path: &Path| std::path::absolute(path).map_err(|error| refused(path, &error.to_string()));
+    let (path, file) = (absolute(path)?, absolute(file)?);
+    let below = file.parent().and_then(|it| path.strip_prefix(it).ok());
+    Ok(below.map_or_else(|| path.clone(), Path::to_owned))
 }
 
 fn remove(name: &PeerName, file: &FileArgs) -> Result<Reply, Failure> {

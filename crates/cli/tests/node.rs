@@ -200,7 +200,12 @@ fn a_receipt_of_a_peer_is_run_again_by_the_node_that_it_is_handed_to() {
         "--at",
         "http://127.0.0.1:9/log",
     ];
-    machine.exits(0, &[&add[..], &["--log", &log, "--node", &signer]].concat());
+    // The node is started from anywhere: its files are named from where they are.
+    let token = ["--token-file", "node/peer.token"];
+    let keys = ["--log", &log, "--node", &signer];
+    machine.exits(0, &[&add[..], &keys, &token].concat());
+    let peers = fs::read_to_string(machine.path("node/peers.toml")).expect("a peers file");
+    assert!(peers.contains("token_file = \"peer.token\""), "{peers}");
     let run = [
         "run",
         &capsule("echo"),

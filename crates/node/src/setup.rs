@@ -3,7 +3,7 @@
 //! Enters: a configuration and keys. Leaves: the parts of a node that have to do with logs. Refuses: a log without its key,
 //! a witness without a name, files that cannot be read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tenzik_log::checkpoint::Origin;
@@ -208,8 +208,9 @@ fn peers(config: &NodeConfig) -> Result<Peers, SetupError> {
             message: "it is not UTF-8".to_owned(),
         })
         .and_then(|text| Peers::from_toml(&text));
-    read.map_err(|error| SetupError::Peers {
+    let read = read.map_err(|error| SetupError::Peers {
         path: path.clone(),
         error,
-    })
+    })?;
+    Ok(read.below(path.parent().unwrap_or_else(|| Path::new(""))))
 }

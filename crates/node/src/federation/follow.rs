@@ -93,8 +93,6 @@ enum TurnError {
     Pull(#[from] PullError),
     #[error("the mirror's storage: {0}")]
     Storage(#[from] tenzik_log::StorageError),
-    #[error("the token: {0}")]
-    Token(#[from] files::FileError),
     #[error("the mirror: {0}")]
     Tree(#[from] tenzik_log::tree::TreeError),
 }
@@ -282,7 +280,12 @@ impl Shared {
         if held.is_none() {
             *held = Some(self.open(peer)?);
         }
-        let token = peer.token_file.as_deref().map(token).transpose()?;
+        let token = peer.token_file.as_deref().map(token).transpose();
+        // A public log is shown to everybody; a private one refuses, and that is told as the peer's failure.
+        let token = token.unwrap_or_else(|error| {
+            tracing::warn!(peer = %peer.name, %error, "its token is not read");
+            None
+        });
         if let Some(token) = &token {
             self.greet(at, token);
         }

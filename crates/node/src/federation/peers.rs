@@ -22,7 +22,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
@@ -84,7 +84,7 @@ pub struct Peer {
     pub url: String,
     /// Where its other routes are, without a slash at the end; `None` if blobs cannot be fetched from it.
     pub api: Option<String>,
-    /// The file with the token that this node shows there.
+    /// The file with the token that this node shows there; in a peers file its path is meant from where that file is.
     pub token_file: Option<PathBuf>,
     /// What its leaves must be.
     pub rules: LeafRules,
@@ -298,6 +298,17 @@ impl Peers {
             doubled("log", peer.origin().as_str(), &mut logs)?;
         }
         Ok(Self(peers))
+    }
+
+    /// The same, read from a file in this directory: paths are meant from there.
+    #[must_use]
+    pub fn below(mut self, directory: &Path) -> Self {
+        let paths = self
+            .0
+            .iter_mut()
+            .filter_map(|peer| peer.token_file.as_mut());
+        paths.for_each(|path| *path = directory.join(&*path));
+        self
     }
 
     /// All of them, in the file's order.

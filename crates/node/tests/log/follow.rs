@@ -134,10 +134,8 @@ fn two_nodes_follow_each_other_and_say_that_they_live() {
         &log_key(second_origin, 13),
         &second_url,
         &[Receipts::of(second_origin).key()],
-        &format!(
-            "api = \"http://127.0.0.1:{port}\"\ntoken_file = \"{}\"\n",
-            first_directory.path().join("token").display()
-        ),
+        // From where the peers file is.
+        &format!("api = \"http://127.0.0.1:{port}\"\ntoken_file = \"token\"\n"),
     );
     write_peers(&first_directory, &[second_peer]);
     let following = format!("{}{FOLLOWING}heartbeat_ms = 50\n", log_sections(ORIGIN, ""));
@@ -184,6 +182,20 @@ fn two_nodes_follow_each_other_and_say_that_they_live() {
     until("it is followed again", || {
         record(&second.node)["entries"] == 12
     });
+}
+
+#[test]
+fn a_token_that_cannot_be_read_does_not_stop_the_pull_of_a_public_log() {
+    let served = Served::log(HandLog::of(0..5));
+    let more = "api = \"http://127.0.0.1:1\"\ntoken_file = \"nothing.token\"\n";
+    let peers = [peer(
+        "hand",
+        &hand_key(),
+        &served.url(),
+        &[hand_node()],
+        more,
+    )];
+    Following::start(&peers).until_entries("hand", 5);
 }
 
 #[test]
