@@ -3,15 +3,21 @@
 
 mod machine;
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
 
 use machine::{Machine, capsule, json};
+use tenzik_log::Frontier;
 use tenzik_log::checkpoint::{Checkpoint, Origin};
 use tenzik_log::evidence::{Evidence, contradiction};
-use tenzik_receipt::{Blake3, Claim, Disclosed, KeyUse, SecretKey, Sha256, SignedReceipt};
+use tenzik_log::note::{SignatureType, VerifierKey};
+use tenzik_receipt::{
+    Blake3, Claim, Disclosed, KeyUse, SecretKey, Sha256, SignedReceipt, Timestamp,
+};
 
 const ORIGIN: &str = "a.example/log";
 
@@ -365,4 +371,81 @@ fn a_log_that_is_followed_shows_what_comes_and_may_not_become_shorter() {
     fs::write(&checkpoint, old).expect("a checkpoint");
     assert_eq!(next()["error"]["code"], "log_behind");
     assert_eq!(following.wait().expect("it ends").code(), Some(3));
+}
+
+/// A log whose entries are as long as they may be, behind a URL: more than is held at once.
+fn long_log() -> (String, String) {
+    const SIZE: usize = 1_100;
+    let key = SecretKey::from_seed(&[9; 32], KeyUse::Checkpoint, Timestamp::EPOCH);
+    let origin = Origin::new(ORIGIN).expect("an origin");
+    let leaves: Vec<_> = (0..SIZE)
+        .map(|number| format!("{number:032767}").into_bytes())
+        .collect();
+    let mut frontier = Frontier::new();
+    let tiles = frontier.extend(&leaves).expect("leaves");
+    let head = Checkpoint::new(origin.clone(), SIZE as u64, frontier.root());
+    let head = head.sign(&key).expect("a log's key");
+    let name = origin.name().clone();
+    let verifier = VerifierKey::new(name, SignatureType::Ed25519, key.public()).expect("a key");
+    let mut files: BTreeMap<_, _> = tiles
+        .into_iter()
+        .map(|(path, bytes)| (format!("/log/{path}"), bytes))
+        .collect();
+    files.insert("/log/checkpoint".to_owned(), head.to_bytes());
+    (serve(files), verifier.to_string())
+}
+
+/// Serves files until the test ends.
+fn serve(files: BTreeMap<String, Vec<u8>>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut lines = BufReader::new(stream.try_clone().expect("a clone")).lines();
+            let first = lines.next().and_then(Result::ok).unwrap_or_default();
+            // The rest of the head is read, or closing would take back the answer.
+            lines
+                .by_ref()
+                .map_while(Result::ok)
+                .take_while(|line| !line.is_empty())
+                .for_each(drop);
+            let path = first.split(' ').nth(1).unwrap_or_default();
+            let (status, body) = match files.get(path) {
+                Some(body) => ("200 OK", body.as_slice()),
+                None => ("404 Not Found", &[][..]),
+            };
+            let length = body.len();
+            let head = format!(
+                "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+            );
+            let _ = stream.write_all(&[head.as_bytes(), body].concat());
+        }
+    });
+    url
+}
+
+#[test]
+fn a_step_that_is_shorter_than_was_asked_for_leaves_nothing_out() {
+    let machine = Machine::new();
+    let (url, key) = long_log();
+    let verify = ["--json", "log", "verify", "--url", &url, "--log", &key];
+    // What is no receipt fails; the tree is another check.
+    let output = machine.exits(3, &[&verify[..], &["--from", "1"]].concat());
+    let checks = json(&output)["checks"].clone();
+    let tree = checks
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|check| check["name"] == "tree");
+    let tree = tree.expect("a check of the tree");
+    assert_eq!(tree["outcome"], "passed", "{tree}");
+    let output = machine.exits(0, &["log", "tail", "--url", &url, "--lines", "2000"]);
+    let shown = String::from_utf8(output.stdout).expect("text");
+    let indexes: Vec<_> = shown
+        .lines()
+        .map(|line| line.split(' ').next().expect("an index"))
+        .collect();
+    let all: Vec<_> = (0..1_100).map(|index| index.to_string()).collect();
+    assert_eq!(indexes, all);
 }

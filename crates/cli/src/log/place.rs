@@ -93,7 +93,8 @@ impl Place {
         }
     }
 
-    /// The entries from `start`, where a bundle begins, to `end` of a log of `size`.
+    /// The entries from `start`, where a bundle begins, to `end` of a log of `size`, or as many whole bundles of them as are
+    /// held at once: never none.
     pub(super) fn entries(&self, start: u64, end: u64, size: u64) -> Result<Vec<Vec<u8>>, Failure> {
         match self {
             Self::Node(source) => source

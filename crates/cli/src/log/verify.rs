@@ -244,8 +244,11 @@ impl Log<'_> {
         let mut start = self.from - self.from % TILE_WIDTH;
         let mut broken = None;
         while start < self.to {
-            let end = self.to.min(start + STEP_ENTRIES);
-            let entries = self.place.entries(start, end, size)?;
+            let entries = self
+                .place
+                .entries(start, self.to.min(start + STEP_ENTRIES), size)?;
+            // A node gives less than was asked for where entries are long.
+            let end = start + entries.len() as u64;
             let first = self.from.max(start);
             let entries = entries.get((first - start) as usize..).unwrap_or_default();
             let outside = Tree::new(size, self.place.tiles()).range(first, end);
