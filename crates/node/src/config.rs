@@ -82,7 +82,8 @@ pub struct NodeConfig {
     /// Where to listen. Default `127.0.0.1:8440`; port 0 takes a free one.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
-    /// What the node keeps. It is made, with mode 0700, if it is not there; one process at a time has it.
+    /// What the node keeps. It is made, with mode 0700, if it is not there, and refused if others may enter it; one process at
+    /// a time has it.
     pub data_dir: PathBuf,
     /// The log's name, such as `node.example/log`: what stands first in its checkpoints. Absent: the node keeps no log.
     #[serde(default, deserialize_with = "label")]

@@ -77,14 +77,15 @@ fn failed(path: &Path, error: io::Error) -> FileError {
     FileError::Io { path, error }
 }
 
+/// What others than the owner may do with an open file or directory, as bits of its mode.
 #[cfg(unix)]
-fn open_to_others(file: &File) -> io::Result<u32> {
+pub(crate) fn open_to_others(file: &File) -> io::Result<u32> {
     use std::os::unix::fs::PermissionsExt;
     Ok(file.metadata()?.permissions().mode() & 0o077)
 }
 
 /// Where there are no modes, nothing can be told from them.
 #[cfg(not(unix))]
-fn open_to_others(_file: &File) -> io::Result<u32> {
+pub(crate) fn open_to_others(_file: &File) -> io::Result<u32> {
     Ok(0)
 }

@@ -24,6 +24,7 @@ use crate::callers::{Callers, CallersError};
 use crate::config::NodeConfig;
 use crate::federation::peers::PEERS_MAX;
 use crate::federation::{Client, Findings, FollowConfig, FollowError, Follower, Peers, Witness};
+use crate::files;
 use crate::keys::{KeyError, Keys};
 use crate::log::LogService;
 use crate::metrics::Metrics;
@@ -77,6 +78,17 @@ pub enum NodeError {
     /// The engine.
     #[error(transparent)]
     Runner(#[from] RunnerError),
+    /// Others may enter the directory. A node does not tighten it: they may have open what is in it.
+    #[error(
+        "others than its owner may enter {}: its mode has the bits {bits:03o}; look who has been in it, and chmod 700 it",
+        text::path(path)
+    )]
+    OpenToOthers {
+        /// The directory.
+        path: PathBuf,
+        /// The bits too many.
+        bits: u32,
+    },
     /// The receipt key.
     #[error(transparent)]
     Sign(#[from] SignError),
@@ -423,6 +435,12 @@ fn lock(config: &NodeConfig) -> Result<File, NodeError> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path).map_err(failed)?;
+    // Inputs, the audit secret and the database are below it with whatever modes they have: this one keeps others out.
+    let bits = files::open_to_others(&File::open(path).map_err(failed)?).map_err(failed)?;
+    if bits != 0 {
+        let path = path.clone();
+        return Err(NodeError::OpenToOthers { path, bits });
+    }
     let file = File::create(path.join("lock")).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -1,6 +1,7 @@
 //! A log whose checkpoints need witnesses.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -254,7 +255,9 @@ fn a_log_from_a_backup_is_stopped_by_its_witnesses() {
     log.until_published(9);
     let directory = log.stop();
     fs::remove_dir_all(directory.path().join("data")).expect("removed");
-    copy(backup.path(), &directory.path().join("data"));
+    let data = directory.path().join("data");
+    copy(backup.path(), &data);
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).expect("a mode");
 
     let log = LogNode::start_in(directory, &sections());
     until("it has stopped", || log.node.get("/readyz").status == 503);

@@ -79,6 +79,25 @@ fn the_documented_configuration_is_read() {
 }
 
 #[test]
+fn a_directory_that_others_may_enter_is_refused() {
+    let directory = TempDir::new().expect("a directory");
+    let data = directory.path().join("data");
+    fs::create_dir(&data).expect("a directory");
+    let mode = |mode| fs::set_permissions(&data, fs::Permissions::from_mode(mode));
+    for (bits, told) in [(0o755, "055"), (0o710, "010"), (0o701, "001")] {
+        mode(bits).expect("a mode");
+        let refused = Parts::open(configured(directory.path(), "")).map(drop);
+        let refused = refused.expect_err("an open directory").to_string();
+        assert!(
+            refused.contains(told) && refused.contains("chmod 700"),
+            "{refused}"
+        );
+    }
+    mode(0o700).expect("a mode");
+    drop(Parts::open(configured(directory.path(), "")).expect("a node"));
+}
+
+#[test]
 fn one_process_has_the_directory() {
     let directory = TempDir::new().expect("a directory");
     let first = Parts::open(configured(directory.path(), "")).expect("a node");
