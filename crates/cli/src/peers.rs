@@ -83,6 +83,9 @@ pub(crate) struct Added {
     /// The file with the token to show it
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Show it the token without TLS, over a network that you trust
+    #[arg(long, requires = "token_file")]
+    plain_http: bool,
     /// Which witnesses must have cosigned its checkpoints: a file of c2sp.org/tlog-policy, which is copied in
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,

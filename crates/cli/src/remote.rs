@@ -1,16 +1,24 @@
 //! A node, asked from the command line.
 //!
-//! Enters: `--url`, `--token-file`, paths. Leaves: bodies, each within a bound. Refuses: URLs that carry more than a place,
-//! and answers that are not JSON where JSON is due.
+//! Enters: `--url`, `--token-file`, `--ca`, paths. Leaves: bodies, each within a bound. Refuses: URLs that carry more than a
+//! place, to show a token where others can read it, and answers that are not JSON where JSON is due.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tenzik_node::federation::client::{Answer, Patience};
+use tenzik_node::federation::client::{Answer, CA_BYTES_MAX, NoAuthorities, Patience, is_in_clear};
 use tenzik_node::federation::{Client, ClientError};
 
 use crate::error::{Exit, Failure};
+use crate::source::{Kind, Source};
 use crate::{keyfile, text};
+
+/// A file of authorities.
+const AUTHORITIES: Kind = Kind {
+    what: "file of authorities",
+    bytes_max: CA_BYTES_MAX,
+    too_large: Exit::Usage,
+};
 
 /// The most bytes of a JSON answer.
 const JSON_BYTES_MAX: u64 = 4 << 20;
@@ -47,18 +55,65 @@ pub(crate) fn node_url(text: &str) -> Result<String, String> {
     }
 }
 
-/// The token in a file, if one is named.
-pub(crate) fn read_token(path: Option<&Path>) -> Result<Option<String>, Failure> {
-    Ok(path.map(keyfile::read_token).transpose()?)
+/// How a node that has a URL is spoken to.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Manners {
+    /// The file with the token that the node knows you by, of mode 0600
+    #[arg(long, value_name = "FILE", requires = "url")]
+    token_file: Option<PathBuf>,
+    /// The authorities that vouch for the node, in PEM; without it, the web's
+    #[arg(long, value_name = "FILE", requires = "url")]
+    ca: Option<PathBuf>,
+    /// Show the token without TLS to another machine, over a network that you trust
+    #[arg(long, requires = "token_file")]
+    plain_http: bool,
+}
+
+impl Manners {
+    /// What asks a URL, and the token that it is shown.
+    pub(crate) fn open(&self, url: &str) -> Result<(Client, Option<String>), Failure> {
+        if self.token_file.is_some() && !self.plain_http && is_in_clear(url) {
+            return Err(in_clear(url));
+        }
+        let token = self.token_file.as_deref().map(keyfile::read_token);
+        let client = match &self.ca {
+            None => Client::new(Patience::default()),
+            Some(path) => {
+                let pem = Source::File(path.clone()).read(AUTHORITIES)?;
+                Client::with_authorities(Patience::default(), &pem)
+                    .map_err(|error| no_authorities(path, &error))?
+            }
+        };
+        Ok((client, token.transpose()?))
+    }
+}
+
+fn in_clear(url: &str) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        "plain_http",
+        format!("the token would go to {url} without TLS, for others to read"),
+        "give an https:// URL, or --plain-http where you trust the network",
+    )
+}
+
+fn no_authorities(path: &Path, error: &NoAuthorities) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        "ca_form",
+        format!("{}: {error}", text::path(path)),
+        "name a PEM file with the certificates of the authorities",
+    )
 }
 
 impl Remote {
     /// The node at a URL.
-    pub(crate) fn new(url: &str, token_file: Option<&Path>) -> Result<Self, Failure> {
+    pub(crate) fn new(url: &str, manners: &Manners) -> Result<Self, Failure> {
+        let (client, token) = manners.open(url)?;
         Ok(Self {
-            client: Client::new(Patience::default()),
+            client,
             url: url.to_owned(),
-            token: read_token(token_file)?,
+            token,
         })
     }
 
@@ -188,17 +243,15 @@ pub(crate) struct RemoteArgs {
     /// The node to ask, such as https://node.example
     #[arg(long, value_name = "URL", value_parser = node_url)]
     pub(crate) url: Option<String>,
-    /// The file with the token that the node knows you by, of mode 0600
-    #[arg(long, value_name = "FILE", requires = "url")]
-    pub(crate) token_file: Option<PathBuf>,
+    #[command(flatten)]
+    manners: Manners,
 }
 
 impl RemoteArgs {
     /// The node, if one is named.
     pub(crate) fn open(&self) -> Result<Option<Remote>, Failure> {
         let url = self.url.as_deref();
-        url.map(|url| Remote::new(url, self.token_file.as_deref()))
-            .transpose()
+        url.map(|url| Remote::new(url, &self.manners)).transpose()
     }
 }
 

@@ -332,6 +332,48 @@ fn whom_a_node_does_not_know_it_refuses() {
 }
 
 #[test]
+fn a_token_is_not_shown_where_others_can_read_it() {
+    let machine = Machine::new();
+    token(&machine, "token", &"0".repeat(64));
+    let clear = ["--url", "http://n.invalid", "--token-file", "token"];
+    for asked in [
+        vec!["log", "tail"],
+        vec!["receipts", "ls"],
+        vec!["audit", "--peer", "other"],
+    ] {
+        let asked = [&["--json"], &asked[..], &clear].concat();
+        let output = machine.exits(2, &asked);
+        assert_eq!(json(&output)["error"]["code"], "plain_http");
+        // Nobody has this name: it is tried, and does not answer.
+        let output = machine.exits(1, &[&asked[..], &["--plain-http"]].concat());
+        assert_eq!(json(&output)["error"]["code"], "network");
+    }
+    let url = [
+        "receipts",
+        "ls",
+        "--url",
+        "https://n.invalid",
+        "--ca",
+        "token",
+    ];
+    machine.exits(2, &url);
+    let made = made(&machine);
+    let (log, node) = (
+        made["log"].as_str().expect("a key"),
+        made["node"].as_str().expect("a key"),
+    );
+    let config = ["--config", "node/node.toml", "--token-file", "token"];
+    let add = [
+        &["peers", "add", "other", "--at", "http://n.invalid/log"][..],
+        &["--log", log, "--node", node],
+        &config,
+    ]
+    .concat();
+    machine.exits(2, &add);
+    machine.exits(0, &[&add[..], &["--plain-http"]].concat());
+}
+
+#[test]
 fn a_configuration_that_is_not_of_the_form_serves_nothing() {
     let machine = Machine::new();
     made(&machine);

@@ -221,6 +221,7 @@ impl NodeConfig {
             &mut self.keys.checkpoint,
             &mut self.keys.witness,
             &mut self.log.witness_policy,
+            &mut self.federation.ca,
             &mut self.federation.peers,
         ]
         .into_iter()

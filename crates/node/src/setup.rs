@@ -15,7 +15,7 @@ use tenzik_store::sql::{Database, SqlError};
 use tenzik_store::{Catalog, DiskStorage, PostgresStorage, Records};
 
 use crate::config::{LogVisibility, NodeConfig};
-use crate::federation::client::Patience;
+use crate::federation::client::{CA_BYTES_MAX, NoAuthorities, Patience};
 use crate::federation::{Client, Peers, PeersError, Witness, WitnessError};
 use crate::files::{self, FileError};
 use crate::log::{LogService, LogServiceConfig, LogServiceError};
@@ -28,6 +28,14 @@ const POLICY_BYTES_MAX: u64 = 64 * 1024;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
+    /// The authorities of peers.
+    #[error("{}: {error}", text::path(path))]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: NoAuthorities,
+    },
     /// A file.
     #[error(transparent)]
     File(#[from] FileError),
@@ -99,10 +107,7 @@ pub(crate) fn open(
     let (storage, database) = storage(config)?;
     let records = Records::new(Arc::clone(&database))?;
     let catalog = Catalog::new(database)?;
-    let client = Client::new(Patience {
-        request_ms: config.federation.request_ms.into(),
-        ..Patience::default()
-    });
+    let client = client(config)?;
     let log = match (&config.origin, checkpoint) {
         (Some(origin), Some(key)) => {
             let origin = Origin::new(origin.as_str());
@@ -129,6 +134,21 @@ pub(crate) fn open(
         records,
         catalog,
         client,
+    })
+}
+
+fn client(config: &NodeConfig) -> Result<Client, SetupError> {
+    let patience = Patience {
+        request_ms: config.federation.request_ms.into(),
+        ..Patience::default()
+    };
+    let Some(path) = &config.federation.ca else {
+        return Ok(Client::new(patience));
+    };
+    let pem = files::read(path, CA_BYTES_MAX)?;
+    Client::with_authorities(patience, &pem).map_err(|error| SetupError::Authorities {
+        path: path.clone(),
+        error,
     })
 }
 

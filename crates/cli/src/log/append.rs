@@ -64,7 +64,7 @@ pub(super) fn append(args: &Args, context: &Context) -> Result<Reply, Failure> {
     let receipts = read(&args.receipts, context)?;
     match (&args.place.url, &args.place.dir, &args.key, &args.origin) {
         (Some(url), ..) => {
-            let node = Remote::new(url, args.place.token_file.as_deref())?;
+            let node = Remote::new(url, &args.place.manners)?;
             hand_in(&node, &receipts)
         }
         (None, Some(directory), Some(key), Some(origin)) => {

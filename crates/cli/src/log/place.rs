@@ -13,13 +13,11 @@ use tenzik_log::bundle::{self, BUNDLE_BYTES_MAX};
 use tenzik_log::note::NOTE_BYTES_MAX;
 use tenzik_log::tile::{TILE_WIDTH, TileKind, TilePath};
 use tenzik_log::{StorageError, tree};
-use tenzik_node::federation::Client;
-use tenzik_node::federation::client::Patience;
 use tenzik_node::federation::mirror::Source;
 
 use super::refused;
 use crate::error::{Exit, Failure};
-use crate::remote::{node_url, read_token};
+use crate::remote::{Manners, node_url};
 use crate::source::bounded;
 use crate::text;
 
@@ -40,9 +38,8 @@ pub(crate) struct PlaceArgs {
     /// The node that has the log, such as https://node.example; the log itself is below /log
     #[arg(long, value_name = "URL", value_parser = node_url)]
     pub(crate) url: Option<String>,
-    /// The file with the token that the node knows you by, of mode 0600
-    #[arg(long, value_name = "FILE", requires = "url")]
-    pub(crate) token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) manners: Manners,
 }
 
 /// A log's place.
@@ -55,11 +52,14 @@ impl PlaceArgs {
     /// Opens the place for reading.
     pub(super) fn open(&self) -> Result<Place, Failure> {
         match (&self.dir, &self.url) {
-            (_, Some(url)) => Ok(Place::Node(Source::new(
-                Client::new(Patience::default()),
-                format!("{url}/log"),
-                read_token(self.token_file.as_deref())?,
-            ))),
+            (_, Some(url)) => {
+                let (client, token) = self.manners.open(url)?;
+                Ok(Place::Node(Source::new(
+                    client,
+                    format!("{url}/log"),
+                    token,
+                )))
+            }
             (Some(directory), None) => Ok(Place::Folder(directory.join("log"))),
             // clap has asked for one of them.
             (None, None) => Err(refused::missing("place")),

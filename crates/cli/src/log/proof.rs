@@ -51,7 +51,7 @@ pub(super) fn proof(args: Args, context: &Context) -> Result<Reply, Failure> {
     let (id, held) = wanted(args.receipt, context)?;
     let found = match (&args.place.url, &args.place.dir) {
         (Some(url), _) => {
-            let node = Remote::new(url, args.place.token_file.as_deref())?;
+            let node = Remote::new(url, &args.place.manners)?;
             from_node(&node, id, held)?
         }
         (None, Some(directory)) => from_folder(directory, &args.place.open()?, id, &policy)?,

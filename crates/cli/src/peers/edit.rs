@@ -32,6 +32,9 @@ pub(super) fn add(
     if let Some(path) = &added.token_file {
         peer["token_file"] = value(path.to_str().ok_or("the token file's path is not UTF-8")?);
     }
+    if added.plain_http {
+        peer["plain_http"] = value(true);
+    }
     let nodes: Array = added.nodes.iter().map(|node| node.to_string()).collect();
     peer["nodes"] = value(nodes);
     if let Some(policy) = policy {

@@ -53,6 +53,8 @@ pub struct FederationConfig {
     pub at_once: u32,
     /// How often one log may ask this witness. Default 60 a minute, 60 at once.
     pub add_checkpoint: Rate,
+    /// Authorities, in a PEM file, that vouch for the certificates of peers and witnesses: those alone. Absent: the web's.
+    pub ca: Option<PathBuf>,
     /// How often this node tells its peers that it lives, in milliseconds. Default 60,000.
     pub heartbeat_ms: u32,
     /// The peers file. Absent: no peers.
@@ -84,6 +86,7 @@ impl Default for FederationConfig {
         Self {
             at_once: 4,
             add_checkpoint: Rate::new(60, 60),
+            ca: None,
             heartbeat_ms: 60_000,
             peers: None,
             pull_ms: 10_000,

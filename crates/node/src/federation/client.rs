@@ -1,12 +1,18 @@
 //! Requests to other nodes, each within bounds of time and size.
 //!
-//! Enters: a URL and a path below it. Leaves: a body of at most so many bytes. Refuses: redirects, longer bodies, and
+//! Enters: a URL and a path below it, authorities to believe. Leaves: a body of at most so many bytes. Refuses: redirects,
+//! longer bodies, servers that no believed authority vouches for, and
 //! answers that take longer than the whole time that a request has, however steadily their bytes drip.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ureq::Agent;
 use ureq::http::{Response, StatusCode, header};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+
+/// The most bytes of a PEM file: some hundred certificates.
+pub const CA_BYTES_MAX: u64 = 1 << 20;
 
 /// How a node asks others.
 #[derive(Clone, Debug)]
@@ -31,6 +37,11 @@ impl Default for Patience {
         }
     }
 }
+
+/// A file of authorities has no certificate, or something that is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it holds no certificates in PEM")]
+pub struct NoAuthorities;
 
 /// Why there is no answer. Everything here is the peer's or the network's doing, and may be tried again later.
 #[derive(Debug, thiserror::Error)]
@@ -75,14 +86,36 @@ pub struct Answer {
 }
 
 impl Client {
-    /// A client with these patience settings.
+    /// A client with these patience settings that believes the web's authorities.
     pub fn new(patience: Patience) -> Self {
+        Self::believing(patience, RootCerts::WebPki)
+    }
+
+    /// One that believes the authorities in a PEM file, and those alone.
+    ///
+    /// # Errors
+    /// [`NoAuthorities`].
+    pub fn with_authorities(patience: Patience, pem: &[u8]) -> Result<Self, NoAuthorities> {
+        let certificate = |item| match item {
+            Ok(PemItem::Certificate(certificate)) => Ok(certificate),
+            _ => Err(NoAuthorities),
+        };
+        let roots: Vec<Certificate<'static>> =
+            parse_pem(pem).map(certificate).collect::<Result<_, _>>()?;
+        match roots.is_empty() {
+            true => Err(NoAuthorities),
+            false => Ok(Self::believing(patience, RootCerts::new_with_certs(&roots))),
+        }
+    }
+
+    fn believing(patience: Patience, roots: RootCerts) -> Self {
         let config = Agent::config_builder()
             .timeout_connect(Some(Duration::from_millis(patience.connect_ms)))
             .timeout_global(Some(Duration::from_millis(patience.request_ms)))
             .http_status_as_error(false)
             .max_redirects(0)
             .max_response_header_size(16 * 1024)
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
             .user_agent(concat!("tenzik/", env!("CARGO_PKG_VERSION")))
             .build();
         Self {
@@ -163,6 +196,21 @@ impl Client {
     }
 }
 
+/// Whether what is sent to a URL can be read on its way: without TLS, to another machine.
+pub fn is_in_clear(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("http://") else {
+        return false;
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let host = match host.strip_prefix('[') {
+        Some(host) => host.split(']').next(),
+        None => host.split(':').next(),
+    };
+    let host = host.unwrap_or_default();
+    host != "localhost" && !host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
 /// `Retry-After` in seconds; its other form, a date, is passed over.
 fn retry_after_s(response: &Response<ureq::Body>) -> Option<u64> {
     let value = response.headers().get(header::RETRY_AFTER)?;
@@ -192,5 +240,42 @@ fn failed(error: ureq::Error) -> ClientError {
     match error {
         ureq::Error::Timeout(_) => ClientError::Timeout,
         other => ClientError::Transport(Box::new(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leaves_the_machine_without_tls_is_in_clear() {
+        for url in [
+            "https://n.example",
+            "http://localhost:8440/log",
+            "http://127.0.0.1",
+            "http://127.8.9.1:1/a@b",
+            "http://[::1]:8440",
+        ] {
+            assert!(!is_in_clear(url), "{url}");
+        }
+        for url in [
+            "http://n.example",
+            "http://10.0.0.1:8440/log",
+            "http://127.0.0.1.n.example",
+            "http://127.0.0.1@n.example/127.0.0.1",
+            "http://localhost@n.example",
+            "http://[::2]:8440",
+            "http://0.0.0.0",
+        ] {
+            assert!(is_in_clear(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_authorities_is_told() {
+        for pem in ["", "text", "-----BEGIN CERTIFICATE-----\n"] {
+            let client = Client::with_authorities(Patience::default(), pem.as_bytes());
+            assert_eq!(client.map(drop), Err(NoAuthorities), "{pem}");
+        }
     }
 }

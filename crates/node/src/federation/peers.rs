@@ -1,7 +1,7 @@
 //! The peers file: whose logs this node follows, and what it spends on them.
 //!
 //! Enters: TOML that an operator wrote. Leaves: [`Peers`]. Refuses: members that are not known, two peers of one name or
-//! one log, keys that cannot be used, URLs that are not HTTP.
+//! one log, keys that cannot be used, URLs that are not HTTP, tokens that would go over a network in clear.
 //!
 //! ```toml
 //! version = 1
@@ -33,6 +33,7 @@ use tenzik_log::sampling::RatePpm;
 use tenzik_log::{LeafRules, Visibility};
 use tenzik_receipt::{PublicKey, TrustError};
 
+use super::client::is_in_clear;
 use crate::config::LogVisibility;
 
 /// The most bytes of a peers file.
@@ -182,6 +183,14 @@ pub enum PeersError {
         /// How many are allowed.
         allowed: usize,
     },
+    /// A token would go over the network in clear.
+    #[error(
+        "peer {peer}: its token would go to another machine without TLS; give an https:// URL, or plain_http = true where the network is trusted"
+    )]
+    Plain {
+        /// The peer.
+        peer: PeerName,
+    },
     /// The policy cannot be read.
     #[error("peer {peer}, policy: {error}")]
     Policy {
@@ -233,6 +242,8 @@ struct Written {
     url: String,
     api: Option<String>,
     token_file: Option<PathBuf>,
+    #[serde(default)]
+    plain_http: bool,
     nodes: Vec<Key>,
     #[serde(default = "no_quorum")]
     policy: String,
@@ -336,6 +347,9 @@ impl Peer {
         for url in std::iter::once(&written.url).chain(&written.api) {
             if !is_url(url) {
                 return Err(PeersError::Url { peer });
+            }
+            if written.token_file.is_some() && !written.plain_http && is_in_clear(url) {
+                return Err(PeersError::Plain { peer });
             }
         }
         bounded("nodes of a peer", written.nodes.len(), NODES_MAX)?;

@@ -56,6 +56,18 @@ fn a_peer_has_its_defaults_and_what_is_said() {
 }
 
 #[test]
+fn a_token_does_not_go_over_a_network_in_clear() {
+    let with = |more: &str| Peers::from_toml(&file(&[peer("alpha", "a.example/log", more)]));
+    let clear = "api = \"http://a.example\"\n";
+    assert!(with(clear).is_ok());
+    let token = format!("{clear}token_file = \"token\"\n");
+    assert!(matches!(with(&token), Err(PeersError::Plain { .. })));
+    assert!(with(&format!("{token}plain_http = true\n")).is_ok());
+    assert!(with(&token.replace("http://a.example", "http://127.0.0.1:1")).is_ok());
+    assert!(with(&token.replace("http:", "https:")).is_ok());
+}
+
+#[test]
 fn what_is_not_a_peers_file_is_refused_at_its_line() {
     let good = file(&[peer("alpha", "a.example/log", "")]);
     let line = |text: &str| match Peers::from_toml(text) {

@@ -9,6 +9,8 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_tim
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tempfile::TempDir;
+use tenzik_node::federation::Client;
+use tenzik_node::federation::client::Patience;
 use tenzik_receipt::Sha256;
 
 use crate::common::{ALL, Answer, TestNode, order_total, secret};
@@ -251,4 +253,20 @@ fn keys_that_others_may_read_are_refused() {
             .to_string()
             .contains("no secret key")
     );
+}
+
+#[test]
+fn a_private_authority_is_believed_where_it_is_named() {
+    let clients = Authority::new();
+    let secure = secure(TLS, &clients, "");
+    let url = format!("https://localhost:{}/healthz", secure.node.address.port());
+    let get = |client: Client| client.get(&url, None, 0, 100);
+    assert!(get(Client::new(Patience::default())).is_err());
+    let believing = |pem: &str| {
+        let client = Client::with_authorities(Patience::default(), pem.as_bytes());
+        get(client.expect("authorities"))
+    };
+    assert!(believing(&clients.pem).is_err());
+    let both = format!("{}{}", clients.pem, secure.authority.pem);
+    assert_eq!(believing(&both).expect("an answer"), Some(b"ok\n".to_vec()));
 }
