@@ -122,16 +122,16 @@ pub(crate) fn peers(verb: Verb) -> Result<Reply, Failure> {
         Verb::Add(added) => add(*added),
         Verb::Ls { file, remote } => {
             let (_, _, peers) = read(&file)?;
-            let states = remote.open()?.map(|node| states(&node)).transpose()?;
-            Ok(list(&peers, states.as_deref()))
+            let told = remote.open()?.map(|node| told(&node)).transpose()?;
+            Ok(list(&peers, told.as_ref()))
         }
         Verb::Rm { name, file } => remove(&name, &file),
         Verb::Show { name, file, remote } => {
             let (path, _, peers) = read(&file)?;
             let peer = peers.named(name.as_str());
             let peer = peer.ok_or_else(|| no_such_peer(&name, &path))?;
-            let states = remote.open()?.map(|node| states(&node)).transpose()?;
-            Ok(show(peer, states.as_deref()))
+            let told = remote.open()?.map(|node| told(&node)).transpose()?;
+            Ok(show(peer, told.as_ref().map(|told| rows(told, "peers"))))
         }
     }
 }
@@ -236,11 +236,14 @@ fn keep(path: &Path, text: &str) -> Result<Peers, Failure> {
     Ok(peers)
 }
 
-/// What the node says of each peer.
-fn states(node: &Remote) -> Result<Vec<Value>, Failure> {
+/// What the node says of its peers, and of nodes that would be some.
+fn told(node: &Remote) -> Result<Value, Failure> {
     let answer = node.json("/v1/peers")?;
-    let answer = answer.ok_or_else(|| remote::absent("list of peers"))?;
-    Ok(answer["peers"].as_array().cloned().unwrap_or_default())
+    answer.ok_or_else(|| remote::absent("list of peers"))
+}
+
+fn rows<'a>(told: &'a Value, member: &str) -> &'a [Value] {
+    told[member].as_array().map_or(&[], Vec::as_slice)
 }
 
 /// What the node says of one.
@@ -250,10 +253,30 @@ fn state_of<'a>(peer: &Peer, states: Option<&'a [Value]>) -> Option<&'a Value> {
         .find(|state| state["name"] == peer.name.as_str())
 }
 
-fn list(peers: &Peers, states: Option<&[Value]>) -> Reply {
-    let lines: String = peers.iter().map(|peer| line(peer, states)).collect();
+fn list(peers: &Peers, told: Option<&Value>) -> Reply {
+    let states = told.map(|told| rows(told, "peers"));
+    let mut lines: String = peers.iter().map(|peer| line(peer, states)).collect();
     let members: Vec<Value> = peers.iter().map(|peer| member(peer, states)).collect();
-    Reply::new(lines, json!({"peers": members}))
+    let mut members = json!({"peers": members});
+    if let Some(told) = told {
+        let announced = rows(told, "announced");
+        lines.extend(announced.iter().map(announcement));
+        members["announced"] = json!(announced);
+    }
+    Reply::new(lines, members)
+}
+
+/// What a node that is no peer said of itself: nothing of it is known to be true.
+fn announcement(row: &Value) -> String {
+    let word = |value: &Value| text::shown(value.as_str().unwrap_or("-"), 300);
+    let said = &row["announcement"];
+    format!(
+        "announced by {} at {}, no peer: {} {}\n",
+        word(&row["caller"]),
+        word(&row["at"]),
+        word(&said["log"]),
+        word(&said["url"]),
+    )
 }
 
 fn line(peer: &Peer, states: Option<&[Value]>) -> String {

@@ -173,13 +173,6 @@ impl Follower {
             .collect()
     }
 
-    /// Gives a peer its turn now: it says that it has something new.
-    pub fn nudge(&self, name: &PeerName) {
-        if let Some(at) = self.place(name) {
-            self.shared.turns.now(at);
-        }
-    }
-
     /// The canonical receipt at an index of a peer's log; `None` if it is not here, or the peer has its turn:
     /// nobody waits for what a slow peer holds up.
     ///

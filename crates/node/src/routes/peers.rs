@@ -20,6 +20,8 @@ use crate::{system, text};
 
 /// What announcements of nodes that are no peers are kept under, by caller.
 const ANNOUNCED: &str = "announced";
+/// How many of them are shown.
+const ANNOUNCED_MAX: usize = 256;
 /// The most bytes of an announcement.
 const ANNOUNCEMENT_BYTES_MAX: u32 = 16 * 1024;
 
@@ -44,6 +46,18 @@ pub(super) struct PeersAnswer {
     version: u8,
     /// In the order of the peers file.
     peers: Vec<PeerAnswer>,
+    /// What nodes that are no peers said of themselves, by the callers that said it. Shown to the role `admin` alone.
+    announced: Vec<AnnouncedAnswer>,
+}
+
+/// An announcement, and who sent it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AnnouncedAnswer {
+    /// The caller's name.
+    caller: String,
+    /// What it said, and when.
+    #[serde(flatten)]
+    announced: Announced,
 }
 
 /// Lists the peers. Needs the role `admin` or `peer`.
@@ -67,7 +81,27 @@ pub(super) async fn list(State(node): State<Node>, caller: Caller) -> Result<Res
         })
     });
     let peers = peers.collect();
-    Ok(Json(PeersAnswer { version: 1, peers }).into_response())
+    let announced = match caller.has(Role::Admin) {
+        true => announced(&node).await?,
+        false => Vec::new(),
+    };
+    Ok(Json(PeersAnswer {
+        version: 1,
+        peers,
+        announced,
+    })
+    .into_response())
+}
+
+async fn announced(node: &Node) -> Result<Vec<AnnouncedAnswer>, ApiError> {
+    let records = node.records.clone();
+    let kept = blocking(move || records.list(ANNOUNCED, "", ANNOUNCED_MAX)).await?;
+    let kept = kept.map_err(ApiError::unavailable)?;
+    let read = |(caller, document): (String, Vec<u8>)| {
+        let announced = serde_json::from_slice(&document).map_err(ApiError::internal)?;
+        Ok(AnnouncedAnswer { caller, announced })
+    };
+    kept.into_iter().map(read).collect()
 }
 
 /// What a node says of itself. Nothing of it is believed; an operator reads it.

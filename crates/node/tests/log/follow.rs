@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use tenzik_receipt::Blake3;
 
 use crate::common::{ALL, Receipts, TestNode, secret, until};
 use crate::hand::{HandLog, hand_key, hand_node};
@@ -11,6 +12,9 @@ use crate::harness::{
     log_url, peer, write_peers,
 };
 use crate::served::Served;
+
+/// The token of a node that is no peer yet.
+const NEWCOMER: &str = "token-of-a-node-that-is-no-peer-yet-004";
 
 fn of(log: &LogNode) -> String {
     peer(
@@ -182,6 +186,35 @@ fn two_nodes_follow_each_other_and_say_that_they_live() {
     until("it is followed again", || {
         record(&second.node)["entries"] == 12
     });
+}
+
+#[test]
+fn what_a_node_announces_is_listed_for_the_operator() {
+    let directory = directory();
+    let more = format!(
+        "[[caller]]\nname = \"newcomer\"\nroles = [\"peer\"]\ntokens = [\"{}\"]\n",
+        Blake3::of(NEWCOMER.as_bytes())
+    );
+    fs::write(directory.path().join("more-callers.toml"), more).expect("a file");
+    let following = Following::start_in(directory, &[], FOLLOWING);
+    let said = json!({"log": "n.example/log+x", "url": "https://n.example/log", "nodes": []});
+    let path = "/v1/peers/announce";
+    let answer = following
+        .node
+        .ask("POST", path, Some(NEWCOMER), Some(&said));
+    assert_eq!(answer.json()["peer"], false);
+    let listed = |token| {
+        following
+            .node
+            .ask("GET", "/v1/peers", Some(token), None)
+            .json()
+    };
+    let announced = &listed(ALL)["announced"];
+    assert_eq!(announced[0]["caller"], "newcomer");
+    assert_eq!(announced[0]["announcement"], said);
+    assert!(announced[0]["at"].is_string());
+    // Others are none of a peer's business.
+    assert_eq!(listed(NEWCOMER)["announced"], json!([]));
 }
 
 #[test]
