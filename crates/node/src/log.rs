@@ -16,6 +16,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tenzik_log::policy::Policy;
 use tenzik_log::{Leaf, LeafError, LeafRules, Log, LogError, Place, Placed};
@@ -54,6 +55,17 @@ pub struct LogService(Arc<Inner>);
 /// A figure of `/metrics`.
 type Figure = Gauge<u64, AtomicU64>;
 
+/// The figures of a log that are written when they are asked for.
+#[derive(Clone, Default)]
+pub(crate) struct Figures {
+    /// Entries of the published log.
+    pub(crate) entries: Figure,
+    /// Durable entries that are not in the tree yet.
+    pub(crate) pending: Figure,
+    /// For how long nothing could be published.
+    pub(crate) unpublished_s: Figure,
+}
+
 /// What is left to do when a log ends.
 struct Ending {
     stop: Option<Sender<()>>,
@@ -66,7 +78,7 @@ struct Inner {
     standing: Arc<publisher::State>,
     jobs: RwLock<Option<Sender<appender::Job>>>,
     ending: Mutex<Ending>,
-    count: OnceLock<(Figure, Figure)>,
+    count: OnceLock<Figures>,
 }
 
 /// Why a log is not run.
@@ -175,23 +187,35 @@ impl LogService {
     /// Whether receipts can be taken now.
     ///
     /// # Errors
-    /// Why not, for the operator.
-    pub fn ready(&self) -> Result<(), String> {
-        if let Some(reason) = self.0.log.stopped() {
-            return Err(format!("the log has stopped: {reason}"));
+    /// Why not, in words that anyone may read. The reason behind them is in the node's log lines and in
+    /// [`standing`](Self::standing).
+    pub fn ready(&self) -> Result<(), &'static str> {
+        if self.0.log.stopped().is_some() {
+            return Err("the log has stopped");
         }
         // A log that is late does not promise more.
         let late = self.0.log.pending().1.zip(system::now().ok());
         if let Some((merge_by, now)) = late
             && merge_by < now
         {
-            return Err("what was promised to be in the log by now is not published".to_owned());
+            return Err("what was promised to be in the log by now is not published");
         }
         // Nor does one that would be late with what it promises now, as things are.
         if self.0.standing.unwell_for() > Duration::from_secs(self.0.config.merge_delay_s) / 2 {
-            return Err("nothing could be published for half of the merge delay".to_owned());
+            return Err("nothing could be published for half of the merge delay");
         }
         Ok(())
+    }
+
+    /// Why nothing is promised, with the reason, which is for the operator.
+    fn unready(&self, why: &str) -> SinkError {
+        let failure = self.standing().failure;
+        let reason = self.0.log.stopped().or(failure.as_deref());
+        let why = match reason {
+            Some(reason) => format!("{why}: {reason}"),
+            None => why.to_owned(),
+        };
+        SinkError { why }
     }
 
     /// Appends a receipt that this process has just signed. It is durable when this returns.
@@ -241,18 +265,26 @@ impl LogService {
         self.0.close();
     }
 
-    /// Where to write how many entries are published and how many are pending.
-    pub(crate) fn count(&self, entries: Figure, pending: Figure) {
+    /// Where to write the figures.
+    pub(crate) fn count(&self, figures: Figures) {
         // A log is counted in one place; a second one would show nothing new.
-        let _ = self.0.count.set((entries, pending));
+        let _ = self.0.count.set(figures);
+    }
+
+    /// How many tries to publish failed.
+    pub(crate) fn failures(&self) -> Counter {
+        self.0.standing.failures.clone()
     }
 
     /// Writes the figures. Called when they are asked for.
     pub(crate) fn recount(&self) {
-        if let Some((entries, pending)) = self.0.count.get() {
+        if let Some(figures) = self.0.count.get() {
             let published = self.0.log.published();
-            entries.set(published.map_or(0, |head| head.checkpoint().size()));
-            pending.set(self.0.log.pending().0 as u64);
+            let entries = published.map_or(0, |head| head.checkpoint().size());
+            figures.entries.set(entries);
+            figures.pending.set(self.0.log.pending().0 as u64);
+            let unwell_for = self.0.standing.unwell_for();
+            figures.unpublished_s.set(unwell_for.as_secs());
         }
     }
 
@@ -326,7 +358,7 @@ fn named(
 
 impl ReceiptSink for LogService {
     fn promise(&self, now: Timestamp) -> Result<LogPromise, SinkError> {
-        self.ready().map_err(|why| SinkError { why })?;
+        self.ready().map_err(|why| self.unready(why))?;
         Ok(self.promise_at(now))
     }
 

@@ -7,10 +7,9 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use prometheus_client::metrics::gauge::Gauge;
 use tenzik::receipts::Sealer;
 use tenzik_receipt::{Epoch, PublicKey, SignError};
 use tenzik_store::{Catalog, Records};
@@ -26,7 +25,7 @@ use crate::federation::peers::PEERS_MAX;
 use crate::federation::{Client, Findings, FollowConfig, FollowError, Follower, Peers, Witness};
 use crate::files;
 use crate::keys::{KeyError, Keys};
-use crate::log::LogService;
+use crate::log::{Figures, LogService};
 use crate::metrics::Metrics;
 use crate::quota::{Limiter, Quotas};
 use crate::runner::{Runner, RunnerError};
@@ -224,22 +223,33 @@ impl Parts {
             return;
         };
         let asked = log.clone();
-        self.readiness("log", move || asked.ready());
-        let (entries, pending) = (
-            Gauge::<u64, AtomicU64>::default(),
-            Gauge::<u64, AtomicU64>::default(),
-        );
+        self.readiness("log", move || asked.ready().map_err(str::to_owned));
+        let figures = Figures::default();
+        for (name, help, figure) in [
+            (
+                "log_entries",
+                "Entries of the published log",
+                &figures.entries,
+            ),
+            (
+                "log_pending",
+                "Durable entries that are not in the tree yet",
+                &figures.pending,
+            ),
+            (
+                "log_unpublished_seconds",
+                "Since all that was durable was last published",
+                &figures.unpublished_s,
+            ),
+        ] {
+            self.metrics.register(name, help, figure.clone());
+        }
         self.metrics.register(
-            "log_entries",
-            "Entries of the published log",
-            entries.clone(),
+            "log_publish_failures",
+            "Tries to publish that failed",
+            log.failures(),
         );
-        self.metrics.register(
-            "log_pending",
-            "Durable entries that are not in the tree yet",
-            pending.clone(),
-        );
-        log.count(entries, pending);
+        log.count(figures);
         self.on_closing("log", move || async move {
             // Its threads are waited for, which may take as long as a witness's answer.
             let _ = tokio::task::spawn_blocking(move || log.close()).await;

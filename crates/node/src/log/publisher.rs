@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
+use prometheus_client::metrics::counter::Counter;
 use tenzik_log::checkpoint::SignedCheckpoint;
 use tenzik_log::policy::{Policy, PolicyError};
 use tenzik_log::tree::TreeError;
@@ -56,6 +57,8 @@ pub(super) struct State {
     standing: Mutex<Standing>,
     /// When all that was durable was published last; at first, when the log began.
     well_at: Mutex<Instant>,
+    /// Tries that failed, for `/metrics`.
+    pub(super) failures: Counter,
 }
 
 impl State {
@@ -63,6 +66,7 @@ impl State {
         Self {
             standing: Mutex::default(),
             well_at: Mutex::new(Instant::now()),
+            failures: Counter::default(),
         }
     }
 
@@ -76,8 +80,9 @@ impl State {
     }
 
     fn set(&self, standing: Standing) {
-        if standing.failure.is_none() {
-            *lock(&self.well_at) = Instant::now();
+        match standing.failure {
+            None => *lock(&self.well_at) = Instant::now(),
+            Some(_) => drop(self.failures.inc()),
         }
         *lock(&self.standing) = standing;
     }

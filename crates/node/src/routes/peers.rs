@@ -22,6 +22,8 @@ use crate::{system, text};
 const ANNOUNCED: &str = "announced";
 /// How many of them are shown.
 const ANNOUNCED_MAX: usize = 256;
+/// What a peer is told of another's failed turn.
+const NOT_PULLED: &str = "it could not be pulled";
 /// The most bytes of an announcement.
 const ANNOUNCEMENT_BYTES_MAX: u32 = 16 * 1024;
 
@@ -71,7 +73,12 @@ pub(super) async fn list(State(node): State<Node>, caller: Caller) -> Result<Res
     // A state is held while it is written.
     let records = blocking(move || follower.map(|follower| follower.records()));
     let peers = records.await?.unwrap_or_default().into_iter();
-    let peers = peers.filter_map(|(name, record)| {
+    let is_admin = caller.has(Role::Admin);
+    let peers = peers.filter_map(|(name, mut record)| {
+        if !is_admin && record.failure.is_some() {
+            // The reason may name files and addresses of this node's.
+            record.failure = Some(NOT_PULLED.to_owned());
+        }
         let peer = node.peers.named(name.as_str())?;
         Some(PeerAnswer {
             name: name.to_string(),
@@ -81,7 +88,7 @@ pub(super) async fn list(State(node): State<Node>, caller: Caller) -> Result<Res
         })
     });
     let peers = peers.collect();
-    let announced = match caller.has(Role::Admin) {
+    let announced = match is_admin {
         true => announced(&node).await?,
         false => Vec::new(),
     };

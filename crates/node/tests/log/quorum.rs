@@ -190,6 +190,11 @@ fn a_log_that_cannot_publish_promises_nothing_before_it_is_late() {
     let unready = || log.node.get("/readyz").status == 503;
     until("it is not ready", unready);
     assert_eq!(log.log.log().pending().0, 0);
+    let told = log.node.get("/readyz").json();
+    let why = "nothing could be published for half of the merge delay";
+    assert_eq!(told["parts"]["log"], why, "{told}");
+    assert!(log.node.figure("tenzik_log_publish_failures_total") >= 1.0);
+    assert!(log.node.figure("tenzik_log_unpublished_seconds ") >= 2.0);
     log.node.run(&order).refused(503, "unavailable");
     // What promises nothing is answered.
     assert_eq!(log.node.run(&order_total()).status, 200);
@@ -261,13 +266,11 @@ fn a_log_from_a_backup_is_stopped_by_its_witnesses() {
 
     let log = LogNode::start_in(directory, &sections());
     until("it has stopped", || log.node.get("/readyz").status == 503);
+    // Everybody may read that; why it stopped is told to the operator.
     let told = log.node.get("/readyz").json();
-    assert!(
-        told["parts"]["log"]
-            .as_str()
-            .is_some_and(|why| why.contains("quorum of witnesses")),
-        "{told}"
-    );
+    assert_eq!(told["parts"]["log"], "the log has stopped", "{told}");
+    let reason = log.log.standing().failure.expect("a failure");
+    assert!(reason.contains("quorum of witnesses"), "{reason}");
     let mut order = order_total();
     order["public"] = serde_json::json!(true);
     log.node.run(&order).refused(503, "unavailable");
