@@ -23,9 +23,11 @@ mod runs;
 mod witness;
 
 use axum::Router;
+use axum::extract::{FromRequestParts, Path};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
+use http::request::Parts;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
@@ -79,6 +81,23 @@ pub(crate) fn finish(routes: Routes) -> Router<Node> {
         .method_not_allowed_fallback(async || ApiError::method_not_allowed().into_response())
 }
 
+/// The part of a path that a route leaves open. As an argument it stands behind the caller, so that the request of one who
+/// sends what cannot be read is counted too.
+struct Segment(String);
+
+impl FromRequestParts<Node> for Segment {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(head: &mut Parts, node: &Node) -> Result<Self, ApiError> {
+        let read = Path::<String>::from_request_parts(head, node).await;
+        let Path(text) = read.map_err(|_| {
+            let message = "the path is not UTF-8 in percent-encoding";
+            ApiError::bad_request("path", message, "see /openapi.json")
+        })?;
+        Ok(Self(text))
+    }
+}
+
 /// Does work that blocks, on a thread that may.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
@@ -91,6 +110,8 @@ async fn blocking<T: Send + 'static>(
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Tenzik node", description = "Runs capsules and answers with their receipts."),
+    // The document has no word for the rest of a path, so this one is not made of its route.
+    paths(log::tile),
     modifiers(&Bearer)
 )]
 struct Described;

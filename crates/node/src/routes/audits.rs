@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +20,7 @@ use tenzik_receipt::{Blake3, ReceiptId, RequestId, SignedReceipt};
 use utoipa::{IntoParams, ToSchema};
 
 use super::blobs::bad_query;
-use super::blocking;
+use super::{Segment, blocking};
 use crate::audit::dispute::Dispute;
 use crate::audit::{Audit, AuditError, Audits, Exhibit, Finding, HandInError, Handed, Report};
 use crate::auth::Caller;
@@ -190,7 +190,7 @@ pub(super) async fn hand_in(
 pub(super) async fn handed(
     State(node): State<Node>,
     _caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<HandedAnswer>, ApiError> {
     let audits = audits(&node)?;
     let id: ReceiptId = id.parse().map_err(|_| ApiError::not_found())?;
@@ -273,7 +273,7 @@ pub(super) async fn evidence_list(
 pub(super) async fn evidence(
     State(node): State<Node>,
     caller: Caller,
-    Path(digest): Path<String>,
+    Segment(digest): Segment,
 ) -> Result<Response, ApiError> {
     require_peer(&caller)?;
     let audits = audits(&node)?;
@@ -316,7 +316,7 @@ pub(super) async fn disputes(
 pub(super) async fn settle(
     State(node): State<Node>,
     caller: Caller,
-    Path(request): Path<String>,
+    Segment(request): Segment,
 ) -> Result<Json<Dispute>, ApiError> {
     caller.require(Role::Admin)?;
     let audits = audits(&node)?;

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::StatusCode;
@@ -21,7 +21,7 @@ use tenzik_receipt::Blake3;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, ToSchema};
 
-use super::blocking;
+use super::{Segment, blocking};
 use crate::auth::Caller;
 use crate::blobs::{BlobError, Blobs, Class, Reader, Wanted};
 use crate::callers::Role;
@@ -82,7 +82,7 @@ pub(super) struct ReadersWanted {
 pub(super) async fn put(
     State(node): State<Node>,
     caller: Caller,
-    Path(digest): Path<String>,
+    Segment(digest): Segment,
     query: Result<Query<PutQuery>, QueryRejection>,
     intake: Intake,
 ) -> Result<Response, ApiError> {
@@ -128,7 +128,7 @@ pub(super) async fn put(
 pub(super) async fn get(
     State(node): State<Node>,
     caller: Caller,
-    Path(digest): Path<String>,
+    Segment(digest): Segment,
 ) -> Result<Response, ApiError> {
     require_name(&caller)?;
     let blobs = blobs(&node)?;
@@ -163,7 +163,7 @@ pub(super) async fn get(
 pub(super) async fn delete(
     State(node): State<Node>,
     caller: Caller,
-    Path(digest): Path<String>,
+    Segment(digest): Segment,
 ) -> Result<StatusCode, ApiError> {
     require_name(&caller)?;
     let blobs = blobs(&node)?;
@@ -186,7 +186,7 @@ pub(super) async fn delete(
 pub(super) async fn put_readers(
     State(node): State<Node>,
     caller: Caller,
-    Path(digest): Path<String>,
+    Segment(digest): Segment,
     intake: Intake,
 ) -> Result<StatusCode, ApiError> {
     require_name(&caller)?;

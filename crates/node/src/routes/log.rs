@@ -3,14 +3,14 @@
 //! Enters: paths of tiles, ranges of bytes. Leaves: the published checkpoint, tiles and bundles of its tree.
 //! Refuses: what is not published yet, as if it were not there; a private log to strangers.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use http::{HeaderMap, StatusCode};
 use tenzik_log::Visibility;
 use tenzik_log::tile::TilePath;
 
-use super::blocking;
+use super::{Segment, blocking};
 use crate::auth::Caller;
 use crate::callers::Role;
 use crate::error::{ApiError, ErrorBody};
@@ -36,11 +36,20 @@ pub(super) async fn checkpoint(
 }
 
 /// Gives a tile of hashes or a bundle of entries, or its bytes from one on.
+#[utoipa::path(get, path = "/log/tile/{path}", params(
+    ("path" = String, Path, description = "The rest of the tile's path, slashes included, such as entries/000.p/7."),
+    ("range" = Option<String>, Header, description = "bytes=N-; other ranges are passed over."),
+), responses(
+    (status = 200, description = "A tile (c2sp.org/tlog-tiles).", body = Vec<u8>, content_type = "application/octet-stream"),
+    (status = 206, description = "Its bytes from N on.", body = Vec<u8>, content_type = "application/octet-stream"),
+    (status = 416, description = "It has no byte N."),
+    (status = "default", description = "There is none.", body = ErrorBody),
+))]
 pub(super) async fn tile(
     State(node): State<Node>,
-    Path(path): Path<String>,
     headers: HeaderMap,
     caller: Caller,
+    Segment(path): Segment,
 ) -> Result<Response, ApiError> {
     let log = readable(&node, &caller)?.clone();
     let visibility = log.rules().visibility();

@@ -4,12 +4,12 @@
 //! another one; a peer that would lift its own freeze.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::blocking;
+use super::{Segment, blocking};
 use crate::auth::Caller;
 use crate::callers::Role;
 use crate::error::{ApiError, ErrorBody};
@@ -214,8 +214,8 @@ pub(super) struct Decision {
 ))]
 pub(super) async fn resume(
     State(node): State<Node>,
-    Path(name): Path<String>,
     caller: Caller,
+    Segment(name): Segment,
 ) -> Result<Response, ApiError> {
     caller.require(Role::Admin)?;
     let record = change(node, &name, |record, now| record.resume(now)).await?;
@@ -229,8 +229,8 @@ pub(super) async fn resume(
 ))]
 pub(super) async fn freeze(
     State(node): State<Node>,
-    Path(name): Path<String>,
     caller: Caller,
+    Segment(name): Segment,
     intake: Intake,
 ) -> Result<Response, ApiError> {
     caller.require(Role::Admin)?;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
@@ -17,8 +17,8 @@ use tenzik_receipt::{Blake3, PublicKey, RECEIPT_BYTES_MAX, ReceiptId, RequestId,
 use tenzik_store::{CatalogRow, Filter};
 use utoipa::{IntoParams, ToSchema};
 
-use super::blocking;
 use super::log::{readable, require_reader};
+use super::{Segment, blocking};
 use crate::auth::Caller;
 use crate::callers::Role;
 use crate::error::{ApiError, ErrorBody};
@@ -107,8 +107,8 @@ fn refused(error: AddError) -> ApiError {
 ))]
 pub(super) async fn receipt(
     State(node): State<Node>,
-    Path(id): Path<String>,
     caller: Caller,
+    Segment(id): Segment,
 ) -> Result<Response, ApiError> {
     let log = readable(&node, &caller)?.clone();
     let id: ReceiptId = id.parse().map_err(|_| ApiError::not_found())?;
@@ -126,8 +126,8 @@ pub(super) async fn receipt(
 ))]
 pub(super) async fn proof(
     State(node): State<Node>,
-    Path(id): Path<String>,
     caller: Caller,
+    Segment(id): Segment,
 ) -> Result<Response, ApiError> {
     let log = readable(&node, &caller)?.clone();
     let id: ReceiptId = id.parse().map_err(|_| ApiError::not_found())?;

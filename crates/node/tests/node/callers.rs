@@ -130,3 +130,19 @@ fn a_callers_requests_are_counted_too() {
     let metrics = |token| node.ask("GET", "/metrics", Some(token), None).status;
     assert_eq!((metrics(ALL), metrics(ALL), metrics(NONE)), (200, 429, 403));
 }
+
+#[test]
+fn a_path_that_cannot_be_read_is_told_and_counted() {
+    let quota = "[quotas]\naddress_requests = { per_minute = 1, burst = 8 }\n";
+    let node = TestNode::start(quota);
+    for path in ["/v1/receipts/%ff", "/v1/blobs/%ff", "/v1/audits/%C3%28"] {
+        node.get(path).refused(400, "path");
+    }
+    node.ask("POST", "/v1/peers/%ff/resume", None, None)
+        .refused(400, "path");
+    node.get("/log/tile/%ff").refused(400, "path");
+    for _ in 0..3 {
+        node.get("/v1/receipts/x");
+    }
+    node.get("/v1/receipts/%ff").refused(429, "quota");
+}
