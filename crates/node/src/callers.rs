@@ -69,6 +69,15 @@ impl Role {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallersError {
+    /// A caller has a certificate, and the node asks for none.
+    #[error(
+        "{} has a certificate, which does nothing without tls.client_ca",
+        text::shown(name)
+    )]
+    Certificate {
+        /// The caller.
+        name: String,
+    },
     /// It cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
@@ -153,6 +162,12 @@ impl Callers {
             return None;
         }
         current(self.tokens.get(Blake3::of(token).as_bytes()), now)
+    }
+
+    /// The name of a caller that has a certificate, if there is one.
+    pub(crate) fn any_with_certificate(&self) -> Option<String> {
+        let mut callers = self.certificates.values();
+        callers.next().map(|caller| caller.name.to_string())
     }
 
     /// Who has the client certificate with this digest, if it is still somebody.

@@ -55,6 +55,14 @@ pub enum ConfigError {
         /// What is wrong, and where.
         message: String,
     },
+    /// It would do nothing as things are, which is not what whoever wrote it expects.
+    #[error("{what} does nothing without {needs}")]
+    Idle {
+        /// What.
+        what: &'static str,
+        /// What it needs.
+        needs: &'static str,
+    },
     /// A value is out of range.
     #[error("{key} is {got}; it is {wanted}")]
     Range {
@@ -207,6 +215,8 @@ impl NodeConfig {
         };
         let text = std::str::from_utf8(&bytes).map_err(|error| form(error.to_string()))?;
         let config: Self = toml::from_str(text).map_err(|error| form(error.to_string()))?;
+        let file: toml::Table = toml::from_str(text).map_err(|error| form(error.to_string()))?;
+        config.check_used(&file)?;
         let directory = path.parent().unwrap_or_else(|| Path::new(""));
         config.below(directory).checked()
     }

@@ -424,7 +424,12 @@ impl Deref for Node {
 
 fn read_callers(config: &NodeConfig) -> Result<Callers, CallersError> {
     let callers = config.callers.as_deref().map(Callers::read);
-    Ok(callers.transpose()?.unwrap_or_default())
+    let callers = callers.transpose()?.unwrap_or_default();
+    let asked = config.tls.as_ref().and_then(|tls| tls.client_ca.as_ref());
+    match callers.any_with_certificate() {
+        Some(name) if asked.is_none() => Err(CallersError::Certificate { name }),
+        _ => Ok(callers),
+    }
 }
 
 /// Room for so many bytes, counted in KiB.

@@ -1,8 +1,9 @@
 //! The ranges of a configuration's values.
 //!
-//! Enters: a configuration as it was read. Leaves: the same. Refuses: the first value out of range.
+//! Enters: a configuration as it was read. Leaves: the same. Refuses: the first value out of range, and what would do nothing.
 
 use super::{ConfigError, NodeConfig};
+use crate::audit::CONTENT_BYTES_MAX;
 
 /// A day: what is longer was written in another unit.
 const MS_MAX: u64 = 24 * 60 * 60 * 1_000;
@@ -16,6 +17,13 @@ impl NodeConfig {
         self.check_times()?;
         self.check_counts()?;
         self.check_promise()?;
+        self.check_kept()?;
+        if self.keys.checkpoint.is_some() && self.origin.is_none() {
+            return Err(ConfigError::Idle {
+                what: "keys.checkpoint",
+                needs: "an origin",
+            });
+        }
         if self.tls.is_none() && !self.listen.ip().is_loopback() && !self.plain_http {
             let listen = self.listen;
             return Err(ConfigError::Plain { listen });
@@ -46,11 +54,90 @@ impl NodeConfig {
         ] {
             within(key, ms.into(), 1..=MS_MAX, "1 to 86,400,000")?;
         }
+        // A run that may take longer than its request would be cut without a receipt.
+        within(
+            "runs.time_max_ms",
+            self.runs.time_max_ms.into(),
+            1..=limits.request_timeout_ms.into(),
+            "at most limits.request_timeout_ms",
+        )?;
         for (key, ms) in [
             ("limits.drain_ms", limits.drain_ms),
             ("limits.grace_ms", limits.grace_ms),
         ] {
             within(key, ms.into(), 0..=MS_MAX, "0 to 86,400,000")?;
+        }
+        Ok(())
+    }
+
+    /// Whether what stands in the file does anything. What is left out cannot be told from its default later.
+    pub(super) fn check_used(&self, file: &toml::Table) -> Result<(), ConfigError> {
+        let log = file.get("log").and_then(toml::Value::as_table);
+        // The database keeps more than the log.
+        let is_given = log.is_some_and(|log| log.keys().any(|key| key != "postgres"));
+        match is_given && self.origin.is_none() {
+            true => Err(ConfigError::Idle {
+                what: "[log]",
+                needs: "an origin",
+            }),
+            false => Ok(()),
+        }
+    }
+
+    fn check_kept(&self) -> Result<(), ConfigError> {
+        let (blobs, audit) = (&self.blobs, &self.audit);
+        let blob = blobs.blob_bytes_max.into();
+        for (key, got, allowed, wanted) in [
+            (
+                "blobs.blob_bytes_max",
+                blob,
+                1..=64 << 20,
+                "1 to 67,108,864",
+            ),
+            (
+                "blobs.owner_bytes_max",
+                blobs.owner_bytes_max,
+                blob..=1 << 50,
+                "at least blobs.blob_bytes_max and at most 2^50",
+            ),
+            (
+                "blobs.bytes_max",
+                blobs.bytes_max,
+                blob..=1 << 50,
+                "at least blobs.blob_bytes_max and at most 2^50",
+            ),
+            (
+                "blobs.grants_max",
+                blobs.grants_max.into(),
+                1..=16_777_216,
+                "1 to 16,777,216",
+            ),
+            (
+                "blobs.keep_s_max",
+                blobs.keep_s_max,
+                1..=3_155_760_000,
+                "1 to 3,155,760,000, a hundred years",
+            ),
+            (
+                "audit.time_ms_max",
+                audit.time_ms_max.into(),
+                1..=MS_MAX,
+                "1 to 86,400,000",
+            ),
+            (
+                "audit.blob_bytes_max",
+                audit.blob_bytes_max,
+                1..=CONTENT_BYTES_MAX,
+                "1 to 11,534,336",
+            ),
+            (
+                "audit.wait_s",
+                audit.wait_s,
+                1..=31_557_600,
+                "1 to 31,557,600, a year",
+            ),
+        ] {
+            within(key, got, allowed, wanted)?;
         }
         Ok(())
     }

@@ -282,7 +282,11 @@ fn a_handler_that_hangs_is_a_503() {
     let hanging = |routes: tenzik_node::routes::Routes| {
         routes.route("/hang", axum::routing::get(std::future::pending::<()>))
     };
-    let node = TestNode::start_with("[limits]\nrequest_timeout_ms = 100\n", |_| {}, hanging);
+    let node = TestNode::start_with(
+        "[limits]\nrequest_timeout_ms = 100\n[runs]\ntime_max_ms = 100\n",
+        |_| {},
+        hanging,
+    );
     node.get("/hang").refused(503, "timeout");
 }
 

@@ -36,6 +36,18 @@ fn every_value_has_its_range() {
         "[runs]\nat_once = 0",
         "[runs]\ngrants = [\"all\"]",
         "[runs]\ntime_max_ms = 0",
+        "[runs]\ntime_max_ms = 60001",
+        "[limits]\nrequest_timeout_ms = 9999",
+        "checkpoint = \"c\"",
+        "[log]\nvisibility = \"private\"",
+        "[blobs]\nblob_bytes_max = 0",
+        "[blobs]\nowner_bytes_max = 1",
+        "[blobs]\nbytes_max = 1",
+        "[blobs]\ngrants_max = 0",
+        "[blobs]\nkeep_s_max = 0",
+        "[audit]\ntime_ms_max = 0",
+        "[audit]\nblob_bytes_max = 11534337",
+        "[audit]\nwait_s = 0",
         "[telemetry]\notlp_endpoint = \"ftp://x\"",
         "[telemetry]\nlog_format = \"xml\"",
         "[tls]\ncertificate = \"c\"",
@@ -132,7 +144,7 @@ fn keys_are_secret_and_have_one_use() {
     let cut = open("");
     fs::write(&key, b"{}").expect("a file");
     assert!(cut().expect_err("a cut key").contains("cut short"));
-    let shared = open("checkpoint = \"checkpoint.key\"\n");
+    let shared = open("origin = \"n.example/log\"\n[keys]\ncheckpoint = \"checkpoint.key\"\n");
     write_key(
         &directory.path().join("checkpoint.key"),
         7,

@@ -9,11 +9,12 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_tim
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tempfile::TempDir;
+use tenzik_node::Parts;
 use tenzik_node::federation::Client;
 use tenzik_node::federation::client::Patience;
 use tenzik_receipt::Sha256;
 
-use crate::common::{ALL, Answer, TestNode, order_total, secret};
+use crate::common::{ALL, Answer, TestNode, configured, order_total, secret};
 
 const TLS: &str = "[tls]\ncertificate = \"node.pem\"\nkey = \"node-key.pem\"\n";
 const MUTUAL: &str =
@@ -192,12 +193,16 @@ fn certificates_that_do_not_hold_end_the_handshake() {
 }
 
 #[test]
-fn a_certificate_that_nobody_asked_for_is_nobodys() {
-    let clients = Authority::new();
-    let own = clients.issue("a", 2090);
-    let secure = secure(TLS, &clients, &row("a", "\"metrics\"", &own));
-    let answer = secure.metrics(Some(&own), None).expect("an answer");
-    answer.refused(401, "unauthorized");
+fn a_certificate_that_nobody_would_ask_for_is_refused() {
+    let directory = TempDir::new().expect("a directory");
+    let own = Authority::new().issue("a", 2090);
+    let rows = row("a", "\"metrics\"", &own);
+    write(directory.path(), "more-callers.toml", &rows);
+    for sections in [TLS, ""] {
+        let refused = Parts::open(configured(directory.path(), sections)).map(drop);
+        let refused = refused.expect_err("a certificate").to_string();
+        assert!(refused.contains("without tls.client_ca"), "{refused}");
+    }
 }
 
 #[test]
