@@ -5,7 +5,7 @@ mod machine;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -423,6 +423,36 @@ fn serve(files: BTreeMap<String, Vec<u8>>) -> String {
         }
     });
     url
+}
+
+#[test]
+fn what_was_taken_before_the_network_broke_is_told() {
+    let (machine, _) = with_log();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        // It takes the first, and goes away before the second is answered.
+        for number in 0..2 {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut request = [0; 16_384];
+            let read = stream.read(&mut request).expect("a request");
+            assert!(read > 0);
+            if number == 0 {
+                let body = "{\"index\":7,\"known\":false}";
+                let length = body.len();
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+                );
+                stream.write_all(answer.as_bytes()).expect("an answer");
+            }
+        }
+    });
+    let append = ["--json", "log", "append", "1.json", "2.json", "3.json"];
+    let output = machine.exits(1, &[&append[..], &["--url", &url]].concat());
+    let told = json(&output);
+    assert_eq!(told["error"]["code"], "network");
+    assert_eq!(told["entries"].as_array().map(Vec::len), Some(1), "{told}");
+    assert_eq!(told["entries"][0]["index"], 7);
 }
 
 #[test]

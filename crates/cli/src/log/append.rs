@@ -244,7 +244,14 @@ fn hand_in(node: &Remote, receipts: &[Named]) -> Result<Reply, Failure> {
     let (mut lines, mut members) = (String::new(), Vec::new());
     let mut failure = None;
     for named in receipts {
-        let answered = node.post("/v1/receipts", &named.bytes)?;
+        let answered = match node.post("/v1/receipts", &named.bytes) {
+            Ok(answered) => answered,
+            // Whether this one was taken nobody knows; those before it were, and stay told.
+            Err(lost) => {
+                failure = Some(lost);
+                break;
+            }
+        };
         let index = answered.body["index"].as_u64();
         let Some(index) = index.filter(|_| answered.status == 200) else {
             let name = text::shown(&named.name, 200);
