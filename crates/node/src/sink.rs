@@ -31,7 +31,8 @@ pub struct Placed {
 
 /// Where receipts go before their callers get them.
 ///
-/// It sees the receipts of callers with the role `run` only, and of those only the keyed ones and those whose request opted in.
+/// It sees the receipts of callers with the role `run` only, and of those only the keyed ones and those whose request opted in,
+/// unless the node's log is private: then all of them.
 ///
 /// *Order*: [`promise`](Self::promise) before the run, [`accept`](Self::accept) after it is signed, once. *Cancellation*: a caller
 /// that goes away drops the future of `accept` at any await; the receipt is then taken or not, and nobody has it.

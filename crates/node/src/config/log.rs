@@ -25,7 +25,8 @@ pub struct LogConfig {
     /// The connection string of a PostgreSQL database that keeps the log, such as
     /// `host=/run/postgresql user=tenzik dbname=tenzik`. Absent: files and SQLite below `data_dir`.
     pub postgres: Option<String>,
-    /// Who may read the log. Default `public`; then open receipts enter it only if their request said `public`.
+    /// Who may read the log. Default `public`; then open receipts enter it only if their request said `public`. A private one
+    /// has every run's.
     pub visibility: LogVisibility,
     /// How many appends may wait. Default 4,096.
     pub waiting_max: u32,

@@ -6,7 +6,7 @@
 //! signed: 400, 401, 403, 404, 408, 413, 415, 429, 500, 503.
 //!
 //! The log takes a receipt before the answer is given, if there is a log and the receipt may stand in it: a keyed one always may,
-//! an open one if the request says `public`. If the log cannot take it there is no answer.
+//! an open one if the request says `public`, and each of them if the log is private: nobody else sees it there. If the log cannot take it there is no answer.
 
 mod answer;
 mod keep;
@@ -19,6 +19,7 @@ use axum::extract::State;
 use axum::response::Response;
 use tenzik::pipeline::Order;
 use tenzik::receipts::Circumstances;
+use tenzik_log::Visibility;
 use tenzik_receipt::{Encode, REQUEST_PAYLOAD, RequestStatement, pae};
 use tracing::Instrument;
 
@@ -50,7 +51,10 @@ pub(super) async fn run(
     let bytes_max = node.config.limits.run_body_bytes_max;
     let received = intake.json::<RunRequest>(bytes_max).await?;
     let asked = received.value.resolve()?;
-    let sink = node.sink.clone().filter(|_| asked.may_be_logged());
+    let log = node.log.as_ref().map(|log| log.rules().visibility());
+    let visibility = log.unwrap_or(Visibility::Public);
+    let sink = node.sink.clone();
+    let sink = sink.filter(|_| asked.may_be_logged(visibility));
     let (order, circumstances) = prepare(&node, &caller, asked, sink.as_deref()).await?;
     let seed = circumstances.secret.is_some().then_some(order.request.seed);
     let span = telemetry::run_span();

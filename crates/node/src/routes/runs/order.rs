@@ -13,6 +13,7 @@ use tenzik::capability::{Capability, Grants};
 use tenzik::limits::LimitsAsked;
 use tenzik::outcome::Request;
 use tenzik::sandbox::Terms;
+use tenzik_log::Visibility;
 use tenzik_receipt::{
     Audience, Blake3, Challenge, InputType, Int, Label, RequestSignature, RunSecret, Seed, from_hex,
 };
@@ -45,9 +46,13 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Whether the receipt may stand in a public log.
-    pub(super) const fn may_be_logged(&self) -> bool {
-        self.public || self.secret.is_some()
+    /// Whether the receipt may stand in a log that is read by these. In a public one an open receipt needs the requester's leave;
+    /// in a private one every run is found, also one that somebody would rather not have there.
+    pub(super) const fn may_be_logged(&self, visibility: Visibility) -> bool {
+        match visibility {
+            Visibility::Private => true,
+            Visibility::Public => self.public || self.secret.is_some(),
+        }
     }
 }
 
