@@ -32,7 +32,7 @@ const ROUTES: [(&str, &str, &str); 9] = [
     ("POST", "/v1/audits", "application/json"),
     ("PUT", "/v1/blobs/BLOB", "application/octet-stream"),
     ("PUT", "/v1/blobs/BLOB/readers", "application/json"),
-    ("POST", "/v1/disputes/BLOB", "application/json"),
+    ("POST", "/v1/disputes/BLOB/settle", "application/json"),
 ];
 
 struct Served {

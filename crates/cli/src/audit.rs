@@ -64,6 +64,9 @@ pub(crate) struct Args {
     /// Show what the node's audits of this peer have found
     #[arg(long, value_name = "NAME", requires = "url", value_parser = peers::name)]
     peer: Option<PeerName>,
+    /// Only those behind this one: where the list before ended
+    #[arg(long, value_name = "INDEX", requires = "peer")]
+    after: Option<u64>,
     /// How long each run may take, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 60_000, allow_negative_numbers = true, value_parser = crate::run::count)]
     timeout: u32,

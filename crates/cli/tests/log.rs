@@ -479,3 +479,14 @@ fn a_step_that_is_shorter_than_was_asked_for_leaves_nothing_out() {
     let all: Vec<_> = (0..1_100).map(|index| index.to_string()).collect();
     assert_eq!(indexes, all);
 }
+
+#[test]
+fn a_file_that_cannot_be_read_does_not_hide_the_receipts_beside_it() {
+    let machine = Machine::new();
+    machine.exits(0, &["run", &capsule("echo"), "--input", "1"]);
+    let name = format!("home/data/receipts/{}.json", "0".repeat(64));
+    machine.file(&name, vec![b' '; 2 << 20]);
+    let output = machine.exits(0, &["--json", "receipts", "ls"]);
+    assert_eq!(json(&output)["receipts"].as_array().map(Vec::len), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("left out"));
+}

@@ -233,6 +233,10 @@ fn a_receipt_of_a_peer_is_run_again_by_the_node_that_it_is_handed_to() {
         &[&["--json", "audit", "--peer", "other"], &known[..]].concat(),
     );
     assert_eq!(json(&report)["report"]["leaves"], 0);
+    let behind = ["audit", "--peer", "other", "--after", "7"];
+    machine.exits(0, &[&behind[..], &known].concat());
+    let id = "0".repeat(64);
+    machine.exits(9, &[&["audit", &id], &known[..]].concat());
     let listed = machine.exits(
         0,
         &[

@@ -3,6 +3,7 @@
 //! Enters: a node, a receipt or a peer's name. Leaves: the node's findings, which are its word. Refuses: nothing of its own.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,10 +23,13 @@ use crate::{store, text};
 /// Asks a node.
 pub(super) fn audit(args: &Args, node: &Remote, context: &Context) -> Result<Reply, Failure> {
     if let Some(peer) = &args.peer {
-        return report(peer, node);
+        return report(peer, args.after, node);
     }
     let name = args.receipt.clone().unwrap_or_default();
-    let id: Option<ReceiptId> = name.to_str().and_then(|text| text.parse().ok());
+    // As everywhere, an id may stand without its prefix, unless there is a file of that name.
+    let whole = |text: &str| text.parse().or_else(|_| format!("receipt:{text}").parse());
+    let id: Option<ReceiptId> = name.to_str().and_then(|text| whole(text).ok());
+    let id = id.filter(|_| !Path::new(&name).exists());
     match id {
         // A whole id asks what became of a receipt that was handed in before.
         Some(id) if args.capsule.is_none() && args.input.is_none() => {
@@ -108,8 +112,9 @@ fn unaudited(reason: &str) -> Failure {
     )
 }
 
-fn report(peer: &PeerName, node: &Remote) -> Result<Reply, Failure> {
-    let answer = node.json(&format!("/v1/audits?peer={peer}"))?;
+fn report(peer: &PeerName, after: Option<u64>, node: &Remote) -> Result<Reply, Failure> {
+    let after = after.map_or_else(String::new, |after| format!("&after={after}"));
+    let answer = node.json(&format!("/v1/audits?peer={peer}{after}"))?;
     let answer = answer.ok_or_else(|| remote::absent("audits of a peer of this name"))?;
     let report = answer["report"].as_object().into_iter().flatten();
     let mut lines: String = report

@@ -75,8 +75,12 @@ pub(super) fn list(args: &Args, context: &Context) -> Result<Reply, Failure> {
 fn of_store(args: &Args, context: &Context) -> Result<Reply, Failure> {
     let mut good = Vec::new();
     for path in store::list(&context.home)? {
-        let bytes = Source::File(path.clone()).read(RECEIPT)?;
-        match SignedReceipt::from_bytes(&bytes) {
+        let read = Source::File(path.clone()).read(RECEIPT);
+        let receipt = read
+            .map_err(Failure::from)
+            .map_err(|failure| failure.message)
+            .and_then(|bytes| SignedReceipt::from_bytes(&bytes).map_err(|error| error.to_string()));
+        match receipt {
             Ok(receipt) => good.push(receipt),
             Err(error) => context
                 .console
