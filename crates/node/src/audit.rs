@@ -46,6 +46,7 @@ use crate::system::SystemError;
 pub use auditor::{Audited, Auditor, AuditorParts, Subject};
 pub use evidence::{EvidenceStore, EvidenceStoreError, Exhibit};
 pub use finding::{Audit, Finding, Reason};
+pub(crate) use handed::accused;
 pub use handed::{HandInError, Handed};
 pub use report::{Detection, Report};
 pub use service::Audits;

@@ -9,8 +9,8 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tenzik_log::{LeafError, LeafRules, Visibility};
-use tenzik_receipt::{PublicKey, ReceiptId, SignedReceipt, Timestamp, TrustError, Verifier};
+use tenzik_log::LeafError;
+use tenzik_receipt::{PublicKey, ReceiptId, SignedReceipt, Timestamp, Verifier};
 
 use super::AuditError;
 use super::auditor::{Auditor, Turn, begun, unaudited};
@@ -43,12 +43,9 @@ pub enum HandInError {
     /// This node's fault.
     #[error(transparent)]
     Audit(#[from] AuditError),
-    /// It is no receipt, or its signature does not hold, or it was promised to another log than its node's.
+    /// It is no receipt, or its signature does not hold.
     #[error(transparent)]
     Leaf(#[from] LeafError),
-    /// The node's key is weak.
-    #[error(transparent)]
-    Trust(#[from] TrustError),
     /// The receipt's node is no peer's.
     #[error("{node} is no node of a peer of this one")]
     UnknownNode {
@@ -75,6 +72,18 @@ pub(crate) struct Accepted {
     _turn: Turn,
 }
 
+/// The peer that answers for a receipt: one that has its node; of several, the one whose log it was promised to.
+pub(crate) fn accused<'a>(peers: &'a Peers, receipt: &SignedReceipt) -> Option<&'a Peer> {
+    let receipt = receipt.receipt();
+    let of_node = |peer: &&Peer| peer.rules.nodes().any(|node| node == receipt.node);
+    let promise = receipt.log.as_ref();
+    let named = |peer: &&Peer| {
+        promise.is_some_and(|promise| promise.origin.as_str() == peer.origin().as_str())
+    };
+    let mut promised = peers.iter().filter(of_node).filter(named);
+    promised.next().or_else(|| peers.iter().find(of_node))
+}
+
 impl Auditor {
     /// Checks a receipt that was handed in, and gives its id. With it comes what was found, or what [`finish`](Self::finish) takes;
     /// that it has begun is written down then.
@@ -86,12 +95,10 @@ impl Auditor {
     ) -> Result<(ReceiptId, Result<Finding, Box<Accepted>>), HandInError> {
         let receipt = SignedReceipt::from_bytes(&handed.receipt).map_err(LeafError::from)?;
         let node = receipt.receipt().node;
-        let of_node = |peer: &&Peer| peer.rules.nodes().any(|one| one == node);
-        let peer = peers.iter().find(of_node);
-        let peer = peer.ok_or(HandInError::UnknownNode { node })?;
-        // Whether it may stand in the public log is asked of leaves, not of this.
-        let rules = LeafRules::new(peer.origin().clone(), [node], Visibility::Private)?;
-        rules.read(&handed.receipt, at, &mut Verifier::remembering(0))?;
+        let peer = accused(peers, &receipt).ok_or(HandInError::UnknownNode { node })?;
+        // Which log it was promised to is asked of leaves, not of this: a liar would name another one and be safe.
+        let mut verifier = Verifier::remembering(0);
+        peer.rules.signed(&handed.receipt, at, &mut verifier)?;
         let id = receipt.id();
         if let Err(reason) = auditable(receipt.claim()) {
             return Ok((id, Ok(unaudited(reason))));

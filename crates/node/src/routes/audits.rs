@@ -22,7 +22,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::blobs::bad_query;
 use super::{Segment, blocking};
 use crate::audit::dispute::Dispute;
-use crate::audit::{Audit, AuditError, Audits, Exhibit, Finding, HandInError, Handed, Report};
+use crate::audit::{
+    self, Audit, AuditError, Audits, Exhibit, Finding, HandInError, Handed, Report,
+};
 use crate::auth::Caller;
 use crate::callers::Role;
 use crate::error::{ApiError, ErrorBody};
@@ -375,9 +377,7 @@ impl Node {
         else {
             return false;
         };
-        let node = receipt.receipt().node;
-        let mut peers = self.peers.iter();
-        let peer = peers.find(|peer| peer.rules.nodes().any(|known| known == node));
+        let peer = audit::accused(&self.peers, &receipt);
         let records = follower.records();
         let record = peer.and_then(|peer| records.iter().find(|(name, _)| *name == peer.name));
         record.is_some_and(|(_, record)| record.standing == Standing::Frozen)
@@ -404,10 +404,6 @@ fn not_taken(error: HandInError) -> ApiError {
         HandInError::Leaf(LeafError::Form(_)) => (
             "not_a_receipt",
             "send the receipt's canonical bytes as they are",
-        ),
-        HandInError::Leaf(LeafError::OtherLog { .. }) => (
-            "other_log",
-            "the receipt's node promised another log than the peer's",
         ),
         HandInError::Leaf(LeafError::Future { .. }) => {
             ("future", "try again when its time has come")

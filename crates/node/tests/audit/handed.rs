@@ -1,10 +1,13 @@
 //! Receipts that anyone hands in, over HTTP.
 
 use std::net::TcpStream;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tenzik_node::audit::{AuditConfig, Audits};
+use tenzik_log::checkpoint::Origin;
+use tenzik_log::evidence::Known;
+use tenzik_node::audit::{AuditConfig, Audits, Handed};
 use tenzik_node::federation::peers::AuditBudget;
 use tenzik_receipt::SignedReceipt;
 
@@ -163,6 +166,57 @@ fn what_accuses_nobody_is_refused() {
 }
 
 #[test]
+fn a_lie_that_names_another_log_is_a_lie() {
+    let peer = PeerNode::start("beta", 1);
+    let (world, told) = (World::of(&peer, ""), Arc::new(Told::default()));
+    let node = serve(&world, &told, AuditConfig::default(), Mirrors(Vec::new()));
+    let elsewhere = Origin::new("elsewhere.test/log").expect("an origin");
+    let lie = peer.forge_output(&peer.run(&echo("[1]")));
+    let lie = peer.forge_log(&lie, &elsewhere);
+    let answer = post(&node, &body(&lie));
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    assert_eq!(found(&node, &answer)["outcome"], "forged");
+    let told = told.forged.lock().expect("a lock");
+    let [(name, evidence, _)] = &told[..] else {
+        panic!("told once: {told:?}");
+    };
+    assert_eq!(name, "beta");
+    // What was found is what others can check.
+    let beta = world.peer("beta");
+    let known = Known {
+        log: &beta.log,
+        rules: &beta.rules,
+        policy: &beta.policy,
+        at: crate::world::now(),
+    };
+    assert!(evidence.verify(known).is_ok());
+}
+
+#[test]
+fn of_two_peers_with_one_node_the_one_that_was_promised_answers() {
+    let (peer, twin) = (PeerNode::start("beta", 1), PeerNode::start("gamma", 1));
+    let rows = |token: &Path| peer.row("BASE", token, "") + &twin.row("BASE", token, "");
+    let (world, told) = (World::new(&rows), Arc::new(Told::default()));
+    let auditor = world.auditor(&told);
+    let hand_in = |receipt: &SignedReceipt| {
+        let handed = Handed {
+            receipt: receipt.to_bytes(),
+            ..Handed::default()
+        };
+        let found = auditor.hand_in(&world.peers, handed, crate::world::now());
+        let (id, finding) = found.expect("a receipt");
+        let audit = auditor.handed_in(&id).expect("a disk").expect("it is kept");
+        (crate::world::word(&finding), audit.origin)
+    };
+    let lie = twin.forge_output(&twin.run(&echo("[1]")));
+    let expected = ("forged".to_owned(), "gamma.test/log".to_owned());
+    assert_eq!(hand_in(&lie), expected);
+    let honest = peer.run(&echo("[2]"));
+    let expected = ("same".to_owned(), "beta.test/log".to_owned());
+    assert_eq!(hand_in(&honest), expected);
+}
+
+#[test]
 fn hand_ins_are_counted_by_who_brings_them() {
     let peer = PeerNode::start("beta", 1);
     let (world, told) = (World::of(&peer, ""), Arc::new(Told::default()));
@@ -250,9 +304,9 @@ fn strangers_have_a_budget_of_their_own() {
     let auditor = world.auditor_with(&told, config);
     let at = crate::world::now();
     let hand_in = |order| {
-        let handed = tenzik_node::audit::Handed {
+        let handed = Handed {
             receipt: peer.run(&order).to_bytes(),
-            ..Default::default()
+            ..Handed::default()
         };
         let (_, finding) = auditor
             .hand_in(&world.peers, handed, at)

@@ -220,6 +220,14 @@ impl PeerNode {
         })
     }
 
+    /// The same receipt with a promise of another log, signed anew by the node's own key.
+    pub fn forge_log(&self, receipt: &SignedReceipt, origin: &Origin) -> SignedReceipt {
+        let mut receipt = receipt.receipt().clone();
+        let promise = receipt.log.as_mut().expect("a promise");
+        promise.origin = origin.label();
+        self.key.sign_receipt(receipt).expect("a signature")
+    }
+
     pub fn append(&self, receipts: &[SignedReceipt]) {
         let rules = LeafRules::new(self.origin.clone(), [self.public_key()], Visibility::Public);
         let rules = rules.expect("a key");
