@@ -289,6 +289,11 @@ impl Parts {
             config: self.config.audit,
         })?;
         let auditor = Arc::new(auditor);
+        self.metrics.register(
+            "audits",
+            "Receipts that were to be run again, by what was found",
+            auditor.outcomes.clone(),
+        );
         self.tidings.audits(&auditor);
         if let Some(blobs) = self.blobs.clone() {
             let keeper = Housekeeper::start(blobs, Arc::clone(&auditor))?;

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use tenzik_log::LeafError;
 use tenzik_log::checkpoint::SignedCheckpoint;
 use tenzik_log::sampling::SampleSecret;
@@ -16,7 +18,7 @@ use tenzik_log::tree::TreeError;
 use tenzik_receipt::{SignedReceipt, Timestamp, Verifier};
 use tenzik_store::{Catalog, Records};
 
-use super::case::{Case, Ended};
+use super::case::{Case, Ended, Outcome};
 use super::evidence::EvidenceStore;
 use super::finding::{Audit, Finding, Reason};
 use super::judge::Judge;
@@ -63,6 +65,8 @@ pub struct Auditor {
     pub(super) findings: Arc<dyn Findings>,
     pub(super) config: AuditConfig,
     pub(super) judge: Judge,
+    /// What was run again, or could not be, by what was found.
+    pub(crate) outcomes: Family<Outcome, Counter>,
     secret: SampleSecret,
     capsules: Mutex<LruCache<[u8; 32], Arc<[u8]>>>,
     /// The logs that an audit is under way of, and the receipts that were handed in and are run now.
@@ -110,6 +114,7 @@ impl Auditor {
             findings: parts.findings,
             judge: Judge::new(parts.config.time_ms_max)?,
             config: parts.config,
+            outcomes: Family::default(),
             secret,
             capsules: Mutex::new(LruCache::new(CAPSULES_AT_HAND)),
             under_way: Arc::default(),

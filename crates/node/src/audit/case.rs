@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
+use prometheus_client::encoding::EncodeLabelSet;
 use serde::{Deserialize, Serialize};
+use tenzik::replay::Difference;
 use tenzik_log::evidence::{Evidence, ForgedClaim};
 use tenzik_receipt::{Blake3, Claim, Disclosed, Int, SignedReceipt, Timestamp, WasmClaim, to_hex};
 
@@ -18,6 +20,7 @@ use super::{AuditError, CONTENT_BYTES_MAX};
 use crate::blobs::Reader;
 use crate::documents::Document;
 use crate::federation::peers::Peer;
+use crate::text;
 
 /// What a run costs at least: setting one up takes time that no fuel is counted for.
 const RUN_FUEL_MIN: u64 = 1_000_000;
@@ -42,6 +45,12 @@ pub(super) struct Case<'a> {
 pub(super) struct Given {
     pub(super) capsule: Option<Content>,
     pub(super) input: Option<Content>,
+}
+
+/// An audit by what was found, in a word.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Outcome {
+    outcome: String,
 }
 
 /// What became of a case.
@@ -85,8 +94,17 @@ impl<'a> Case<'a> {
 }
 
 impl Auditor {
-    /// Runs a receipt again, if that is possible and paid for.
+    /// Runs a receipt again, if that is possible and paid for, and counts what comes of it.
     pub(super) fn examine(&self, case: &Case<'_>, at: Timestamp) -> Result<Ended, AuditError> {
+        let ended = self.try_out(case, at)?;
+        if let Ended::Done(finding) = &ended {
+            let outcome = finding.word();
+            self.outcomes.get_or_create(&Outcome { outcome }).inc();
+        }
+        Ok(ended)
+    }
+
+    fn try_out(&self, case: &Case<'_>, at: Timestamp) -> Result<Ended, AuditError> {
         let unaudited = |reason| Ok(Ended::Done(Finding::Unaudited { reason }));
         let claim = match auditable(case.receipt.claim()) {
             Ok(claim) => claim,
@@ -125,6 +143,10 @@ impl Auditor {
             Verdict::Same => Ok(Finding::Same),
             Verdict::Cannot(reason) => {
                 told(case, reason);
+                Ok(Finding::Unaudited { reason })
+            }
+            Verdict::Unconfirmed(difference, reason) => {
+                told_unconfirmed(case, &difference, reason);
                 Ok(Finding::Unaudited { reason })
             }
             Verdict::Forged(difference) => {
@@ -307,10 +329,25 @@ fn told(case: &Case<'_>, reason: Reason) {
     if !matches!(reason, Reason::EnginesDisagree | Reason::EngineFailed) {
         return;
     }
-    let capsule = match case.receipt.claim() {
+    let (receipt, capsule) = (case.receipt.id(), capsule(case));
+    tracing::error!(%receipt, capsule, %reason, "this node's engines do not settle a claim; nobody is accused");
+}
+
+/// A lie may be behind it, or a flaw of the one engine: somebody should look.
+fn told_unconfirmed(case: &Case<'_>, difference: &Difference, reason: Reason) {
+    let (receipt, capsule) = (case.receipt.id(), capsule(case));
+    let (origin, node) = (case.origin, case.receipt.receipt().node);
+    let (claimed, found) = (
+        text::shown(&difference.claimed),
+        text::shown(&difference.found),
+    );
+    tracing::error!(origin, %node, %receipt, capsule, member = difference.member, claimed, found, %reason,
+        "one engine contradicts a claim and no second one confirms it; nobody is accused");
+}
+
+fn capsule(case: &Case<'_>) -> String {
+    match case.receipt.claim() {
         Claim::Wasm(claim) => claim.capsule.to_string(),
         _ => String::new(),
-    };
-    let receipt = case.receipt.id();
-    tracing::error!(%receipt, capsule, %reason, "this node's engines do not settle a claim; nobody is accused");
+    }
 }

@@ -32,7 +32,9 @@ pub enum Reason {
     EnginesDisagree,
     /// The audit had begun when this node ended. It is not begun again, so that nobody gains by ending it.
     Interrupted,
-    /// It differs on the one engine that has its metering, and no second one can confirm that.
+    /// One engine contradicts it, and the second one came to no end. Nobody is accused; an operator should look.
+    NotConfirmed,
+    /// The one engine that has its metering contradicts it, and no second one can confirm that. An operator should look.
     OneEngine,
     /// It took longer than this node's patience, or more of its memory.
     OutOfPatience,
@@ -50,6 +52,13 @@ pub enum Reason {
     Unknown,
     /// The peer did not answer for a day.
     Unreachable,
+}
+
+impl Reason {
+    /// Whether an engine contradicts the claim, and no second one confirms that.
+    pub(super) const fn is_contradicted(self) -> bool {
+        matches!(self, Self::NotConfirmed | Self::OneEngine)
+    }
 }
 
 impl fmt::Display for Reason {
@@ -86,6 +95,16 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// Its outcome in a word: `begun`, `forged`, `same`, or why it is unaudited.
+    pub fn word(&self) -> String {
+        match self {
+            Self::Begun => "begun".to_owned(),
+            Self::Forged { .. } => "forged".to_owned(),
+            Self::Same => "same".to_owned(),
+            Self::Unaudited { reason } => reason.to_string(),
+        }
+    }
+
     pub(super) fn forged(difference: &Difference, evidence: &Blake3) -> Self {
         Self::Forged {
             member: difference.member.to_owned(),

@@ -1,6 +1,7 @@
 //! Runs claims again, on two engines before anyone is accused.
 //!
-//! Enters: a claim with its capsule and input. Leaves: [`Verdict`]. Refuses: to call a claim forged that one engine alone contradicts.
+//! Enters: a claim with its capsule and input. Leaves: [`Verdict`]. Refuses: to call a claim forged that one engine alone contradicts,
+//! and to pass over in silence that one does.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,24 +13,35 @@ use tenzik_receipt::{Claim, WasmClaim};
 
 use super::finding::Reason;
 
+/// How much longer than the first engine the second one may take: an interpreter is slower than compiled code by some such factor,
+/// and whoever could outlast it could lie in peace. Its fuel was paid for.
+const CONFIRMING_TIMES: u32 = 50;
+/// However long the first one may take, the second one takes no longer than a quarter of an hour.
+const CONFIRMING_MS_MAX: u32 = 900_000;
+
 /// What a re-run says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Cannot(Reason),
     Forged(Difference),
     Same,
+    /// One engine contradicts the claim, and nothing confirms that.
+    Unconfirmed(Difference, Reason),
 }
 
-/// Two engines; one run at a time, so that audits take one core at most.
+/// Two engines; one run at a time on each, so that audits take two cores at most. A long confirmation holds up nobody but others that
+/// need one.
 pub(super) struct Judge {
-    engines: Mutex<[Replayer; 2]>,
+    first: Mutex<Replayer>,
+    second: Mutex<Replayer>,
 }
 
 impl Judge {
     pub(super) fn new(time_ms_max: u32) -> Result<Self, EngineError> {
-        let on = |engines| Replayer::on(engines, time_ms_max);
+        let on = |engines, time_ms| Replayer::on(engines, time_ms).map(Mutex::new);
         Ok(Self {
-            engines: Mutex::new([on(Engines::Wasmtime)?, on(Engines::Wasmi)?]),
+            first: on(Engines::Wasmtime, time_ms_max)?,
+            second: on(Engines::Wasmi, confirming_ms(time_ms_max))?,
         })
     }
 
@@ -41,16 +53,29 @@ impl Judge {
             secret: None,
             seed: None,
         };
-        let [first, second] = &*self.engines.lock().unwrap_or_else(PoisonError::into_inner);
-        match first.replay(claim, &evidence) {
+        match replay(&self.first, claim, &evidence) {
             Ok(Replay::Same) => Verdict::Same,
             Ok(Replay::Differs(difference)) if has_two_engines(claim) => {
-                confirm(difference, second.replay(claim, &evidence))
+                confirm(difference, replay(&self.second, claim, &evidence))
             }
-            Ok(Replay::Differs(_)) => Verdict::Cannot(Reason::OneEngine),
+            Ok(Replay::Differs(difference)) => Verdict::Unconfirmed(difference, Reason::OneEngine),
             Err(error) => Verdict::Cannot(reason(&error)),
         }
     }
+}
+
+fn replay(
+    engine: &Mutex<Replayer>,
+    claim: &Claim,
+    evidence: &Evidence<'_>,
+) -> Result<Replay, ReplayError> {
+    let engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
+    engine.replay(claim, evidence)
+}
+
+fn confirming_ms(time_ms_max: u32) -> u32 {
+    let longer = time_ms_max.saturating_mul(CONFIRMING_TIMES);
+    longer.min(CONFIRMING_MS_MAX).max(time_ms_max)
 }
 
 /// Whether the interpreter runs this claim too: an engine's own metering is run by that engine alone.
@@ -64,12 +89,11 @@ fn confirm(difference: Difference, second: Result<Replay, ReplayError>) -> Verdi
     match second {
         Ok(Replay::Differs(other)) if other == difference => Verdict::Forged(difference),
         Ok(_) => Verdict::Cannot(Reason::EnginesDisagree),
-        // The interpreter is slower: what it does not bring to an end confirms nothing.
-        Err(ReplayError::Aborted) => Verdict::Cannot(Reason::OutOfPatience),
-        Err(error) => Verdict::Cannot(match reason(&error) {
-            Reason::EngineFailed => Reason::EngineFailed,
-            _ => Reason::EnginesDisagree,
-        }),
+        // It gave no answer, so it confirms nothing; but it does not deny it either.
+        Err(ReplayError::Aborted | ReplayError::Engine { .. }) => {
+            Verdict::Unconfirmed(difference, Reason::NotConfirmed)
+        }
+        Err(_) => Verdict::Cannot(Reason::EnginesDisagree),
     }
 }
 
@@ -109,13 +133,15 @@ mod tests {
         let failed = ReplayError::Engine {
             reason: String::new(),
         };
-        assert_eq!(
-            confirmed(Err(failed)),
-            Verdict::Cannot(Reason::EngineFailed)
-        );
-        assert_eq!(
-            confirmed(Err(ReplayError::Aborted)),
-            Verdict::Cannot(Reason::OutOfPatience)
-        );
+        let unconfirmed = Verdict::Unconfirmed(difference("2"), Reason::NotConfirmed);
+        assert_eq!(confirmed(Err(failed)), unconfirmed);
+        assert_eq!(confirmed(Err(ReplayError::Aborted)), unconfirmed);
+    }
+
+    #[test]
+    fn the_slower_engine_has_far_more_time_but_not_for_ever() {
+        assert_eq!(confirming_ms(10_000), 500_000);
+        assert_eq!(confirming_ms(60_000), CONFIRMING_MS_MAX);
+        assert_eq!(confirming_ms(u32::MAX), u32::MAX);
     }
 }

@@ -24,6 +24,9 @@ const RECENT_SAMPLES_MAX: u64 = 1_024;
 pub(super) struct Sums {
     /// Drawn by chance and run again to the end, forged ones included.
     pub(super) audited: u64,
+    /// Absent where there is none, as in sums that an older version wrote.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(super) contradicted: u64,
     /// The same of those that were taken for their capsule.
     pub(super) first_seen_audited: u64,
     pub(super) forged: u64,
@@ -67,6 +70,9 @@ pub struct Report {
     pub first_seen_audited: u64,
     /// Claims that two engines contradict.
     pub forged: u64,
+    /// Claims that one engine contradicts and no second one confirms: `not_confirmed` and `one_engine`. None is an accusation, and each
+    /// should be looked at.
+    pub contradicted: u64,
     /// Over all leaves; an unaudited one finds nothing. It holds for false leaves that look like others until they are drawn: what a
     /// log withholds, or makes private, shows in `unaudited_ppm` instead.
     pub detection: Detection,
@@ -99,6 +105,7 @@ impl Sums {
             Finding::Begun => Some(Reason::Interrupted),
             Finding::Forged { .. } | Finding::Same => None,
         };
+        self.contradicted += u64::from(unaudited.is_some_and(Reason::is_contradicted));
         if !drawn {
             self.first_seen_audited += u64::from(unaudited.is_none());
             return;
@@ -130,6 +137,7 @@ impl Sums {
             unaudited: self.unaudited.clone(),
             first_seen_audited: self.first_seen_audited,
             forged: self.forged,
+            contradicted: self.contradicted,
             detection: Detection {
                 one: chance(1),
                 one_in_1000: chance(part(1_000)),
@@ -139,6 +147,11 @@ impl Sums {
             is_opaque: share.is_some_and(|share| share > ceiling.parts()),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_none(number: &u64) -> bool {
+    *number == 0
 }
 
 #[cfg(test)]

@@ -4,14 +4,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use tenzik::rules::Metering;
 use tenzik_log::evidence::{Evidence, Finding as Shown, Known};
 use tenzik_log::tree::TreeError;
 use tenzik_node::audit::{AuditConfig, AuditError, Finding, Reason};
-use tenzik_receipt::{Disclosed, Int};
+use tenzik_receipt::{Disclosed, Int, Label};
 
 use crate::common::capsule_file;
 use crate::world::{
-    PeerNode, Told, World, audit, audit_entries, echo, endless, now, numbered, order, words,
+    PeerNode, Told, World, audit, audit_entries, counting, echo, endless, now, numbered, order,
+    words,
 };
 
 #[test]
@@ -103,6 +105,44 @@ fn a_forged_claim_is_caught_and_the_evidence_holds() {
             matches!(&rows[1].finding, Finding::Forged { evidence, .. } if *evidence == digest.to_string())
         );
     }
+}
+
+#[test]
+fn an_interpreter_that_is_slower_confirms_all_the_same() {
+    let peer = PeerNode::start("beta", 1);
+    peer.append(&[peer.forge(&peer.run(&counting(20_000_000)), |claim| {
+        claim.fuel = Some(Disclosed::Open(Int::new(1).expect("in range")));
+    })]);
+    let (world, told) = (World::of(&peer, ""), Arc::new(Told::default()));
+    let config = AuditConfig {
+        time_ms_max: 300,
+        ..AuditConfig::default()
+    };
+    let auditor = world.auditor_with(&told, config);
+    let audited = world.audit(&auditor, "beta", now());
+    assert_eq!(words(&audited), numbered(&["forged"]));
+}
+
+#[test]
+fn what_one_engine_contradicts_and_none_confirms_is_told_apart() {
+    let peer = PeerNode::start("beta", 1);
+    let alone = Metering::EngineFuel;
+    // Only one engine has this metering.
+    let lie = peer.forge(&peer.run(&echo("[1]")), |claim| {
+        claim.metering = Label::new(alone.label().to_owned()).expect("a label");
+        claim.rules = alone.rules();
+        claim.limits.stack = alone.stack().into();
+        claim.fuel = Some(Disclosed::Open(Int::new(1).expect("in range")));
+    });
+    peer.append(&[lie, peer.run_without_blobs(&echo("[2]"))]);
+    let (world, told) = (World::of(&peer, ""), Arc::new(Told::default()));
+    let auditor = world.auditor(&told);
+    let audited = world.audit(&auditor, "beta", now());
+    assert_eq!(words(&audited), numbered(&["one_engine", "blob_missing"]));
+    let report = auditor.report(world.peer("beta")).expect("a report");
+    assert_eq!((report.forged, report.contradicted), (0, 1));
+    assert_eq!(report.unaudited[&Reason::OneEngine], 1);
+    assert!(told.forged.lock().expect("a lock").is_empty());
 }
 
 #[test]

@@ -58,6 +58,19 @@ pub fn echo(input: &str) -> Order {
     order(capsule_file("echo/echo.wasm"), input)
 }
 
+/// A run that counts so far, and takes an interpreter far longer than compiled code.
+pub fn counting(to: u32) -> Order {
+    let text = format!(
+        "(module (import \"tenzik_v1\" \"output_num\" (func $give (param f64))) (memory (export \"memory\") 1)
+         (func (export \"run\") (local i32)
+           (loop (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const {to}))))
+           (call $give (f64.const 4))))"
+    );
+    let mut order = order(wat::parse_str(text).expect("a module"), "null");
+    order.terms.limits.fuel = Some(100 * u64::from(to));
+    order
+}
+
 /// A run that is aborted, after as many milliseconds.
 pub fn endless() -> Order {
     let text = "(module (memory (export \"memory\") 1) (func (export \"run\") (loop (br 0))))";
