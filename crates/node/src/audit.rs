@@ -64,8 +64,8 @@ pub struct AuditConfig {
     pub blob_bytes_max: u64,
     /// How long a peer that does not answer is asked again, in seconds. Default 86,400.
     pub wait_s: u64,
-    /// What is spent on receipts that are handed in, all of them together: who hands them in must not use up what is spent on
-    /// samples. Its sample rate and its ceiling mean nothing.
+    /// What is spent on receipts that are handed in, for each peer that they are held against: who hands them in must not use up what
+    /// is spent on samples, nor on receipts of others. Its sample rate and its ceiling mean nothing.
     pub strangers: AuditBudget,
 }
 

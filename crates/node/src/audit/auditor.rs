@@ -324,6 +324,11 @@ impl Turn {
             name: name.to_owned(),
         })
     }
+
+    pub(super) fn is_taken(under_way: &Mutex<BTreeSet<String>>, name: &str) -> bool {
+        let all = under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        all.contains(name)
+    }
 }
 
 impl Drop for Turn {
@@ -376,6 +381,7 @@ mod tests {
         let first = Turn::take(&under_way, "one");
         assert!(first.is_some());
         assert!(Turn::take(&under_way, "one").is_none());
+        assert!(Turn::is_taken(&under_way, "one") && !Turn::is_taken(&under_way, "other"));
         // A turn that was refused gives back nothing.
         assert!(Turn::take(&under_way, "one").is_none());
         assert!(Turn::take(&under_way, "other").is_some());

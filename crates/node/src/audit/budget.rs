@@ -3,7 +3,7 @@
 //! Enters: a cost before it arises. Leaves: a reservation, which is durable. Refuses: what goes beyond the day's budget.
 //!
 //! A cost is taken before the work and given back, down to what it was, after it. A crash in between leaves it taken: whoever makes
-//! this node crash pays for it.
+//! this node crash pays for it. Work that came to more than was taken is added, even beyond the day's budget; then the day is over.
 
 use serde::{Deserialize, Serialize};
 use tenzik_receipt::Timestamp;
@@ -76,6 +76,19 @@ impl Spent {
         }
     }
 
+    /// Adds what work cost beyond what was taken for it. It cannot be refused any more.
+    pub(super) const fn add(&mut self, day: u64, cost: Cost) {
+        if day != self.day {
+            return;
+        }
+        let (spent, more) = match cost {
+            Cost::Bytes(more) => (&mut self.bytes, more),
+            Cost::Capsules(more) => (&mut self.capsules, more),
+            Cost::Fuel(more) => (&mut self.fuel, more),
+        };
+        *spent = spent.saturating_add(more);
+    }
+
     /// Gives back what was taken on a day and not used. That of a day that is over is nobody's any more.
     pub(super) fn give_back(&mut self, day: u64, cost: Cost) {
         if day != self.day {
@@ -112,20 +125,22 @@ impl Account<'_> {
         Ok(taken.map(|day| Reserved { day, cost }))
     }
 
-    /// Gives back what a reservation has above what was used.
+    /// Gives back what a reservation has above what was used, or adds what it has below.
     pub(super) fn settle(
         &self,
         records: &Records,
         reserved: Reserved,
         used: u64,
     ) -> Result<(), DocumentError> {
-        let rest = match reserved.cost {
-            Cost::Bytes(taken) => Cost::Bytes(taken.saturating_sub(used)),
-            Cost::Capsules(taken) => Cost::Capsules(taken.saturating_sub(used)),
-            Cost::Fuel(taken) => Cost::Fuel(taken.saturating_sub(used)),
+        let (of, taken): (fn(u64) -> Cost, u64) = match reserved.cost {
+            Cost::Bytes(taken) => (Cost::Bytes, taken),
+            Cost::Capsules(taken) => (Cost::Capsules, taken),
+            Cost::Fuel(taken) => (Cost::Fuel, taken),
         };
+        let (less, more) = (taken.saturating_sub(used), used.saturating_sub(taken));
         Spent::update(records, self.name, |spent| {
-            spent.give_back(reserved.day, rest)
+            spent.give_back(reserved.day, of(less));
+            spent.add(reserved.day, of(more));
         })
     }
 
@@ -191,6 +206,16 @@ mod tests {
             prop_assert!(spent.take(2, Cost::Fuel(used), &ALLOWED));
             spent.give_back(1, Cost::Fuel(amount));
             prop_assert_eq!(spent.fuel, used);
+        }
+
+        #[test]
+        fn what_cost_too_much_ends_the_day(taken in 1..1_000_u64, used in 1_000..5_000_u64) {
+            let mut spent = Spent::default();
+            prop_assert!(spent.take(1, Cost::Fuel(taken), &ALLOWED));
+            spent.add(1, Cost::Fuel(used - taken));
+            prop_assert_eq!(spent.fuel, used);
+            prop_assert!(!spent.take(1, Cost::Fuel(1), &ALLOWED));
+            prop_assert!(spent.take(2, Cost::Fuel(1), &ALLOWED));
         }
 
         #[test]

@@ -4,6 +4,7 @@
 //! cannot pay, before any of it is done.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ use crate::text;
 
 /// What a run costs at least: setting one up takes time that no fuel is counted for.
 const RUN_FUEL_MIN: u64 = 1_000_000;
+/// What a millisecond of a run costs at most: about what a fast machine runs in it. So a limit beyond this node's patience costs no
+/// more than that patience, and one capsule without end does not use up a day.
+const FUEL_PER_MS: u64 = 1_000_000;
 
 /// The bytes of a capsule or an input.
 type Content = Arc<[u8]>;
@@ -137,8 +141,8 @@ impl Auditor {
         at: Timestamp,
     ) -> Result<Finding, AuditError> {
         Seen {}.store(&self.records, &seen_key(&case.account, &claim.capsule))?;
-        let verdict = self.judge.judge(case.receipt.claim(), capsule, input);
-        self.pay(case, held, Some(used(claim, &verdict)))?;
+        let (verdict, took) = self.judge.judge(case.receipt.claim(), capsule, input);
+        self.pay(case, held, Some(used(claim, &verdict, took)))?;
         match verdict {
             Verdict::Same => Ok(Finding::Same),
             Verdict::Cannot(reason) => {
@@ -187,7 +191,9 @@ impl Auditor {
         at: Timestamp,
     ) -> Result<Option<Held>, AuditError> {
         let account = &case.account;
-        let fuel = Cost::Fuel(claim.limits.fuel.get().max(RUN_FUEL_MIN));
+        let patience = u64::from(self.config.time_ms_max).saturating_mul(FUEL_PER_MS);
+        let fuel = claim.limits.fuel.get().min(patience);
+        let fuel = Cost::Fuel(fuel.max(RUN_FUEL_MIN));
         let Some(fuel) = account.reserve(&self.records, fuel, at)? else {
             return Ok(None);
         };
@@ -299,13 +305,16 @@ impl Auditor {
     }
 }
 
-/// The fuel that a verdict took. A run that did not end has taken all that it could, and so has one that was run twice.
-fn used(claim: &WasmClaim, verdict: &Verdict) -> u64 {
+/// The fuel that a verdict took. Of a run that did not end nobody knows it, nor of one that was run twice: there it is by the time
+/// that went by, and by no more than the limit.
+fn used(claim: &WasmClaim, verdict: &Verdict, took: Duration) -> u64 {
     let limit = claim.limits.fuel.get();
+    let by_time = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let by_time = by_time.saturating_add(1).saturating_mul(FUEL_PER_MS);
     let fuel = match (verdict, &claim.fuel) {
         (Verdict::Same, Some(Disclosed::Open(fuel))) => Int::get(*fuel),
         (Verdict::Cannot(Reason::RefusedHere | Reason::Unknown), _) => 0,
-        _ => limit,
+        _ => by_time.min(limit),
     };
     fuel.max(RUN_FUEL_MIN)
 }

@@ -3,8 +3,9 @@
 //! Enters: a receipt, with its capsule and input if whoever hands it in has them. Leaves: the same [`Audit`] as for a sample.
 //! Refuses: receipts of nodes that no peer of this node has, bad signatures, and more than what is spent on strangers.
 //!
-//! All strangers together have one budget, apart from those of the peers: else who hands in receipts could use up what is spent on
-//! samples, and so let a forged leaf through.
+//! What strangers hand in against a peer has a budget of its own, apart from the peer's: else who hands in receipts could use up what
+//! is spent on samples, and so let a forged leaf through. And apart from the other peers': else a peer could hand in its own dear
+//! receipts until nobody's were run any more.
 
 use std::sync::Arc;
 
@@ -20,8 +21,11 @@ use super::finding::{Audit, Finding, Reason, auditable};
 use crate::documents::Document;
 use crate::federation::peers::{Peer, Peers};
 
-/// Whose budget it is. No origin has a space, so no peer has it.
-const STRANGERS: &str = "handed in";
+/// Whose budget it is, with the accused one's origin. No origin has a space, so no peer has it.
+fn strangers(origin: &str) -> String {
+    format!("handed in {origin}")
+}
+
 /// How long such an audit is remembered: a week.
 const KEPT_S: u64 = 7 * 86_400;
 
@@ -137,9 +141,10 @@ impl Auditor {
         mut accepted: Box<Accepted>,
         at: Timestamp,
     ) -> Result<Finding, AuditError> {
+        let strangers = strangers(accepted.peer.origin().as_str());
         let case = Case {
             account: Account {
-                name: STRANGERS,
+                name: &strangers,
                 allowed: &self.config.strangers,
             },
             given: accepted.given.clone(),
@@ -179,11 +184,19 @@ impl Auditor {
     /// [`AuditError::Document`].
     pub fn handed_in(&self, id: &ReceiptId) -> Result<Option<Audit>, AuditError> {
         let id = id.to_string();
-        let Some(HandedAudit(mut audit)) = HandedAudit::load(&self.records, &id)? else {
+        let load = || HandedAudit::load(&self.records, &id);
+        let Some(HandedAudit(audit)) = load()? else {
             return Ok(None);
         };
-        // Nobody runs it: the node ended in between.
-        if audit.finding == Finding::Begun && Turn::take(&self.under_way, &id).is_some() {
+        let running = Turn::is_taken(&self.under_way, &id);
+        if audit.finding != Finding::Begun || running {
+            return Ok(Some(audit));
+        }
+        // Nobody runs it: it came to its end since it was read, or the node ended in between.
+        let Some(HandedAudit(mut audit)) = load()? else {
+            return Ok(None);
+        };
+        if audit.finding == Finding::Begun {
             audit.finding = unaudited(Reason::Interrupted);
         }
         Ok(Some(audit))

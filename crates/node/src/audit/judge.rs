@@ -4,6 +4,7 @@
 //! and to pass over in silence that one does.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tenzik::config::Engines;
 use tenzik::execution::EngineError;
@@ -45,32 +46,37 @@ impl Judge {
         })
     }
 
-    /// Runs a claim again.
-    pub(super) fn judge(&self, claim: &Claim, capsule: &[u8], input: &[u8]) -> Verdict {
+    /// Runs a claim again, and says how long the engines took.
+    pub(super) fn judge(&self, claim: &Claim, capsule: &[u8], input: &[u8]) -> (Verdict, Duration) {
         let evidence = Evidence {
             capsule,
             input,
             secret: None,
             seed: None,
         };
-        match replay(&self.first, claim, &evidence) {
+        let (first, took) = replay(&self.first, claim, &evidence);
+        let verdict = match first {
             Ok(Replay::Same) => Verdict::Same,
             Ok(Replay::Differs(difference)) if has_two_engines(claim) => {
-                confirm(difference, replay(&self.second, claim, &evidence))
+                let (second, longer) = replay(&self.second, claim, &evidence);
+                return (confirm(difference, second), took + longer);
             }
             Ok(Replay::Differs(difference)) => Verdict::Unconfirmed(difference, Reason::OneEngine),
             Err(error) => Verdict::Cannot(reason(&error)),
-        }
+        };
+        (verdict, took)
     }
 }
 
+/// What an engine makes of it, and its time, without the waiting for others' runs.
 fn replay(
     engine: &Mutex<Replayer>,
     claim: &Claim,
     evidence: &Evidence<'_>,
-) -> Result<Replay, ReplayError> {
+) -> (Result<Replay, ReplayError>, Duration) {
     let engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
-    engine.replay(claim, evidence)
+    let begun = Instant::now();
+    (engine.replay(claim, evidence), begun.elapsed())
 }
 
 fn confirming_ms(time_ms_max: u32) -> u32 {

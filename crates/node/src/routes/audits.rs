@@ -28,7 +28,7 @@ use crate::audit::{
 use crate::auth::Caller;
 use crate::callers::Role;
 use crate::error::{ApiError, ErrorBody};
-use crate::federation::Standing;
+use crate::federation::{Peer, Standing};
 use crate::node::Node;
 use crate::server::Intake;
 use crate::{system, text};
@@ -145,22 +145,26 @@ pub(super) async fn hand_in(
         .of(&caller)
         .json::<HandedBody>(node.config.limits.run_body_bytes_max)
         .await?;
-    // A place is kept until the run is over. It is not held while a body drips in.
-    let place = Arc::clone(&audits.at_once).try_acquire_owned();
-    let place = place.map_err(|_| ApiError::busy())?;
     let handed = received.value.resolve()?;
     let now = system::now().map_err(ApiError::internal)?;
     let accept = {
         let (audits, node) = (Arc::clone(&audits), node.clone());
         move || {
-            if node.is_frozen(&handed.receipt) {
+            let peers = (audits.peers)();
+            let receipt = SignedReceipt::from_bytes(&handed.receipt).ok();
+            let peer = receipt.and_then(|receipt| audit::accused(&peers, &receipt));
+            if peer.is_some_and(|peer| node.is_frozen(peer)) {
                 return Err(frozen());
             }
-            let taken = audits.auditor.accept(&(audits.peers)(), handed, now);
-            taken.map_err(not_taken)
+            // A place is kept until the run is over. It is not held while a body drips in.
+            let place = peer.map(|peer| audits.place(peer).ok_or_else(ApiError::busy));
+            let place = place.transpose()?;
+            let taken = audits.auditor.accept(&peers, handed, now);
+            let (id, accepted) = taken.map_err(not_taken)?;
+            Ok((id, accepted, place))
         }
     };
-    let (id, accepted) = blocking(accept).await??;
+    let (id, accepted, place) = blocking(accept).await??;
     let (status, finding) = match accepted {
         Ok(Finding::Begun) => (StatusCode::ACCEPTED, Finding::Begun),
         Ok(finding) => (StatusCode::OK, finding),
@@ -370,16 +374,13 @@ fn failed(error: AuditError) -> ApiError {
 }
 
 impl Node {
-    /// Whether the receipt is by a node of a peer that was found out already: more evidence against it would only fill the
-    /// disk.
-    fn is_frozen(&self, receipt: &[u8]) -> bool {
-        let (Some(follower), Ok(receipt)) = (&self.follower, SignedReceipt::from_bytes(receipt))
-        else {
+    /// Whether a peer was found out already: more evidence against it would only fill the disk.
+    fn is_frozen(&self, peer: &Peer) -> bool {
+        let Some(follower) = &self.follower else {
             return false;
         };
-        let peer = audit::accused(&self.peers, &receipt);
         let records = follower.records();
-        let record = peer.and_then(|peer| records.iter().find(|(name, _)| *name == peer.name));
+        let record = records.iter().find(|(name, _)| *name == peer.name);
         record.is_some_and(|(_, record)| record.standing == Standing::Frozen)
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tenzik_node::audit::AuditConfig;
 use tenzik_node::blobs::Class;
+use tenzik_receipt::SignedReceipt;
 
 use crate::world::{PeerNode, Told, World, echo, endless, now, numbered, words};
 
@@ -88,11 +89,26 @@ fn each_new_capsule_counts_and_a_known_one_does_not() {
 }
 
 #[test]
-fn a_run_without_end_costs_what_it_was_limited_to() {
+fn a_run_without_end_costs_the_time_that_it_took() {
     let peer = PeerNode::start("beta", 1);
-    let receipt = peer.run(&endless());
-    // The node says that it ended well, which nobody can find out in time.
-    let lie = peer.forge(&receipt, |claim| {
+    peer.append(&[said_to_end(&peer)]);
+    let world = World::of(&peer, "");
+    let config = AuditConfig {
+        time_ms_max: 50,
+        ..AuditConfig::default()
+    };
+    let auditor = world.auditor_with(&Arc::new(Told::default()), config);
+    let audited = world.audit(&auditor, "beta", now());
+    // Its limit is more than any day has.
+    assert_eq!(words(&audited), numbered(&["out_of_patience"]));
+    let fuel = world.spent("beta.test/log")["fuel"].as_u64();
+    let fuel = fuel.expect("a number");
+    assert!((50_000_000..20_000_000_000).contains(&fuel), "{fuel}");
+}
+
+/// A run without end of which the node says that it ended well, which nobody can find out in time.
+pub fn said_to_end(peer: &PeerNode) -> SignedReceipt {
+    peer.forge(&peer.run(&endless()), |claim| {
         let fuel = tenzik_receipt::Int::new(7).expect("in range");
         claim.status = tenzik_receipt::Status::Ok;
         claim.detail = None;
@@ -103,17 +119,7 @@ fn a_run_without_end_costs_what_it_was_limited_to() {
         claim.host_calls = Some(tenzik_receipt::Disclosed::Open(Default::default()));
         let pages = tenzik_receipt::Int::new(1).expect("in range");
         claim.memory_pages_peak = Some(tenzik_receipt::Disclosed::Open(pages));
-    });
-    peer.append(&[lie]);
-    let world = World::of(&peer, "fuel_per_day = 2000000000000000");
-    let config = AuditConfig {
-        time_ms_max: 50,
-        ..AuditConfig::default()
-    };
-    let auditor = world.auditor_with(&Arc::new(Told::default()), config);
-    let audited = world.audit(&auditor, "beta", now());
-    assert_eq!(words(&audited), numbered(&["out_of_patience"]));
-    assert_eq!(world.spent("beta.test/log")["fuel"], 1_u64 << 50);
+    })
 }
 
 #[test]

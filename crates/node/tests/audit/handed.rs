@@ -1,6 +1,6 @@
 //! Receipts that anyone hands in, over HTTP.
 
-use std::net::TcpStream;
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use tenzik_node::audit::{AuditConfig, Audits, Handed};
 use tenzik_node::federation::peers::AuditBudget;
 use tenzik_receipt::SignedReceipt;
 
+use crate::budgets::said_to_end;
 use crate::common::{ALL, Answer, NONE, TestNode, base64, until};
 use crate::world::{Mirrors, PeerNode, Told, World, echo};
 
@@ -236,21 +237,61 @@ fn hand_ins_are_counted_by_who_brings_them() {
 }
 
 #[test]
-fn no_more_than_a_few_wait_at_once() {
-    let peer = PeerNode::start("beta", 1);
-    let (world, told) = (World::of(&peer, ""), Arc::new(Told::default()));
+fn one_peers_places_are_not_anothers() {
+    let (peer, other) = (PeerNode::start("beta", 1), PeerNode::start("gamma", 2));
+    // It takes connections, and answers nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let api = format!("http://{}", silent.local_addr().expect("an address"));
+    let rows = |token: &Path| peer.row(&api, token, "") + &other.row("BASE", token, "");
+    let (world, told) = (World::new(&rows), Arc::new(Told::default()));
     let node = serve(&world, &told, AuditConfig::default(), Mirrors(Vec::new()));
-    let head = "POST /v1/audits HTTP/1.1\r\nhost: node\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n{";
-    let waiting: Vec<TcpStream> = (0..4)
-        .map(|_| {
-            use std::io::Write;
-            let mut stream = node.connect();
-            stream.write_all(head.as_bytes()).expect("a connection");
-            stream
-        })
-        .collect();
-    until("busy", || post(&node, "{}").status != 400);
-    drop(waiting);
+    let hand_in = |peer: &PeerNode, input: u32| {
+        let receipt = peer.run(&echo(&input.to_string()));
+        post(&node, &body(&receipt))
+    };
+    let begun: Vec<_> = (0..4).map(|input| hand_in(&peer, input)).collect();
+    assert!(begun.iter().all(|answer| answer.status == 202));
+    hand_in(&peer, 4).refused(503, "busy");
+    // What is busy was not begun.
+    let receipt = peer.run(&echo("4"));
+    let path = format!("/v1/audits/{}", receipt.id());
+    node.get(&path).refused(404, "not_found");
+    let answer = hand_in(&other, 5);
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    assert_eq!(found(&node, &answer), json!({"outcome": "same"}));
+    drop(silent);
+    for answer in &begun {
+        assert_eq!(found(&node, answer)["reason"], "unreachable");
+    }
+    assert_eq!(hand_in(&peer, 6).status, 202, "there are places again");
+}
+
+#[test]
+fn a_liar_does_not_use_up_what_is_spent_on_hand_ins() {
+    let (liar, honest) = (PeerNode::start("beta", 1), PeerNode::start("gamma", 2));
+    let rows = |token: &Path| liar.row("BASE", token, "") + &honest.row("BASE", token, "");
+    let (world, told) = (World::new(&rows), Arc::new(Told::default()));
+    let config = AuditConfig {
+        time_ms_max: 50,
+        ..AuditConfig::default()
+    };
+    let auditor = world.auditor_with(&told, config);
+    let hand_in = |receipt: SignedReceipt| {
+        let handed = Handed {
+            receipt: receipt.to_bytes(),
+            ..Handed::default()
+        };
+        let found = auditor.hand_in(&world.peers, handed, crate::world::now());
+        crate::world::word(&found.expect("a receipt").1)
+    };
+    // Its limit is many times what a day has.
+    assert_eq!(hand_in(said_to_end(&liar)), "out_of_patience");
+    let lie = liar.forge_output(&liar.run(&echo("[1]")));
+    assert_eq!(hand_in(lie), "forged", "its own lies are still found");
+    assert_eq!(hand_in(honest.run(&echo("[2]"))), "same");
+    let fuel = |origin: &str| world.spent(&format!("handed in {origin}"))["fuel"].clone();
+    assert_eq!(fuel("gamma.test/log"), 1_000_000);
+    assert!(fuel("beta.test/log").as_u64() > Some(50_000_000));
 }
 
 #[test]
