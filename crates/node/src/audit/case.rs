@@ -42,6 +42,8 @@ pub(super) struct Case<'a> {
     pub(super) sources: Vec<&'a Peer>,
     pub(super) account: Account<'a>,
     pub(super) given: Given,
+    /// Whether what this node holds itself may be used. Not for strangers: what is found would tell them of it.
+    pub(super) uses_held: bool,
 }
 
 /// Capsule and input, where they are at hand. Their digests are checked.
@@ -93,6 +95,7 @@ impl<'a> Case<'a> {
                 allowed: &peer.audit,
             },
             given: Given::default(),
+            uses_held: true,
         }
     }
 }
@@ -237,8 +240,8 @@ impl Auditor {
         Ok(input.map(|input| [capsule, input]))
     }
 
-    /// What was given, what this node holds and peers may read, or what the peer answers. Capsules come again and again, so the last
-    /// few are kept at hand.
+    /// What was given, what this node holds and peers may read if the case may use that, or what the peer answers. Capsules come again
+    /// and again, so the last few are kept at hand.
     fn content(
         &self,
         case: &Case<'_>,
@@ -250,15 +253,15 @@ impl Auditor {
         if let Some(given) = given {
             return Ok(check(given, digest));
         }
-        if let Some(capsule) = self.at_hand().get(digest.as_bytes()) {
-            return Ok(Ok(Arc::clone(capsule)));
-        }
-        if let Some(held) = self.held(digest, at) {
+        if case.uses_held
+            && let Some(held) = self.at_hand_or_held(digest, at)
+        {
             return Ok(check(&held, digest));
         }
         let fetched = self.fetch(case, digest, at)?.map(Arc::<[u8]>::from);
         if let Ok(bytes) = &fetched
             && is_capsule
+            && case.uses_held
         {
             self.at_hand().put(*digest.as_bytes(), Arc::clone(bytes));
         }
@@ -286,6 +289,11 @@ impl Auditor {
             }
         }
         Ok(fetched)
+    }
+
+    fn at_hand_or_held(&self, digest: &Blake3, at: Timestamp) -> Option<Content> {
+        let at_hand = self.at_hand().get(digest.as_bytes()).cloned();
+        at_hand.or_else(|| self.held(digest, at))
     }
 
     /// What this node holds itself and peers may read: the evidence may be shown to them.

@@ -159,6 +159,7 @@ impl Auditor {
                 allowed: peer.map_or(&self.config.strangers, |peer| &peer.audit),
             },
             given: Given::default(),
+            uses_held: true,
         };
         Ok(match self.examine(&case, at)? {
             Ended::Done(finding) => finding,

@@ -105,6 +105,14 @@ impl Finding {
         }
     }
 
+    /// Why it is unaudited, if it is.
+    pub const fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Unaudited { reason } => Some(*reason),
+            _ => None,
+        }
+    }
+
     pub(super) fn forged(difference: &Difference, evidence: &Blake3) -> Self {
         Self::Forged {
             member: difference.member.to_owned(),

@@ -1,7 +1,8 @@
 //! Receipts that anyone hands in to be run again.
 //!
 //! Enters: a receipt, with its capsule and input if whoever hands it in has them. Leaves: the same [`Audit`] as for a sample.
-//! Refuses: receipts of nodes that no peer of this node has, bad signatures, and more than what is spent on strangers.
+//! Refuses: receipts of nodes that no peer of this node has, bad signatures, more than what is spent on strangers, and to use
+//! anything that this node holds itself: whoever guesses a digest must not learn by it what is here.
 //!
 //! What strangers hand in against a peer has a budget of its own, apart from the peer's: else who hands in receipts could use up what
 //! is spent on samples, and so let a forged leaf through. And apart from the other peers': else a peer could hand in its own dear
@@ -148,6 +149,7 @@ impl Auditor {
                 allowed: &self.config.strangers,
             },
             given: accepted.given.clone(),
+            uses_held: false,
             ..Case::of_leaf(&accepted.peer, &accepted.receipt)
         };
         let finding = match self.examine(&case, at)? {

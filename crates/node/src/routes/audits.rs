@@ -1,7 +1,8 @@
 //! `/v1/audits`, `/v1/evidence`, `/v1/disputes`.
 //!
 //! Enters: receipts to be run again. Leaves: what became of them, of samples and of disputes; evidence. Refuses: to show audits and
-//! evidence to others than peers and admins, but for a receipt that one hands in: whoever has its id has the receipt.
+//! evidence to others than peers and admins, but for a receipt that one hands in: whoever has its id has the receipt, and is told the
+//! outcome and no more.
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use super::blobs::bad_query;
 use super::{Segment, blocking};
 use crate::audit::dispute::Dispute;
 use crate::audit::{
-    self, Audit, AuditError, Audits, Exhibit, Finding, HandInError, Handed, Report,
+    self, Audit, AuditError, Audits, Exhibit, Finding, HandInError, Handed, Reason, Report,
 };
 use crate::auth::Caller;
 use crate::callers::Role;
@@ -59,7 +60,40 @@ pub(super) struct HandedAnswer {
     /// The receipt's id; `GET /v1/audits/{id}` says what was found.
     id: String,
     /// What was found so far.
-    finding: Finding,
+    finding: Shown,
+}
+
+/// A finding as it is shown.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum Shown {
+    /// To peers and admins: the whole.
+    Whole(Finding),
+    /// To others: what differs may be a piece of somebody's output, and the evidence's digest one of somebody's input.
+    Word {
+        /// `begun`, `forged`, `same` or `unaudited`.
+        outcome: &'static str,
+        /// Why it is unaudited; absent if it is not.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<Reason>,
+    },
+}
+
+impl Shown {
+    fn to(caller: &Caller, finding: Finding) -> Self {
+        if require_peer(caller).is_ok() {
+            return Self::Whole(finding);
+        }
+        Self::Word {
+            outcome: match finding {
+                Finding::Begun => "begun",
+                Finding::Forged { .. } => "forged",
+                Finding::Same => "same",
+                Finding::Unaudited { .. } => "unaudited",
+            },
+            reason: finding.reason(),
+        }
+    }
 }
 
 /// Which audits are wanted.
@@ -182,7 +216,7 @@ pub(super) async fn hand_in(
     let answer = HandedAnswer {
         version: 1,
         id: id.to_string(),
-        finding,
+        finding: Shown::to(&caller, finding),
     };
     Ok((status, Json(answer)).into_response())
 }
@@ -195,7 +229,7 @@ pub(super) async fn hand_in(
 ))]
 pub(super) async fn handed(
     State(node): State<Node>,
-    _caller: Caller,
+    caller: Caller,
     Segment(id): Segment,
 ) -> Result<Json<HandedAnswer>, ApiError> {
     let audits = audits(&node)?;
@@ -205,7 +239,7 @@ pub(super) async fn handed(
     Ok(Json(HandedAnswer {
         version: 1,
         id: id.to_string(),
-        finding: audit.finding,
+        finding: Shown::to(&caller, audit.finding),
     }))
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tenzik_log::checkpoint::Origin;
 use tenzik_log::evidence::Known;
 use tenzik_node::audit::{AuditConfig, Audits, Handed};
+use tenzik_node::blobs::Class;
 use tenzik_node::federation::peers::AuditBudget;
 use tenzik_receipt::SignedReceipt;
 
@@ -95,7 +96,11 @@ fn anyone_may_hand_in_a_receipt_of_a_peers_node() {
     let wrong = with_content(&lie, &order.capsule, b"[3]");
     assert_eq!(found(&node, &post(&node, &wrong))["reason"], "blob_missing");
     let whole = with_content(&lie, &order.capsule, &order.request.input);
-    let finding = found(&node, &post(&node, &whole));
+    let answer = post(&node, &whole);
+    // Strangers are told the outcome; peers what differs, and where the evidence is.
+    assert_eq!(found(&node, &answer), json!({"outcome": "forged"}));
+    let path = format!("/v1/audits/{}", lie.id());
+    let finding = node.ask("GET", &path, Some(ALL), None).json()["finding"].clone();
     assert_eq!(
         (&finding["outcome"], &finding["member"]),
         (&"forged".into(), &"output".into())
@@ -234,6 +239,38 @@ fn hand_ins_are_counted_by_who_brings_them() {
     for path in ["/v1/audits/x", "/v1/audits/blake3:00", "/v1/audits/%00"] {
         assert_eq!(node.get(path).status, 404, "{path}");
     }
+}
+
+#[test]
+fn hand_ins_tell_nothing_of_what_this_node_holds() {
+    let peer = PeerNode::start("beta", 1);
+    let order = echo("[1]");
+    peer.append(&[peer.run(&order)]);
+    let (world, told) = (World::of(&peer, ""), Arc::new(Told::default()));
+    let own = PeerNode::start("alpha", 3);
+    // This node's own blobs, which its peers may read.
+    own.keep(&order.capsule, Class::Capsule);
+    own.keep(b"[2]", Class::Input);
+    let auditor = world.auditor_of(&told, AuditConfig::default(), Some(own.blobs.clone()));
+    // A sample has put the capsule at hand.
+    world.audit(&auditor, "beta", crate::world::now());
+    peer.erase(&order.capsule);
+    let hand_in = |capsule: Option<&[u8]>, input: Option<&[u8]>| {
+        let handed = Handed {
+            receipt: peer.run_without_blobs(&echo("[2]")).to_bytes(),
+            capsule: capsule.map(Arc::from),
+            input: input.map(Arc::from),
+        };
+        let found = auditor.hand_in(&world.peers, handed, crate::world::now());
+        crate::world::word(&found.expect("a receipt").1)
+    };
+    assert_eq!(hand_in(None, Some(b"[2]")), "blob_missing");
+    assert_eq!(hand_in(Some(&order.capsule), None), "blob_missing");
+    assert_eq!(hand_in(Some(&order.capsule), Some(b"[2]")), "same");
+    // A sample may use what is here.
+    peer.append(&[peer.run_without_blobs(&echo("[2]"))]);
+    let audited = world.audit(&auditor, "beta", crate::world::now());
+    assert_eq!(crate::world::words(&audited), [(1, "same".to_owned())]);
 }
 
 #[test]

@@ -25,7 +25,7 @@ use tenzik_node::audit::{
     AuditConfig, AuditError, Audited, Auditor, AuditorParts, EvidenceStore, Finding, Findings,
     Report, Subject,
 };
-use tenzik_node::blobs::{Blobs, BlobsConfig, Class, Wanted};
+use tenzik_node::blobs::{Blobs, BlobsConfig, Class, Reader, Wanted};
 use tenzik_node::federation::client::{Client, Patience};
 use tenzik_node::federation::mirror::Source;
 use tenzik_node::federation::{Mirror, Peer, Peers};
@@ -212,6 +212,15 @@ impl PeerNode {
         self.blobs.put(&wanted, bytes, now()).expect("room");
     }
 
+    pub fn erase(&self, bytes: &[u8]) {
+        let runner = Reader {
+            name: Some("runner"),
+            ..Reader::default()
+        };
+        let erased = self.blobs.erase(&Blake3::of(bytes), &runner, now());
+        assert!(erased.expect("a disk"), "it was there");
+    }
+
     /// The same receipt with another claim, signed anew by the node's own key.
     pub fn forge(
         &self,
@@ -348,12 +357,21 @@ impl World {
     }
 
     pub fn auditor_with(&self, told: &Arc<Told>, config: AuditConfig) -> Auditor {
+        self.auditor_of(told, config, None)
+    }
+
+    pub fn auditor_of(
+        &self,
+        told: &Arc<Told>,
+        config: AuditConfig,
+        blobs: Option<Arc<Blobs>>,
+    ) -> Auditor {
         let parts = AuditorParts {
             directory: self.directory.path().join("audit"),
             records: self.records(),
             catalog: self.catalog(),
             evidence: self.evidence(),
-            blobs: None,
+            blobs,
             client: Client::new(Patience::default()),
             findings: told.clone(),
             config,
