@@ -130,6 +130,6 @@ pub trait Findings: Send + Sync {
     /// A node of this peer's signed a claim that two engines contradict.
     fn forged(&self, peer: &Peer, evidence: &Evidence, digest: &Blake3);
 
-    /// More of the peer's samples were not auditable than its ceiling allows.
+    /// More of the peer's samples were not auditable than its ceiling allows, or no longer are: the report says which.
     fn opaque(&self, peer: &Peer, report: &Report);
 }

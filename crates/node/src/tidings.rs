@@ -146,8 +146,7 @@ impl audit::Findings for Tidings {
     }
 
     fn opaque(&self, peer: &Peer, report: &Report) {
-        tracing::error!(peer = %peer.name, ?report, "more of the peer cannot be audited than its ceiling allows");
-        self.note(peer, |record| record.opaque = true);
+        self.note(peer, |record| record.opaque = report.is_opaque);
     }
 }
 

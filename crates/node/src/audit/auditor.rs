@@ -23,7 +23,7 @@ use super::evidence::EvidenceStore;
 use super::finding::{Audit, Finding, Reason};
 use super::judge::Judge;
 use super::plan::Plan;
-use super::report::{Report, Sums};
+use super::report::{Report, Sums, Waits};
 use super::{AuditConfig, AuditError, Findings, secret};
 use crate::blobs::Blobs;
 use crate::documents::{Document, DocumentError};
@@ -34,6 +34,9 @@ use crate::federation::peers::Peer;
 
 /// Fetched capsules that are kept at hand: at most 4 times [`AuditConfig::blob_bytes_max`].
 const CAPSULES_AT_HAND: NonZeroUsize = NonZeroUsize::new(4).expect("it is not 0");
+
+/// So many leaves of a sample may go without an answer in one go: each may take as long as a request.
+const SILENT_MAX: u32 = 2;
 
 /// What an auditor is made of.
 pub struct AuditorParts {
@@ -91,7 +94,7 @@ pub struct Subject<'a> {
 pub struct Audited {
     /// Leaves that were dealt with in this call, with what was found.
     pub found: Vec<(u64, Finding)>,
-    /// How many of the sample are still to be dealt with: the peer does not answer, or was found out.
+    /// How many leaves are still to be dealt with: the peer does not answer, or was found out.
     pub pending: u64,
     /// Whether there are leaves that no sample was drawn from yet.
     pub more: bool,
@@ -131,24 +134,46 @@ impl Auditor {
         let Some(_turn) = Turn::take(&self.under_way, origin) else {
             return Ok(Audited::default());
         };
-        let Some(plan) = self.plan(subject, at)? else {
-            return Ok(Audited::default());
-        };
-        let mut audited = self.work(subject, &plan, at)?;
-        if audited.pending == 0 {
-            self.add_up(subject.peer, &plan)?;
+        let mut audited = Audited::default();
+        let found_out = self.ask_again(subject, at, &mut audited)?;
+        if let Some(plan) = self.plan(subject, at)? {
+            self.work(subject, &plan, at, found_out, &mut audited)?;
+            if audited.pending == 0 {
+                self.add_up(subject.peer, &plan)?;
+            }
+            audited.more = plan.to < self.end(subject)?;
         }
-        audited.more = plan.to < self.end(subject)?;
+        audited.pending += self.sums(origin)?.waiting.len() as u64;
+        self.tell(subject.peer)?;
         Ok(audited)
     }
 
-    /// The report of a peer's log.
+    /// The report of a peer's log: of all that was found until now, the sample that is under way included.
     ///
     /// # Errors
-    /// [`AuditError::Document`].
+    /// [`AuditError`].
     pub fn report(&self, peer: &Peer) -> Result<Report, AuditError> {
-        let sums = Sums::load(&self.records, peer.origin().as_str())?.unwrap_or_default();
-        Ok(sums.report(peer.audit.unaudited_ppm_max))
+        let origin = peer.origin().as_str();
+        let held = self.catalog.progress(origin)?;
+        let mut sums = self.sums(origin)?;
+        let (mut drawn_to, mut open) = (sums.next, 0);
+        let plan = Plan::load(&self.records, origin)?;
+        if let Some(plan) = plan.filter(|plan| plan.from == sums.next) {
+            let found = self.found(origin, &plan, &sums)?;
+            open = plan
+                .leaves()
+                .filter(|index| !sums.waiting.contains_key(index))
+                .count() as u64;
+            for (index, finding) in found
+                .iter()
+                .filter(|(_, finding)| *finding != Finding::Begun)
+            {
+                sums.count(plan.drawn.contains(index), finding);
+                open -= 1;
+            }
+            drawn_to = plan.to;
+        }
+        Ok(sums.report(held, drawn_to, open, peer.audit.unaudited_ppm_max))
     }
 
     /// The audits of a log's leaves, by index after `after`.
@@ -174,6 +199,10 @@ impl Auditor {
         self.capsules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn sums(&self, origin: &str) -> Result<Sums, DocumentError> {
+        Ok(Sums::load(&self.records, origin)?.unwrap_or_default())
+    }
+
     /// Where leaves end that can be sampled from.
     fn end(&self, subject: &Subject<'_>) -> Result<u64, AuditError> {
         let listed = self.catalog.progress(subject.peer.origin().as_str())?;
@@ -184,7 +213,7 @@ impl Auditor {
     fn plan(&self, subject: &Subject<'_>, at: Timestamp) -> Result<Option<Plan>, AuditError> {
         let peer = subject.peer;
         let origin = peer.origin().as_str();
-        let from = Sums::load(&self.records, origin)?.unwrap_or_default().next;
+        let from = self.sums(origin)?.next;
         if let Some(plan) = Plan::load(&self.records, origin)? {
             if plan.from == from {
                 return Ok(Some(plan));
@@ -213,46 +242,110 @@ impl Auditor {
         Ok(Some(plan))
     }
 
+    /// Deals with the leaves of a sample. What the peer does not answer about is put off, and holds up no other leaf.
     fn work(
         &self,
         subject: &Subject<'_>,
         plan: &Plan,
         at: Timestamp,
-    ) -> Result<Audited, AuditError> {
+        mut found_out: bool,
+        audited: &mut Audited,
+    ) -> Result<(), AuditError> {
         let origin = subject.peer.origin().as_str();
         let is_over = at.unix_seconds() >= plan.at.saturating_add(self.config.wait_s);
-        let mut audited = Audited::default();
-        // A peer that does not answer is not asked for every leaf; and one that was found out for none.
-        let mut stopped = false;
-        for index in plan.leaves() {
-            let key = leaf_key(origin, index);
-            let finding = match Audit::load(&self.records, &key)? {
+        let waiting = self.sums(origin)?.waiting;
+        let mut silent = 0;
+        for index in plan.leaves().filter(|index| !waiting.contains_key(index)) {
+            let finding = match Audit::load(&self.records, &leaf_key(origin, index))? {
                 Some(audit) if audit.finding != Finding::Begun => continue,
                 Some(_) => unaudited(Reason::Interrupted),
-                None if stopped && !is_over => {
+                // Who was found out is not audited on.
+                None if found_out => {
                     audited.pending += 1;
                     continue;
                 }
-                None if stopped => unaudited(Reason::Unreachable),
+                None if silent >= SILENT_MAX && is_over => unaudited(Reason::Unreachable),
+                None if silent >= SILENT_MAX => {
+                    audited.pending += 1;
+                    continue;
+                }
                 None => match self.leaf(subject, index, at)? {
                     Ended::Done(finding) => finding,
-                    Ended::NotNow if is_over => {
-                        stopped = true;
-                        unaudited(Reason::Unreachable)
-                    }
                     Ended::NotNow => {
-                        stopped = true;
-                        audited.pending += 1;
-                        self.records.delete(Audit::KIND, &key)?;
-                        continue;
+                        silent += 1;
+                        let waits = Waits {
+                            at: plan.at,
+                            drawn: plan.drawn.contains(&index),
+                            tried: at.unix_seconds(),
+                        };
+                        match is_over {
+                            true => unaudited(Reason::Unreachable),
+                            false => {
+                                let put_off = self.put_off(origin, index, waits)?;
+                                audited.pending += u64::from(!put_off);
+                                continue;
+                            }
+                        }
                     }
                 },
             };
-            stopped |= matches!(finding, Finding::Forged { .. });
+            found_out |= matches!(finding, Finding::Forged { .. });
             self.note(origin, index, &finding, at)?;
             audited.found.push((index, finding));
         }
-        Ok(audited)
+        Ok(())
+    }
+
+    /// Asks again about leaves that wait, those first that it was asked about least lately, until the peer does not answer. Whether it
+    /// was found out.
+    fn ask_again(
+        &self,
+        subject: &Subject<'_>,
+        at: Timestamp,
+        audited: &mut Audited,
+    ) -> Result<bool, AuditError> {
+        let origin = subject.peer.origin().as_str();
+        let mut waiting: Vec<_> = self.sums(origin)?.waiting.into_iter().collect();
+        waiting.sort_by_key(|(index, waits)| (waits.tried, *index));
+        let mut silent = false;
+        for (index, waits) in waiting {
+            let is_over = at.unix_seconds() >= waits.at.saturating_add(self.config.wait_s);
+            let finding = match Audit::load(&self.records, &leaf_key(origin, index))? {
+                // The node ended before it was counted.
+                Some(audit) if audit.finding != Finding::Begun => audit.finding,
+                Some(_) => unaudited(Reason::Interrupted),
+                None if silent && is_over => unaudited(Reason::Unreachable),
+                None if silent => continue,
+                None => match self.leaf(subject, index, at)? {
+                    Ended::Done(finding) => finding,
+                    Ended::NotNow => {
+                        silent = true;
+                        if !is_over {
+                            let tried = at.unix_seconds();
+                            self.put_off(origin, index, Waits { tried, ..waits })?;
+                            continue;
+                        }
+                        unaudited(Reason::Unreachable)
+                    }
+                },
+            };
+            self.note(origin, index, &finding, at)?;
+            Sums::update(&self.records, origin, |sums| sums.settle(index, &finding))?;
+            let found_out = matches!(finding, Finding::Forged { .. });
+            audited.found.push((index, finding));
+            if found_out {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Puts a leaf off that was begun and not answered about; `false` if too many wait.
+    fn put_off(&self, origin: &str, index: u64, waits: Waits) -> Result<bool, DocumentError> {
+        let put_off = Sums::update(&self.records, origin, |sums| sums.put_off(index, waits))?;
+        // A crash before this: it is taken for one that ended the node.
+        self.records.delete(Audit::KIND, &leaf_key(origin, index))?;
+        Ok(put_off)
     }
 
     fn leaf(&self, subject: &Subject<'_>, index: u64, at: Timestamp) -> Result<Ended, AuditError> {
@@ -288,25 +381,56 @@ impl Auditor {
     /// Adds the finished sample to the report, and removes it.
     fn add_up(&self, peer: &Peer, plan: &Plan) -> Result<(), AuditError> {
         let origin = peer.origin().as_str();
-        let mut found = Vec::new();
-        for index in plan.leaves() {
-            if let Some(audit) = Audit::load(&self.records, &leaf_key(origin, index))? {
-                found.push((index, audit.finding));
-            }
-        }
+        let found = self.found(origin, plan, &self.sums(origin)?)?;
         Sums::update(&self.records, origin, |sums| {
             let found = found.iter().map(|(index, finding)| (*index, finding));
             sums.add(plan, found);
         })?;
         // A crash here: the plan begins before the report's end, and is removed at the next audit.
         self.records.delete(Plan::KIND, origin)?;
-        let report = self.report(peer)?;
-        if report.is_opaque {
-            let (ppm, peer_name) = (report.unaudited_ppm, &peer.name);
-            tracing::error!(peer = %peer_name, unaudited_ppm = ppm, "the peer is opaque: too much of it cannot be audited");
-            self.findings.opaque(peer, &report);
-        }
         Ok(())
+    }
+
+    /// What was found of a sample's leaves that do not wait.
+    fn found(
+        &self,
+        origin: &str,
+        plan: &Plan,
+        sums: &Sums,
+    ) -> Result<Vec<(u64, Finding)>, DocumentError> {
+        let mut found = Vec::new();
+        for index in plan
+            .leaves()
+            .filter(|index| !sums.waiting.contains_key(index))
+        {
+            if let Some(audit) = Audit::load(&self.records, &leaf_key(origin, index))? {
+                found.push((index, audit.finding));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Tells of a peer that has become opaque, or no longer is. A crash in between: it is told again.
+    fn tell(&self, peer: &Peer) -> Result<(), AuditError> {
+        let report = self.report(peer)?;
+        let origin = peer.origin().as_str();
+        if report.is_opaque == self.sums(origin)?.told_opaque {
+            return Ok(());
+        }
+        let ppm = report.unaudited_ppm;
+        match report.is_opaque {
+            true => {
+                tracing::error!(peer = %peer.name, unaudited_ppm = ppm, "the peer is opaque: too much of it cannot be audited");
+            }
+            false => {
+                tracing::warn!(peer = %peer.name, unaudited_ppm = ppm, "the peer is not opaque any more")
+            }
+        }
+        self.findings.opaque(peer, &report);
+        let told = report.is_opaque;
+        Ok(Sums::update(&self.records, origin, |sums| {
+            sums.told_opaque = told
+        })?)
     }
 }
 

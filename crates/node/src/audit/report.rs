@@ -1,7 +1,7 @@
 //! What the audits of a log come to.
 //!
-//! Enters: what became of each leaf of a sample. Leaves: [`Report`]: sums, the chance that a false leaf was found, and whether so much
-//! could not be audited that the peer is opaque. Refuses: to add a sample twice.
+//! Enters: what became of each leaf of a sample. Leaves: [`Report`]: sums, the chance that a false leaf was found over all leaves that
+//! are held, and whether so much could not be audited that the peer is opaque. Refuses: to add a sample twice.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +15,8 @@ use crate::documents::Document;
 
 /// Below so many samples no share of them is told.
 const OPAQUE_SAMPLES_MIN: u64 = 10;
+/// So many leaves wait at most. The next ones hold up their sample, which bounds what a peer can put off: for a day, and these few.
+const WAITING_MAX: usize = 256;
 /// Of so many recent samples the share is taken; then the older ones count half.
 const RECENT_SAMPLES_MAX: u64 = 1_024;
 
@@ -36,8 +38,26 @@ pub(super) struct Sums {
     pub(super) recent_unaudited: u64,
     /// Drawn by chance.
     pub(super) sampled: u64,
+    /// Whether the peer was last told of as opaque.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) told_opaque: bool,
     /// Those of them that were not run again to the end.
     pub(super) unaudited: BTreeMap<Reason, u64>,
+    /// Leaves that the peer does not give an answer about yet: they hold up no others. Counted when they are settled.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) waiting: BTreeMap<u64, Waits>,
+}
+
+/// A leaf that waits for the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Waits {
+    /// When it was drawn, in seconds since 1970.
+    pub(super) at: u64,
+    /// Whether by chance.
+    pub(super) drawn: bool,
+    /// When the peer was last asked.
+    pub(super) tried: u64,
 }
 
 impl Document for Sums {
@@ -58,9 +78,13 @@ pub struct Detection {
 /// The audits of a log.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Report {
-    /// All leaves that samples were drawn from.
+    /// All leaves that are held.
     pub leaves: u64,
-    /// Drawn by chance.
+    /// Those of them that no sample was drawn from yet.
+    pub unsampled: u64,
+    /// Leaves that were drawn and are not dealt with yet: the peer does not answer, or was found out.
+    pub waiting: u64,
+    /// Drawn by chance, and dealt with.
     pub sampled: u64,
     /// Those of them that were run again to the end.
     pub audited: u64,
@@ -73,7 +97,7 @@ pub struct Report {
     /// Claims that one engine contradicts and no second one confirms: `not_confirmed` and `one_engine`. None is an accusation, and each
     /// should be looked at.
     pub contradicted: u64,
-    /// Over all leaves; an unaudited one finds nothing. It holds for false leaves that look like others until they are drawn: what a
+    /// Over all leaves; one that is unaudited, unsampled or waiting finds nothing. It holds for false leaves that look like others until they are drawn: what a
     /// log withholds, or makes private, shows in `unaudited_ppm` instead.
     pub detection: Detection,
     /// How many of a million recent samples were not audited; absent while there are too few.
@@ -98,7 +122,25 @@ impl Sums {
         }
     }
 
-    fn count(&mut self, drawn: bool, finding: &Finding) {
+    /// Puts a leaf off that the peer does not answer about; `false` if too many wait already.
+    pub(super) fn put_off(&mut self, index: u64, waits: Waits) -> bool {
+        let fits = self.waiting.len() < WAITING_MAX || self.waiting.contains_key(&index);
+        if fits {
+            self.waiting.insert(index, waits);
+        }
+        fits
+    }
+
+    /// Takes a leaf that waited as found, once. If its sample was not added yet, it is counted with that.
+    pub(super) fn settle(&mut self, index: u64, finding: &Finding) {
+        if let Some(waits) = self.waiting.remove(&index)
+            && index < self.next
+        {
+            self.count(waits.drawn, finding);
+        }
+    }
+
+    pub(super) fn count(&mut self, drawn: bool, finding: &Finding) {
         self.forged += u64::from(matches!(finding, Finding::Forged { .. }));
         let unaudited = match finding {
             Finding::Unaudited { reason } => Some(*reason),
@@ -125,13 +167,18 @@ impl Sums {
         }
     }
 
-    pub(super) fn report(&self, ceiling: RatePpm) -> Report {
+    /// What it comes to, of a log of which so many leaves are held, of which samples were drawn to `drawn_to`, `open` of them not dealt
+    /// with.
+    pub(super) fn report(&self, held: u64, drawn_to: u64, open: u64, ceiling: RatePpm) -> Report {
+        let leaves = held.max(drawn_to);
         let share = (self.recent_samples >= OPAQUE_SAMPLES_MIN)
             .then(|| (self.recent_unaudited * 1_000_000 / self.recent_samples) as u32);
-        let chance = |false_leaves| detection_probability(self.next, self.audited, false_leaves);
-        let part = |of: u64| self.next.div_ceil(of);
+        let chance = |false_leaves| detection_probability(leaves, self.audited, false_leaves);
+        let part = |of: u64| leaves.div_ceil(of);
         Report {
-            leaves: self.next,
+            leaves,
+            unsampled: leaves - drawn_to,
+            waiting: open + self.waiting.len() as u64,
             sampled: self.sampled,
             audited: self.audited,
             unaudited: self.unaudited.clone(),
@@ -183,12 +230,48 @@ mod tests {
         let once = sums.clone();
         sums.add(&plan(0, 2), found());
         assert_eq!(sums, once);
-        let report = sums.report(RatePpm::ALL);
+        let report = sums.report(80, 100, 0, RatePpm::ALL);
         assert_eq!((report.leaves, report.sampled, report.audited), (100, 2, 1));
         assert_eq!(report.first_seen_audited, 1);
         assert_eq!(report.unaudited, BTreeMap::from([(Reason::Private, 1)]));
         assert!((report.detection.one - 0.01).abs() < 1e-12);
         assert!((report.detection.one_in_100 - 0.01).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_leaf_that_waits_counts_once_and_few_wait() {
+        let waits = Waits {
+            at: 0,
+            drawn: true,
+            tried: 0,
+        };
+        let mut sums = Sums::default();
+        assert!(sums.put_off(0, waits) && sums.put_off(1, waits));
+        // Settled before its sample is added, it counts with that.
+        sums.settle(0, &Finding::Same);
+        assert_eq!(sums.sampled, 0);
+        sums.add(&plan(0, 2), [(0, &Finding::Same)]);
+        assert_eq!((sums.sampled, sums.waiting.len()), (1, 1));
+        sums.settle(1, &private());
+        sums.settle(1, &private());
+        assert_eq!((sums.sampled, sums.waiting.len()), (2, 0));
+        let many = (0..1_000).filter(|index| sums.put_off(*index, waits));
+        assert_eq!(many.count(), WAITING_MAX);
+        assert!(sums.put_off(0, waits), "it waits already");
+        let written = sums.to_bytes().expect("it is small");
+        assert_eq!(Sums::from_bytes("k", &written).expect("its one form"), sums);
+    }
+
+    #[test]
+    fn what_is_not_sampled_yet_lowers_the_chance() {
+        let mut sums = Sums::default();
+        sums.add(&plan(0, 2), [(0, &Finding::Same)]);
+        let report = sums.report(1_000, 100, 1, RatePpm::ALL);
+        assert_eq!(
+            (report.leaves, report.unsampled, report.waiting),
+            (1_000, 900, 1)
+        );
+        assert!((report.detection.one - 0.001).abs() < 1e-12);
     }
 
     #[test]
@@ -202,7 +285,7 @@ mod tests {
                 false => (index, &Finding::Same),
             });
             sums.add(&plan(0, sampled), found);
-            sums.report(ceiling)
+            sums.report(sums.next, sums.next, 0, ceiling)
         };
         assert!(!of(2, 10).is_opaque);
         assert_eq!(of(2, 10).unaudited_ppm, Some(200_000));
@@ -218,7 +301,7 @@ mod tests {
             sums.count(true, if at < 8_000 { &Finding::Same } else { &bad });
         }
         assert!(
-            sums.report(RatePpm::ALL)
+            sums.report(10_000, 10_000, 0, RatePpm::ALL)
                 .unaudited_ppm
                 .is_some_and(|share| share > 900_000)
         );

@@ -79,6 +79,13 @@ fn a_forged_claim_is_caught_and_the_evidence_holds() {
         let audited = world.audit(&auditor, "beta", now());
         assert_eq!(words(&audited), numbered(&["same", "forged"]));
         assert_eq!(audited.pending, 1, "who was found out is not audited on");
+        // It is told at once, though the sample is not at its end; and more leaves are seen to be unsampled.
+        peer.append(&[peer.run(&echo("[4]"))]);
+        world.pull("beta");
+        let report = auditor.report(world.peer("beta")).expect("a report");
+        assert_eq!((report.forged, report.audited), (1, 2));
+        assert_eq!((report.leaves, report.unsampled, report.waiting), (4, 1, 1));
+        assert!((report.detection.one - 0.5).abs() < 1e-9);
         let told = told.forged.lock().expect("a lock");
         let [(name, evidence, digest)] = &told[..] else {
             panic!("told once: {told:?}");
@@ -248,16 +255,51 @@ fn a_peer_that_does_not_answer_is_asked_again_for_a_day() {
     assert_eq!(words(&audited), [(0, "private".to_owned())]);
     assert_eq!(audited.pending, 2);
     let report = auditor.report(world.peer("beta")).expect("a report");
-    assert_eq!(report.leaves, 0, "what is not finished is not reported");
+    let figures = (report.leaves, report.sampled, report.waiting);
+    assert_eq!(figures, (3, 1, 2));
     drop(auditor);
     let auditor = world.auditor(&told);
     let later = world.audit(&auditor, "beta", began.plus_seconds(86_399));
     assert_eq!((later.found.len(), later.pending), (0, 2));
-    let last = world.audit(&auditor, "beta", began.plus_seconds(86_400));
+    let mut last = world.audit(&auditor, "beta", began.plus_seconds(86_400));
+    last.found.sort_by_key(|(index, _)| *index);
     let unreachable = "unreachable".to_owned();
     assert_eq!(words(&last), [(1, unreachable.clone()), (2, unreachable)]);
     let report = auditor.report(world.peer("beta")).expect("a report");
     assert_eq!((report.leaves, report.sampled), (3, 3));
+}
+
+#[test]
+fn a_leaf_that_is_not_answered_for_holds_up_no_other() {
+    let peer = PeerNode::start("beta", 1);
+    let numbers = |numbers: std::ops::Range<u32>| -> Vec<_> {
+        let run = |number: u32| peer.run(&echo(&format!("[{number}]")));
+        numbers.map(run).collect()
+    };
+    peer.append(&numbers(0..6));
+    // The input [1] is always to be had another time.
+    let (world, told) = (
+        World::at(&peer, "BASE/moody", ""),
+        Arc::new(Told::default()),
+    );
+    let auditor = world.auditor(&told);
+    let began = now();
+    let audited = world.audit(&auditor, "beta", began);
+    let same = |index| (index, "same".to_owned());
+    assert_eq!(words(&audited), [0, 2, 3, 4, 5].map(same));
+    assert_eq!(audited.pending, 1);
+    peer.append(&numbers(6..8));
+    let audited = world.audit(&auditor, "beta", began);
+    assert_eq!(words(&audited), [6, 7].map(same));
+    let report = auditor.report(world.peer("beta")).expect("a report");
+    assert_eq!((report.leaves, report.unsampled), (8, 0));
+    assert_eq!((report.audited, report.waiting), (7, 1));
+    // After a day it is counted.
+    let audited = world.audit(&auditor, "beta", began.plus_seconds(86_400));
+    assert_eq!(words(&audited), [(1, "unreachable".to_owned())]);
+    let report = auditor.report(world.peer("beta")).expect("a report");
+    assert_eq!((report.sampled, report.audited, report.waiting), (8, 7, 0));
+    assert_eq!(report.unaudited[&Reason::Unreachable], 1);
 }
 
 #[test]

@@ -117,6 +117,7 @@ impl PeerNode {
         let blobs = Blobs::open(folder, records, BlobsConfig::default()).expect("blobs");
         let blobs = Arc::new(blobs);
         let (held, public) = (Arc::clone(&blobs), storage.public_directory());
+        let given = Arc::clone(&blobs);
         let node = TestNode::start_with(
             "",
             |parts| parts.blobs = Some(held),
@@ -125,6 +126,18 @@ impl PeerNode {
                     let read = fs::read(public.join(path));
                     std::future::ready(read.map_err(|_| StatusCode::NOT_FOUND))
                 };
+                let moody = move |UrlPath(digest): UrlPath<String>| {
+                    let digest: Blake3 = digest.parse().expect("a digest");
+                    let peer = Reader {
+                        peer: true,
+                        ..Reader::default()
+                    };
+                    let read = given.read(&digest, &peer, None, now()).expect("a disk");
+                    std::future::ready(match digest == Blake3::of(b"[1]") {
+                        true => Err(StatusCode::SERVICE_UNAVAILABLE),
+                        false => read.ok_or(StatusCode::NOT_FOUND),
+                    })
+                };
                 let large = || std::future::ready(vec![b'x'; 100_000]);
                 routes
                     .route("/public/{*path}", get(file))
@@ -132,6 +145,7 @@ impl PeerNode {
                         "/lies/v1/blobs/{digest}",
                         get(|| std::future::ready("a lie")),
                     )
+                    .route("/moody/v1/blobs/{digest}", get(moody))
                     .route("/large/v1/blobs/{digest}", get(large))
             },
         );
