@@ -22,9 +22,10 @@ impl RatePpm {
         }
     }
 
-    /// How many of so many leaves: rounded up, so that a range is never left out but at rate 0.
-    pub fn of(self, leaves: u64) -> u64 {
-        (u128::from(leaves) * u128::from(self.0)).div_ceil(1_000_000) as u64
+    /// How many of so many leaves, and what is left over in millionths of a leaf.
+    pub const fn of(self, leaves: u64) -> (u64, u32) {
+        let parts = leaves as u128 * self.0 as u128;
+        ((parts / 1_000_000) as u64, (parts % 1_000_000) as u32)
     }
 
     /// Parts in a million.
@@ -65,9 +66,23 @@ impl SampleSecret {
         drawn
     }
 
+    /// How many of so many leaves are drawn: the rate's part, where what is left over is one leaf more as often as it is large.
+    ///
+    /// So a log that shows its leaves one by one is sampled at the rate. A remainder that is carried from one range to the next would
+    /// do that too, but whoever knows the rate and sees what he is asked for would know when the next one is due.
+    pub fn count(&self, checkpoint: &[u8], rate: RatePpm, leaves: u64) -> u64 {
+        let (whole, over) = rate.of(leaves);
+        let mut numbers = self.output(b"tenzik audit count v1\n", checkpoint);
+        whole + u64::from(below(1_000_000, &mut numbers) < u64::from(over))
+    }
+
     fn numbers(&self, checkpoint: &[u8]) -> blake3::OutputReader {
+        self.output(b"tenzik audit sample v1\n", checkpoint)
+    }
+
+    fn output(&self, context: &[u8], checkpoint: &[u8]) -> blake3::OutputReader {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
-        hasher.update(b"tenzik audit sample v1\n");
+        hasher.update(context);
         hasher.update(checkpoint);
         hasher.finalize_xof()
     }
@@ -144,6 +159,18 @@ mod tests {
     }
 
     #[test]
+    fn leaves_that_come_one_by_one_are_drawn_at_the_rate() {
+        let rate = RatePpm::new(10_000).expect("in range");
+        let drawn = (0..100_000_u32).filter(|at| SECRET.count(&at.to_le_bytes(), rate, 1) == 1);
+        let drawn: Vec<u32> = drawn.collect();
+        // 1,000 are expected; the deviation of a fair draw is below 32.
+        assert!((850..1_150).contains(&drawn.len()), "{}", drawn.len());
+        // And none says when the next one is.
+        let gaps = drawn.windows(2).map(|pair| pair[1] - pair[0]);
+        assert!(gaps.collect::<BTreeSet<_>>().len() > 100);
+    }
+
+    #[test]
     fn the_chance_is_that_of_drawing_without_putting_back() {
         assert_eq!(detection_probability(0, 0, 0), 0.0);
         assert_eq!(detection_probability(10, 0, 1), 0.0);
@@ -176,10 +203,14 @@ mod tests {
         }
 
         #[test]
-        fn a_rate_takes_at_least_its_part(leaves: u64, parts in 0..=1_000_000_u32) {
-            let count = RatePpm::new(parts).expect("in range").of(leaves);
+        fn a_rate_takes_its_part(leaves: u64, parts in 0..=1_000_000_u32, checkpoint: [u8; 8]) {
+            let rate = RatePpm::new(parts).expect("in range");
+            let (whole, over) = rate.of(leaves);
+            let all = u128::from(leaves) * u128::from(parts);
+            prop_assert_eq!(u128::from(whole) * 1_000_000 + u128::from(over), all);
+            let count = SECRET.count(&checkpoint, rate, leaves);
+            prop_assert!(count == whole || (over > 0 && count == whole + 1));
             prop_assert!(count <= leaves);
-            prop_assert!(u128::from(count) * 1_000_000 >= u128::from(leaves) * u128::from(parts));
         }
     }
 }

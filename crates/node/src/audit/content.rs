@@ -55,17 +55,16 @@ impl Fetcher<'_> {
             return Ok(Err(NoContent::Never(Reason::OverBudget)));
         };
         let url = format!("{api}/v1/blobs/{digest}");
+        let mut arrived = 0;
         let got = match self.token() {
-            Ok(token) => self.client.get(&url, token.as_deref(), 0, bytes_max),
+            Ok(token) => {
+                let client = self.client;
+                client.get_counting(&url, token.as_deref(), 0, bytes_max, &mut arrived)
+            }
             Err(()) => return self.give_up(reserved),
         };
-        // What broke off may have brought any number of bytes: it stays taken. What never came has cost a request.
-        let used = match &got {
-            Ok(Some(bytes)) => (bytes.len() as u64).max(REQUEST_BYTES),
-            Ok(None) | Err(ClientError::Status { .. }) => REQUEST_BYTES,
-            Err(ClientError::Transport(error)) if never_connected(error) => REQUEST_BYTES,
-            Err(_) => bytes_max,
-        };
+        // Whatever came of it: what arrived, and a request at least. A peer that is slow does not use up the day by it.
+        let used = arrived.min(bytes_max).max(REQUEST_BYTES);
         self.account.settle(self.records, reserved, used)?;
         Ok(self.judge(got, digest, bytes_max))
     }
@@ -118,13 +117,5 @@ impl Fetcher<'_> {
                 Err(())
             }
         }
-    }
-}
-
-fn never_connected(error: &ureq::Error) -> bool {
-    match error {
-        ureq::Error::ConnectionFailed | ureq::Error::HostNotFound => true,
-        ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
-        _ => false,
     }
 }

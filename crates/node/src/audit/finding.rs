@@ -55,6 +55,19 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether it lies with this node: its budget, its patience, its engines, its end. Nobody is called opaque for that.
+    pub(super) const fn is_own(self) -> bool {
+        matches!(
+            self,
+            Self::EngineFailed
+                | Self::EnginesDisagree
+                | Self::Interrupted
+                | Self::NotConfirmed
+                | Self::OutOfPatience
+                | Self::OverBudget
+        )
+    }
+
     /// Whether an engine contradicts the claim, and no second one confirms that.
     pub(super) const fn is_contradicted(self) -> bool {
         matches!(self, Self::NotConfirmed | Self::OneEngine)

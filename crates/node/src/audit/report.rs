@@ -100,7 +100,8 @@ pub struct Report {
     /// Over all leaves; one that is unaudited, unsampled or waiting finds nothing. It holds for false leaves that look like others until they are drawn: what a
     /// log withholds, or makes private, shows in `unaudited_ppm` instead.
     pub detection: Detection,
-    /// How many of a million recent samples were not audited; absent while there are too few.
+    /// How many of a million recent samples were not audited, without those where that lies with this node (its budget, patience,
+    /// engines, end); absent while there are too few.
     pub unaudited_ppm: Option<u32>,
     /// Whether that is above the peer's ceiling.
     pub is_opaque: bool,
@@ -153,14 +154,16 @@ impl Sums {
             return;
         }
         self.sampled += 1;
-        self.recent_samples += 1;
         match unaudited {
             None => self.audited += 1,
-            Some(reason) => {
-                *self.unaudited.entry(reason).or_default() += 1;
-                self.recent_unaudited += 1;
-            }
+            Some(reason) => *self.unaudited.entry(reason).or_default() += 1,
         }
+        // What lies with this node says nothing of the peer. It finds nothing either, so the chance stays as low.
+        if unaudited.is_some_and(Reason::is_own) {
+            return;
+        }
+        self.recent_samples += 1;
+        self.recent_unaudited += u64::from(unaudited.is_some());
         if self.recent_samples >= RECENT_SAMPLES_MAX {
             self.recent_samples /= 2;
             self.recent_unaudited /= 2;
@@ -291,6 +294,31 @@ mod tests {
         assert_eq!(of(2, 10).unaudited_ppm, Some(200_000));
         assert!(of(3, 10).is_opaque);
         assert_eq!(of(9, 9).unaudited_ppm, None, "too few to say");
+    }
+
+    #[test]
+    fn nobody_is_opaque_for_what_lies_with_this_node() {
+        let own = [
+            Reason::EngineFailed,
+            Reason::EnginesDisagree,
+            Reason::Interrupted,
+            Reason::OutOfPatience,
+            Reason::OverBudget,
+        ];
+        let mut sums = Sums::default();
+        for _ in 0..10 {
+            sums.count(true, &Finding::Same);
+            for reason in own {
+                sums.count(true, &Finding::Unaudited { reason });
+            }
+        }
+        let report = sums.report(60, 60, 0, RatePpm::new(0).expect("in range"));
+        assert_eq!((report.unaudited_ppm, report.is_opaque), (Some(0), false));
+        assert_eq!((report.sampled, report.audited), (60, 10));
+        assert!(report.detection.one < 0.17);
+        sums.count(true, &private());
+        let report = sums.report(61, 61, 0, RatePpm::new(0).expect("in range"));
+        assert!(report.is_opaque);
     }
 
     #[test]

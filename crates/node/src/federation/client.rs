@@ -4,6 +4,7 @@
 //! longer bodies, servers that no believed authority vouches for, and
 //! answers that take longer than the whole time that a request has, however steadily their bytes drip.
 
+use std::io::Read as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -136,6 +137,21 @@ impl Client {
         from: u64,
         bytes_max: u64,
     ) -> Result<Option<Vec<u8>>, ClientError> {
+        self.get_counting(url, token, from, bytes_max, &mut 0)
+    }
+
+    /// The same, and says how many bytes of a body arrived, whatever came of it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn get_counting(
+        &self,
+        url: &str,
+        token: Option<&str>,
+        from: u64,
+        bytes_max: u64,
+        arrived: &mut u64,
+    ) -> Result<Option<Vec<u8>>, ClientError> {
         let mut request = self.agent.get(url);
         if from > 0 {
             request = request.header(header::RANGE, format!("bytes={from}-"));
@@ -146,13 +162,13 @@ impl Client {
         let response = request.call().map_err(failed)?;
         match response.status() {
             StatusCode::OK => {
-                let body = read(response, from.saturating_add(bytes_max))?;
+                let body = read(response, from.saturating_add(bytes_max), arrived)?;
                 let from = usize::try_from(from).unwrap_or(usize::MAX);
                 Ok(Some(body.get(from..).unwrap_or_default().to_vec()))
             }
             StatusCode::PARTIAL_CONTENT if from > 0 => {
                 check_range(&response, from)?;
-                Ok(Some(read(response, bytes_max)?))
+                Ok(Some(read(response, bytes_max, arrived)?))
             }
             // The resource has no byte there: nothing is new.
             StatusCode::RANGE_NOT_SATISFIABLE if from > 0 => Ok(Some(Vec::new())),
@@ -191,7 +207,7 @@ impl Client {
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned),
             retry_after_s: retry_after_s(&response),
-            body: read(response, bytes_max)?,
+            body: read(response, bytes_max, &mut 0)?,
         })
     }
 }
@@ -225,14 +241,21 @@ fn check_range(response: &Response<ureq::Body>, from: u64) -> Result<(), ClientE
     begins.map(|_| ()).ok_or(ClientError::Range)
 }
 
-fn read(mut response: Response<ureq::Body>, bytes_max: u64) -> Result<Vec<u8>, ClientError> {
+fn read(
+    mut response: Response<ureq::Body>,
+    bytes_max: u64,
+    arrived: &mut u64,
+) -> Result<Vec<u8>, ClientError> {
     // One byte more than is allowed tells a body that fits from one that was cut.
     let limit = bytes_max.saturating_add(1);
-    let body = response.body_mut().with_config().limit(limit).read_to_vec();
-    match body {
-        Ok(body) if body.len() as u64 <= bytes_max => Ok(body),
-        Ok(_) | Err(ureq::Error::BodyExceedsLimit(_)) => Err(ClientError::Oversized { bytes_max }),
-        Err(error) => Err(failed(error)),
+    let mut body = Vec::new();
+    let reader = response.body_mut().as_reader();
+    let done = reader.take(limit).read_to_end(&mut body);
+    *arrived = body.len() as u64;
+    match done {
+        Ok(_) if body.len() as u64 <= bytes_max => Ok(body),
+        Ok(_) => Err(ClientError::Oversized { bytes_max }),
+        Err(error) => Err(failed(ureq::Error::from(error))),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What audits may cost.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::sync::Arc;
 
 use tenzik_node::audit::AuditConfig;
@@ -51,6 +53,28 @@ fn bytes_are_counted_by_request_too() {
     let (found, spent, _) = under(&peer, "bytes_per_day = 16384");
     assert_eq!(found[0].1, "over_budget");
     assert!(spent["bytes"].as_u64().is_some_and(|bytes| bytes <= 16_384));
+}
+
+#[test]
+fn an_answer_that_breaks_off_costs_what_arrived() {
+    let peer = peer(1);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let api = format!("http://{}", listener.local_addr().expect("an address"));
+    // A megabyte is promised, and ten thousand bytes come.
+    let answers = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut request = [0; 4_096];
+        let read = stream.read(&mut request).expect("a request");
+        assert!(read > 0);
+        let head = "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n";
+        stream.write_all(head.as_bytes()).expect("a connection");
+        stream.write_all(&[b'x'; 10_000]).expect("a connection");
+    });
+    let (world, told) = (World::at(&peer, &api, ""), Arc::new(Told::default()));
+    let audited = world.audit(&world.auditor(&told), "beta", now());
+    answers.join().expect("it answered");
+    assert_eq!((audited.found.len(), audited.pending), (0, 1));
+    assert_eq!(world.spent("beta.test/log")["bytes"], 10_000);
 }
 
 #[test]

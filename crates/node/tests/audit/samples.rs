@@ -205,15 +205,29 @@ fn a_peer_that_hides_too_much_is_opaque() {
     let (world, told) = (World::of(&peer, ""), Arc::new(Told::default()));
     let auditor = world.auditor(&told);
     world.audit(&auditor, "beta", now());
-    let opaque = told.opaque.lock().expect("a lock");
-    let [(name, report)] = &opaque[..] else {
-        panic!("told once: {opaque:?}");
+    let told_last = |times: usize| {
+        let opaque = told.opaque.lock().expect("a lock");
+        assert_eq!(opaque.len(), times, "{opaque:?}");
+        opaque[times - 1].clone()
     };
+    let (name, report) = told_last(1);
     assert_eq!(
         (name.as_str(), report.unaudited_ppm),
         ("beta", Some(250_000))
     );
     assert!(report.is_opaque);
+    // It shows more, and is opaque no more; that is told too, once.
+    let open: Vec<_> = (12..24_u32)
+        .map(|number| peer.run(&echo(&number.to_string())))
+        .collect();
+    peer.append(&open);
+    world.audit(&auditor, "beta", now());
+    world.audit(&auditor, "beta", now());
+    let (_, report) = told_last(2);
+    assert_eq!(
+        (report.unaudited_ppm, report.is_opaque),
+        (Some(125_000), false)
+    );
 }
 
 #[test]
