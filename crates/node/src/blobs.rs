@@ -5,8 +5,8 @@
 //!
 //! A digest is no key: inputs can be guessed, and receipts carry their digests. So each blob has an owner, who may name readers,
 //! and may let callers with the role `peer` read it for audits; nobody else reads it, an admin included. Two callers may leave the
-//! same bytes: each has a grant of its own and counts for its own room, so that neither learns of the other. The file goes with the
-//! last grant.
+//! same bytes: each has a grant in a record of its own and counts for its own room, so that neither learns of the other, however many
+//! they are. The file goes with the last grant.
 //!
 //! The database says what there is. A file is written before its record and removed after it; what a crash leaves in between is a
 //! file without a grant, which the next opening removes.
@@ -21,7 +21,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use tenzik_receipt::{Blake3, Label, Timestamp, to_hex};
-use tenzik_store::{Records, RecordsError};
+use tenzik_store::{LIST_MAX, Records, RecordsError};
 
 use crate::documents::{Document, DocumentError};
 use crate::durable::Directory;
@@ -32,8 +32,6 @@ pub use source::HeldCapsules;
 
 /// The most readers of a grant.
 pub const READERS_MAX: usize = 64;
-/// The most owners of one blob.
-const OWNERS_MAX: usize = 64;
 /// How long it is remembered that a blob was erased: 30 days.
 const ERASED_KEPT_S: u64 = 30 * 86_400;
 
@@ -161,13 +159,14 @@ impl Blobs {
         config: BlobsConfig,
     ) -> Result<Self, BlobError> {
         let files = Directory::open(directory)?;
+        split(&records)?;
         let (mut taken, mut names) = (Taken::default(), BTreeSet::new());
         Record::each(&records, |name, record| {
             for grant in &record.grants {
                 taken.add(&grant.owner, record.bytes);
             }
             if !record.grants.is_empty() {
-                names.insert(name);
+                names.insert(digest_of(&name).to_owned());
             }
             Ok(())
         })?;
@@ -202,18 +201,17 @@ impl Blobs {
     ) -> Result<bool, BlobError> {
         self.check(wanted, bytes)?;
         let name = name(&wanted.digest);
+        let key = key(&name, wanted.owner);
         let mut taken = self.lock();
-        let mut record = Record::load(&self.records, &name)?.unwrap_or_default();
+        let mut record = Record::load(&self.records, &key)?.unwrap_or_default();
         let is_new = record.of(wanted.owner).is_none();
         if is_new {
             taken.require(&self.config, wanted.owner, bytes.len() as u64)?;
-            let owners = record.grants.len();
-            full("the blob", owners as u64, 1, OWNERS_MAX as u64)?;
         }
         record.grant(wanted, bytes.len() as u64, now);
         // Written even if it is there: that takes as long, and mends what the disk has spoilt.
         self.files.write(&name, bytes)?;
-        record.store(&self.records, &name)?;
+        record.store(&self.records, &key)?;
         if is_new {
             taken.add(wanted.owner, record.bytes);
         }
@@ -232,12 +230,13 @@ impl Blobs {
         now: Timestamp,
     ) -> Result<Option<Vec<u8>>, BlobError> {
         let name = name(digest);
-        // Record and file are both looked up before anything is decided: what is absent takes about as long as what is forbidden.
-        let record = Record::load(&self.records, &name)?.unwrap_or_default();
+        // Records and file are both looked up before anything is decided: what is absent takes about as long as what is forbidden.
+        let records = self.records_of(&name)?;
         let is_there = self.files.path(&name).try_exists()?;
-        if !record.lets(reader, class, now) || !is_there {
+        let lets = |(_, record): &&(String, Record)| record.lets(reader, class, now);
+        let Some((_, record)) = records.iter().find(lets).filter(|_| is_there) else {
             return Ok(None);
-        }
+        };
         let bytes_max = record.bytes;
         let bytes = self.files.read(&name, bytes_max)?.unwrap_or_default();
         if Blake3::of(&bytes) != *digest {
@@ -263,14 +262,14 @@ impl Blobs {
         if readers.len() > READERS_MAX || !named {
             return Err(BlobError::Readers);
         }
-        let name = name(digest);
+        let key = key(&name(digest), owner);
         let _one_at_a_time = self.lock();
-        let mut record = Record::load(&self.records, &name)?.unwrap_or_default();
+        let mut record = Record::load(&self.records, &key)?.unwrap_or_default();
         let Some(grant) = record.of(owner).filter(|grant| !grant.is_over(now)) else {
             return Ok(false);
         };
         (grant.readers, grant.peers) = (readers, peers);
-        record.store(&self.records, &name)?;
+        record.store(&self.records, &key)?;
         Ok(true)
     }
 
@@ -287,7 +286,30 @@ impl Blobs {
     ) -> Result<bool, BlobError> {
         let mut taken = self.lock();
         let mine = |grant: &Grant| who.admin || who.name == Some(&grant.owner);
-        self.drop_grants(&mut taken, &name(digest), now, mine)
+        let mut any = false;
+        for (key, _) in self.records_of(&name(digest))? {
+            any |= self.drop_grants(&mut taken, &key, now, mine)?;
+        }
+        Ok(any)
+    }
+
+    /// The records of a blob, by owner.
+    fn records_of(&self, name: &str) -> Result<Vec<(String, Record)>, BlobError> {
+        let before = key(name, "");
+        let (mut all, mut after) = (Vec::new(), before.clone());
+        loop {
+            let rows = Record::list(&self.records, &after, LIST_MAX)?;
+            let more = rows.len() == LIST_MAX;
+            let of_blob = rows
+                .into_iter()
+                .take_while(|(key, _)| key.starts_with(&before));
+            let count = all.len();
+            all.extend(of_blob);
+            if !more || all.len() < count + LIST_MAX {
+                return Ok(all);
+            }
+            after.clone_from(&all[all.len() - 1].0);
+        }
     }
 
     /// Removes what is over, and says how many grants that were.
@@ -331,11 +353,11 @@ impl Blobs {
     fn drop_grants(
         &self,
         taken: &mut Taken,
-        name: &str,
+        key: &str,
         now: Timestamp,
         goes: impl Fn(&Grant) -> bool,
     ) -> Result<bool, BlobError> {
-        let Some(mut record) = Record::load(&self.records, name)? else {
+        let Some(mut record) = Record::load(&self.records, key)? else {
             return Ok(false);
         };
         let (gone, stay): (Vec<_>, Vec<_>) = record.grants.into_iter().partition(goes);
@@ -350,12 +372,14 @@ impl Blobs {
         if record.grants.is_empty() {
             record.bytes = 0;
         }
-        record.store(&self.records, name)?;
+        record.store(&self.records, key)?;
         for grant in &gone {
             taken.remove(&grant.owner, bytes);
         }
         // A crash here leaves a file that no grant names: nobody reads it, and the next opening removes it.
-        if record.grants.is_empty() {
+        let name = digest_of(key);
+        let records = self.records_of(name)?;
+        if records.iter().all(|(_, record)| record.grants.is_empty()) {
             self.files.remove(name)?;
         }
         Ok(true)
@@ -441,7 +465,38 @@ fn full(what: &'static str, taken: u64, more: u64, allowed: u64) -> Result<(), B
     })
 }
 
-/// A blob's name as a file and as a record.
+/// Takes records of an older form apart, which had all owners of a blob in one. A crash in between: the rest is done at the next
+/// opening.
+fn split(records: &Records) -> Result<(), BlobError> {
+    let mut old = Vec::new();
+    Record::each(records, |name, record| {
+        if !name.contains(' ') && !record.grants.is_empty() {
+            old.push((name, record));
+        }
+        Ok(())
+    })?;
+    for (name, record) in old {
+        for grant in record.grants {
+            let key = key(&name, &grant.owner);
+            let grants = vec![grant];
+            Record { grants, ..record }.store(records, &key)?;
+        }
+        records.delete(Record::KIND, &name)?;
+    }
+    Ok(())
+}
+
+/// The key of an owner's record.
+fn key(name: &str, owner: &str) -> String {
+    format!("{name} {owner}")
+}
+
+/// The blob's name in a record's key.
+fn digest_of(key: &str) -> &str {
+    key.split(' ').next().unwrap_or(key)
+}
+
+/// A blob's name as a file, and what its records' keys begin with.
 fn name(digest: &Blake3) -> String {
     to_hex(digest.as_bytes())
 }

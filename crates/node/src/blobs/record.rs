@@ -46,7 +46,7 @@ pub(super) struct Grant {
     pub(super) readers: BTreeSet<String>,
 }
 
-/// All grants of a blob. Without one there is no file.
+/// The grant of one owner of a blob. Without any owner's there is no file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Record {

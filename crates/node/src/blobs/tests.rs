@@ -57,6 +57,60 @@ fn is_file(directory: &Path, bytes: &[u8]) -> bool {
 }
 
 #[test]
+fn no_number_of_owners_tells_of_the_others() {
+    let directory = TempDir::new().expect("a directory");
+    let blobs = open(directory.path());
+    for number in 0..200 {
+        let owner = format!("owner-{number}");
+        assert!(
+            blobs
+                .put(&wanted(&owner, BYTES), BYTES, at(0))
+                .expect("room")
+        );
+    }
+    drop(blobs);
+    let blobs = open(directory.path());
+    assert!(reads(&blobs, &named("owner-7"), at(1)));
+    assert!(!reads(&blobs, &named("owner-200"), at(1)));
+    let digest = Blake3::of(BYTES);
+    for number in 0..200 {
+        assert!(is_file(directory.path(), BYTES));
+        let owner = format!("owner-{number}");
+        assert!(blobs.erase(&digest, &named(&owner), at(1)).expect("a disk"));
+    }
+    assert!(
+        !is_file(directory.path(), BYTES),
+        "the last one takes it along"
+    );
+}
+
+#[test]
+fn a_record_of_all_owners_is_taken_apart() {
+    let directory = TempDir::new().expect("a directory");
+    let blobs = open(directory.path());
+    for owner in ["ada", "bob"] {
+        blobs
+            .put(&wanted(owner, BYTES), BYTES, at(0))
+            .expect("room");
+    }
+    let digest = Blake3::of(BYTES);
+    let rows = blobs.records_of(&name(&digest)).expect("a disk");
+    let grants = rows.iter().flat_map(|(_, record)| record.grants.clone());
+    let old = Record {
+        grants: grants.collect(),
+        ..rows[0].1
+    };
+    for (key, _) in &rows {
+        blobs.records.delete(Record::KIND, key).expect("a disk");
+    }
+    old.store(&blobs.records, &name(&digest)).expect("a disk");
+    drop(blobs);
+    let blobs = open(directory.path());
+    assert!(reads(&blobs, &named("ada"), at(1)) && reads(&blobs, &named("bob"), at(1)));
+    assert!(!reads(&blobs, &named("eve"), at(1)));
+}
+
+#[test]
 fn only_who_is_named_reads() {
     let directory = TempDir::new().expect("a directory");
     let blobs = open(directory.path());
@@ -138,7 +192,7 @@ fn each_owner_has_a_grant_and_the_file_goes_with_the_last() {
     assert!(!reads(&blobs, &named("bob"), at(1)));
     assert!(!is_file(directory.path(), BYTES));
     let stored = records(directory.path())
-        .get("blob", &name(&digest))
+        .get("blob", &key(&name(&digest), "bob"))
         .expect("a disk");
     let text = String::from_utf8(stored.expect("that it was erased")).expect("text");
     assert_eq!(text, "{\"bytes\":0,\"erased_at\":1700000001,\"grants\":[]}");
@@ -172,7 +226,7 @@ fn what_is_over_is_not_read_and_is_swept() {
             .expect("a disk")
             .len()
     };
-    assert_eq!(listed(), 1);
+    assert_eq!(listed(), 2);
     blobs.sweep(at(200 + ERASED_KEPT_S)).expect("a disk");
     assert_eq!(listed(), 0, "in time even that is forgotten");
 }
@@ -277,7 +331,7 @@ fn a_damaged_record_is_an_error_and_no_grant() {
     ] {
         let records = records(directory.path());
         records
-            .put("blob", &name(&digest), document)
+            .put("blob", &key(&name(&digest), "ada"), document)
             .expect("a disk");
         let read = blobs.read(&digest, &named("ada"), None, at(1));
         assert!(matches!(read, Err(BlobError::Document(_))));
