@@ -79,6 +79,10 @@ check_release() {
         --capsule capsules/order-total/order-total.wasm --input capsules/order-total/example.json
     cargo run --quiet --release --locked -- replay "$folder/receipt.json" --engine wasmi \
         --capsule capsules/order-total/order-total.wasm --input capsules/order-total/example.json
+    cargo run --quiet --release --locked -- exec --profile dev --unsafe-host --lang shell \
+        --code 'echo "{\"ok\":$(cat)}" >&3' --input '[1]' --receipt "$folder/program.json" >"$folder/value.json"
+    [[ $(<"$folder/value.json") == '[1]' ]]
+    cargo run --quiet --release --locked -- verify "$folder/program.json"
     unset TENZIK_HOME
     rm -r "$folder"
 }
@@ -127,13 +131,13 @@ check_c_capsule() {
     PATH="$PWD/$venv/bin:$PATH" capsules/crc32/build.sh --check
 }
 
-# Programs of other people read a log that this project wrote.
 # A node and its follower are killed while a third process appends.
 check_soak() {
     step "two nodes that are killed under load, 20 seconds"
     cargo run --quiet --locked -p tenzik-node --example soak -- "${TENZIK_SOAK_SECONDS:-20}"
 }
 
+# Programs of other people read a log that this project wrote.
 check_interop() {
     step "other implementations check a log"
     local code=0

@@ -104,7 +104,7 @@ fn refused(error: &EvidenceError) -> Failure {
             Exit::CannotTell,
             "cannot_tell",
             format!("cannot tell what the evidence shows: {why}"),
-            "give a policy with the witnesses that you trust",
+            "give the log's own policy, with witnesses that you trust",
         ),
         _ => shows_nothing(&why),
     }

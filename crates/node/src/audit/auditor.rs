@@ -358,7 +358,7 @@ impl Auditor {
         begun.store(&self.records, &leaf_key(origin, index))?;
         let receipt = match read {
             Ok((_, receipt)) => receipt,
-            Err(error) => return Ok(Ended::Done(unread(&error))),
+            Err(error) => return Ok(Ended::Done(unread(&error, &bytes))),
         };
         self.examine(&Case::of_leaf(peer, &receipt), at)
     }
@@ -479,10 +479,10 @@ pub(super) fn begun(
 }
 
 /// A leaf that may not be in the log was told of when it was pulled; here it is one that nobody can run.
-fn unread(error: &LeafError) -> Finding {
-    unaudited(match error {
-        LeafError::Extension { .. } => Reason::Unknown,
-        _ => Reason::BadLeaf,
+fn unread(error: &LeafError, leaf: &[u8]) -> Finding {
+    unaudited(match error.is_unsure(leaf) {
+        true => Reason::Unknown,
+        false => Reason::BadLeaf,
     })
 }
 

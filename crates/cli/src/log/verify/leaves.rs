@@ -50,16 +50,16 @@ impl Leaves {
             };
             match read {
                 Ok(()) => self.good += 1,
-                Err(error) => self.refuse(index, &error),
+                Err(error) => self.refuse(index, entry, &error),
             }
         }
     }
 
-    fn refuse(&mut self, index: u64, error: &LeafError) {
-        match error {
-            // What another reader may understand, and a clock that is behind, accuse nobody.
-            LeafError::Extension { .. } | LeafError::Future { .. } => self.unsure += 1,
-            _ => self.bad += 1,
+    fn refuse(&mut self, index: u64, entry: &[u8], error: &LeafError) {
+        // What another reader may understand, and a clock that is behind, accuse nobody.
+        match error.is_unsure(entry) {
+            true => self.unsure += 1,
+            false => self.bad += 1,
         }
         if self.named.len() < NAMED_MAX {
             self.named
