@@ -179,8 +179,12 @@ impl Mirror {
     pub fn pull(&mut self, source: &Source, at: Timestamp) -> Result<Pulled, PullError> {
         let bytes = source.checkpoint()?;
         let head = SignedCheckpoint::open(&bytes, &self.peer.log)?;
-        self.peer.policy.check(&head)?;
+        // A log that lies need not ask witnesses for its second story: what contradicts is told apart before what counts.
         self.check_against_held(&head, source)?;
+        if let Err(uncounted) = self.peer.policy.check(&head) {
+            self.accuse(&head, source)?;
+            return Err(uncounted.into());
+        }
         let start = self.frontier.size();
         let end = head.checkpoint().size().min(start + STEP_ENTRIES);
         let leaves = self.entries(&head, start, end, source)?;
@@ -303,6 +307,14 @@ impl Mirror {
         let held = self.head.as_ref();
         let smaller = held.filter(|held| held.checkpoint().size() < size);
         smaller.map_or(Ok(()), |held| self.check_consistency(held, head, source))
+    }
+
+    /// The same for what failed already: only what can be shown is told instead.
+    fn accuse(&self, head: &SignedCheckpoint, source: &Source) -> Result<(), PullError> {
+        match self.look_into(head, source) {
+            Err(shown @ PullError::Equivocation(_)) => Err(shown),
+            _ => Ok(()),
+        }
     }
 
     /// That the entries lead to the root that was signed.

@@ -1,7 +1,10 @@
 //! A log that is made by hand: it signs what it is told to.
 
+use std::time::UNIX_EPOCH;
+
 use tenzik_log::bundle;
 use tenzik_log::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
+use tenzik_log::cosignature::cosign;
 use tenzik_log::note::VerifierKey;
 use tenzik_log::tile::{TileKind, TilePath};
 use tenzik_log::tree::Tree;
@@ -10,10 +13,12 @@ use tenzik_receipt::merkle::{leaf_hash, root};
 use tenzik_receipt::{KeyUse, PublicKey, SecretKey, Sha256, Timestamp};
 
 use crate::common::Receipts;
-use crate::harness::log_key;
+use crate::harness::{log_key, witness_key};
 
 pub(crate) const HAND: &str = "hand.example/log";
 const SEED: u8 = 21;
+const WITNESS: &str = "w.example/w";
+const WITNESS_SEED: u8 = 22;
 
 /// Leaves, and the tree over each number of them.
 #[derive(Clone)]
@@ -21,6 +26,12 @@ pub(crate) struct HandLog {
     leaves: Vec<Vec<u8>>,
     hashes: Vec<Sha256>,
     seed: u8,
+    witnessed: bool,
+}
+
+/// The witness that cosigns what is [witnessed](HandLog::witnessed).
+pub(crate) fn hand_witness() -> VerifierKey {
+    witness_key(WITNESS, WITNESS_SEED)
 }
 
 /// The node whose receipts are in it.
@@ -33,12 +44,18 @@ pub(crate) fn hand_key() -> VerifierKey {
     log_key(HAND, SEED)
 }
 
+fn now() -> Timestamp {
+    let since = UNIX_EPOCH.elapsed().expect("a clock");
+    Timestamp::from_unix_seconds(since.as_secs()).expect("a time")
+}
+
 impl HandLog {
     pub(crate) fn new(leaves: Vec<Vec<u8>>) -> Self {
         Self {
             hashes: leaves.iter().map(|leaf| leaf_hash(leaf)).collect(),
             leaves,
             seed: SEED,
+            witnessed: false,
         }
     }
 
@@ -51,6 +68,12 @@ impl HandLog {
     /// The same, signed by another key.
     pub(crate) fn with_seed(mut self, seed: u8) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// The same, with checkpoints that its witness has cosigned.
+    pub(crate) fn witnessed(mut self) -> Self {
+        self.witnessed = true;
         self
     }
 
@@ -81,7 +104,14 @@ impl HandLog {
         };
         let key = SecretKey::from_seed(&[self.seed; 32], KeyUse::Checkpoint, Timestamp::EPOCH);
         let checkpoint = Checkpoint::new(origin, size, root);
-        checkpoint.sign(&key).expect("a log's key")
+        let mut signed = checkpoint.sign(&key).expect("a log's key");
+        if self.witnessed {
+            let witness = hand_witness();
+            let key = SecretKey::from_seed(&[WITNESS_SEED; 32], KeyUse::Witness, Timestamp::EPOCH);
+            let line = cosign(&checkpoint, &key, witness.name(), now()).expect("a witness's key");
+            signed.add_signatures(&[line], &[witness]).expect("it fits");
+        }
+        signed
     }
 
     pub(crate) fn tile(&self, path: TilePath) -> Option<Vec<u8>> {

@@ -8,7 +8,7 @@ use tenzik_log::tile::TilePath;
 use tenzik_store::{DiskStorage, Records};
 
 use crate::common::{ALL, Receipts, until};
-use crate::hand::{HAND, HandLog, hand_key, hand_node};
+use crate::hand::{HAND, HandLog, hand_key, hand_node, hand_witness};
 use crate::harness::{
     FOLLOWING, Following, LOG_SEED, LogNode, ORIGIN, log_key, log_url, peer, shown,
 };
@@ -24,10 +24,21 @@ struct Three {
 
 impl Three {
     fn start(log: &HandLog) -> Self {
+        Self::start_with(log, "")
+    }
+
+    /// The same, and the liar's checkpoints count only with its witness.
+    fn start_witnessed(log: &HandLog) -> Self {
+        let witness = hand_witness();
+        let policy = format!("policy = \"\"\"\nwitness w {witness}\nquorum w\n\"\"\"\n");
+        Self::start_with(log, &policy)
+    }
+
+    fn start_with(log: &HandLog, more: &str) -> Self {
         let liar = Served::log(log.clone());
         let honest = LogNode::start("");
         let peers = [
-            peer("liar", &hand_key(), &liar.url(), &[hand_node()], ""),
+            peer("liar", &hand_key(), &liar.url(), &[hand_node()], more),
             peer(
                 "honest",
                 &log_key(ORIGIN, LOG_SEED),
@@ -146,6 +157,26 @@ fn a_rollback_to_another_tree() {
     assert_eq!(
         three.convicted(TWO_TREES),
         Finding::Equivocation { size: 270 }
+    );
+}
+
+#[test]
+fn a_split_view_without_its_witnesses() {
+    // Of one size, of a larger, and of a smaller one: that it does not count hides nothing.
+    for (held, shown, size) in [(10, 100..110, 10), (10, 100..300, 10), (300, 100..370, 270)] {
+        let three = Three::start_witnessed(&HandLog::of(0..held).witnessed());
+        three.serve(HandLog::of(shown));
+        assert_eq!(three.convicted(TWO_TREES), Finding::Equivocation { size });
+    }
+}
+
+#[test]
+fn what_does_not_count_yet_accuses_nobody() {
+    let mut three = Three::start_witnessed(&HandLog::of(0..10).witnessed());
+    three.serve(HandLog::of(0..300));
+    three.only_failed(
+        "the checkpoint does not count yet",
+        &HandLog::of(0..300).witnessed(),
     );
 }
 
