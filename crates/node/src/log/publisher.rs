@@ -147,9 +147,19 @@ impl Publisher {
         if !self.confirmed {
             self.confirm()?;
         }
-        while self.log.integrate(INTEGRATE_MAX)?.is_some() {}
+        self.integrate()?;
         self.publish()?;
         self.list()
+    }
+
+    /// Takes in what is pending now. What comes meanwhile is for the next step: appends that never pause do not keep what is
+    /// in the tree from being published.
+    fn integrate(&self) -> Result<(), LogError> {
+        let mut due = self.log.pending().0;
+        while due > 0 && self.log.integrate(due.min(INTEGRATE_MAX))?.is_some() {
+            due = due.saturating_sub(INTEGRATE_MAX);
+        }
+        Ok(())
     }
 
     /// Has the witnesses cosign what this log begins with, before it signs anything else: a log whose files were brought back

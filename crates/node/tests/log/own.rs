@@ -1,13 +1,17 @@
 //! A node's own log: runs in it, its tiles over HTTP, its restart.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
 use serde_json::json;
 use tenzik_log::bundle;
 use tenzik_log::tile::TilePath;
 use tenzik_log::tree::Tree;
 use tenzik_node::{NodeError, Parts};
+use tenzik_receipt::Verifier;
 use tenzik_receipt::merkle::leaf_hash;
 
-use crate::common::{ALL, Answer, NONE, Receipts, TestNode, configured, order_total};
+use crate::common::{ALL, Answer, NONE, Receipts, TestNode, configured, order_total, until};
 use crate::harness::{LogNode, ORIGIN, directory, log_sections};
 
 fn ranged(node: &TestNode, path: &str, range: &str) -> Answer {
@@ -263,4 +267,40 @@ fn another_key_does_not_go_on_with_a_log() {
     let config = configured(directory.path(), &log_sections("other.example/log", ""));
     assert!(Parts::open(config).is_err());
     LogNode::start_in(directory, &log_sections(ORIGIN, "")).grow(3..4);
+}
+
+#[test]
+fn appends_that_never_pause_are_published_all_the_while() {
+    let log = LogNode::start("");
+    let done = AtomicBool::new(false);
+    let append = |numbers: std::ops::Range<u64>| {
+        let receipts = Receipts::of(ORIGIN);
+        let at = "2026-01-01T00:00:00Z".parse().expect("a time");
+        for number in numbers {
+            let bytes = receipts.bytes(number);
+            let mut verifier = Verifier::remembering(0);
+            let leaf = log.log.rules().read(&bytes, at, &mut verifier);
+            let (leaf, _) = leaf.expect("a leaf");
+            // A group is written while the next one gathers: something is always pending.
+            let placed = log.log.append(leaf).expect("there is room");
+            if number % 4 == 0 {
+                placed.blocking_recv().expect("an answer").expect("a place");
+            }
+            if done.load(Ordering::Relaxed) {
+                return;
+            }
+        }
+        panic!("nothing was published while {} came in", 1 << 16);
+    };
+    thread::scope(|scope| {
+        for writer in 0..4 {
+            let append = &append;
+            scope.spawn(move || append(writer << 16..(writer + 1) << 16));
+        }
+        for _ in 0..5 {
+            let before = log.published_size();
+            until("more is published", || log.published_size() > before);
+        }
+        done.store(true, Ordering::Relaxed);
+    });
 }
