@@ -254,6 +254,19 @@ impl SignedCheckpoint {
         self.note.to_bytes()
     }
 
+    /// The same with the signature of its log alone: others say nothing of what the log said, and anybody can add them.
+    #[must_use]
+    pub fn alone(&self) -> Self {
+        let own = self.note.signatures_of(&self.signer).next();
+        let own = own.expect("it was opened or signed with this key").clone();
+        let note = Note::new(self.note.text().to_owned(), vec![own]);
+        Self {
+            checkpoint: self.checkpoint.clone(),
+            note: note.expect("a part of a note is one"),
+            signer: self.signer.clone(),
+        }
+    }
+
     /// Puts other signature lines below those of the log.
     pub(crate) fn set_note(&mut self, signatures: Vec<SignatureLine>) -> Result<(), NoteError> {
         self.note = Note::new(self.note.text().to_owned(), signatures)?;

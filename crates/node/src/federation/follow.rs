@@ -17,8 +17,9 @@ use tenzik_store::sql::SqlError;
 use tenzik_store::{Catalog, CatalogRow, DiskStorage, Records, RecordsError};
 
 use super::client::Client;
-use super::mirror::{Mirror, PullError, Pulled, Source};
+use super::mirror::{Doubts, Mirror, PullError, Pulled, Source};
 use super::peers::{Peer, PeerName, Peers};
+use crate::documents::DocumentError;
 use crate::{files, system};
 
 pub use record::{PeerRecord, Standing};
@@ -32,6 +33,8 @@ const TURN_MAX: Duration = Duration::from_secs(60);
 const WAIT_MAX: Duration = Duration::from_secs(300);
 /// The most bytes of a file with a token.
 const TOKEN_BYTES_MAX: u64 = 4_096;
+/// Why a peer is frozen that split its view.
+const TWO_TREES: &str = "it signed two trees";
 
 /// What is done with what a peer shows. Called on the follower's threads, one call at a time for a peer; it may block.
 pub trait Findings: Send + Sync {
@@ -87,6 +90,8 @@ enum TurnError {
     Catalog(#[from] SqlError),
     #[error("the clock: {0}")]
     Clock(#[from] system::SystemError),
+    #[error("what is remembered of it: {0}")]
+    Document(#[from] DocumentError),
     #[error("the mirror: {0}")]
     Mirror(#[from] super::mirror::MirrorError),
     #[error(transparent)]
@@ -334,6 +339,7 @@ impl Shared {
             self.note(at, |record| record.pulled(&pulled, mirror.size(), now));
             self.list(mirror, from, &pulled)?;
             self.convict(at, mirror, &source);
+            self.settle(at, mirror, &source)?;
             self.findings.grown(mirror, from);
             let active = lock(&self.states[at]).standing == Standing::Active;
             if !pulled.more || !active || self.turns.is_stopped() {
@@ -346,7 +352,9 @@ impl Shared {
     fn open(&self, peer: &Peer) -> Result<Mirror, TurnError> {
         let directory = self.config.directory.join(peer.name.as_str());
         let storage = DiskStorage::at(directory)?;
-        Ok(Mirror::open(peer.clone(), Arc::new(storage))?)
+        let doubts = Doubts::open(self.records.clone(), peer.name.as_str(), &peer.log)?;
+        let mirror = Mirror::open(peer.clone(), Arc::new(storage))?;
+        Ok(mirror.with_doubts(doubts))
     }
 
     /// Does what a crash kept from being done: the mirror is durable before the catalog hears of it, and before this node
@@ -400,6 +408,15 @@ impl Shared {
         }
     }
 
+    /// A second tree that the log showed before, and gave nothing of, is found out when the mirror has come so far.
+    fn settle(&self, at: usize, mirror: &mut Mirror, source: &Source) -> Result<(), DocumentError> {
+        let Some(evidence) = mirror.settle(source)? else {
+            return Ok(());
+        };
+        self.freeze(at, &evidence, TWO_TREES);
+        mirror.settled()
+    }
+
     fn freeze(&self, at: usize, evidence: &Evidence, reason: &str) {
         let peer = &self.peers[at];
         let kept = self.findings.keep(peer, evidence);
@@ -411,7 +428,7 @@ impl Shared {
     /// What a failure means for the peer, and how long to wait.
     fn failed(&self, at: usize, error: &TurnError) -> Duration {
         if let TurnError::Pull(PullError::Equivocation(evidence)) = error {
-            self.freeze(at, evidence, "it signed two trees");
+            self.freeze(at, evidence, TWO_TREES);
             return WAIT_MAX;
         }
         tracing::warn!(peer = %self.peers[at].name, %error, "not pulled");

@@ -6,6 +6,7 @@
 //! A pull costs the checkpoint and the new entries. Their hashes are computed here: no tile is fetched, but for a long
 //! way behind, where each step is verified by the proof that the peer's tiles give, so that no step is kept in vain.
 
+mod doubts;
 mod fetch;
 mod state;
 
@@ -24,6 +25,9 @@ use tenzik_receipt::{Sha256, SignedReceipt, Timestamp, Verifier, merkle};
 use super::client::ClientError;
 use super::peers::Peer;
 
+use crate::documents::DocumentError;
+
+pub use doubts::{DOUBTS_MAX, Doubts};
 pub use fetch::{Source, Traffic};
 use state::State;
 
@@ -39,6 +43,7 @@ pub struct Mirror {
     storage: Arc<dyn Storage>,
     frontier: Frontier,
     head: Option<SignedCheckpoint>,
+    doubts: Doubts,
     verifier: Verifier,
 }
 
@@ -76,6 +81,9 @@ pub enum PullError {
     /// The peer does not answer as it should.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// This node's own records failed.
+    #[error(transparent)]
+    Doubts(#[from] DocumentError),
     /// A bundle is not of the form, or entries do not lead to the root that was signed.
     #[error("the entries from {start} on are not those of the log: {what}")]
     Entries {
@@ -150,8 +158,16 @@ impl Mirror {
             storage,
             frontier,
             head,
+            doubts: Doubts::default(),
             verifier: Verifier::default(),
         })
+    }
+
+    /// The same, and the checkpoints that did not come to count are remembered with these.
+    #[must_use]
+    pub fn with_doubts(mut self, doubts: Doubts) -> Self {
+        self.doubts = doubts;
+        self
     }
 
     /// The peer.
@@ -179,25 +195,95 @@ impl Mirror {
     pub fn pull(&mut self, source: &Source, at: Timestamp) -> Result<Pulled, PullError> {
         let bytes = source.checkpoint()?;
         let head = SignedCheckpoint::open(&bytes, &self.peer.log)?;
+        let pulled = self.pull_to(&head, source, at);
+        match &pulled {
+            Ok(_) | Err(PullError::Equivocation(_)) => {}
+            Err(_) => self.doubt(&head)?,
+        }
+        pulled
+    }
+
+    fn pull_to(
+        &mut self,
+        head: &SignedCheckpoint,
+        source: &Source,
+        at: Timestamp,
+    ) -> Result<Pulled, PullError> {
         // A log that lies need not ask witnesses for its second story: what contradicts is told apart before what counts.
-        self.check_against_held(&head, source)?;
-        if let Err(uncounted) = self.peer.policy.check(&head) {
-            self.accuse(&head, source)?;
+        self.check_against_held(head, source)?;
+        if let Err(uncounted) = self.peer.policy.check(head) {
+            self.accuse(head, source)?;
             return Err(uncounted.into());
         }
         let start = self.frontier.size();
         let end = head.checkpoint().size().min(start + STEP_ENTRIES);
-        let leaves = self.entries(&head, start, end, source)?;
+        let leaves = self.entries(head, start, end, source)?;
         let mut grown = self.frontier.clone();
         let tiles = grown.extend(&leaves).map_err(|error| PullError::Entries {
             start,
             what: error.to_string(),
         })?;
-        self.check_root(&grown, &head, start, source)?;
+        self.check_root(&grown, head, start, source)?;
         let more = grown.size() < head.checkpoint().size();
         let pulled = self.judge(start, &leaves, at, more);
-        self.keep(tiles, grown, head)?;
+        self.keep(tiles, grown, head.clone())?;
         Ok(pulled)
+    }
+
+    /// Remembers a checkpoint that came to nothing, unless it was compared with this node's own tiles.
+    fn doubt(&mut self, head: &SignedCheckpoint) -> Result<(), PullError> {
+        let held = self.head.as_ref().map(SignedCheckpoint::checkpoint);
+        let size = self.frontier.size();
+        let whole = held.is_some_and(|held| held.size() == size);
+        if held == Some(head.checkpoint()) || (whole && head.checkpoint().size() <= size) {
+            return Ok(());
+        }
+        match self.doubts.add(head)? {
+            Some(evidence) => Err(PullError::Equivocation(Box::new(evidence))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the log once signed another tree than the one that is held now, of a size that is held. What was compared
+    /// with this node's own tiles is forgotten.
+    ///
+    /// # Errors
+    /// [`DocumentError`].
+    pub fn settle(&mut self, source: &Source) -> Result<Option<Evidence>, DocumentError> {
+        let Some(held) = &self.head else {
+            return Ok(None);
+        };
+        let whole = held.checkpoint().size();
+        let own = self.frontier.size() == whole;
+        let mut settled = Vec::new();
+        for shown in self.doubts.up_to(whole) {
+            let size = shown.checkpoint().size();
+            let prefix = match size == whole {
+                true => None,
+                false => self.prefix(size, held, source),
+            };
+            if size < whole && prefix.is_none() {
+                continue;
+            }
+            if let Some(evidence) = evidence::contradiction(shown, held, prefix) {
+                return Ok(Some(evidence));
+            }
+            settled.extend((own || size == whole).then(|| shown.clone()));
+        }
+        self.doubts.forget(&settled).map(|()| None)
+    }
+
+    /// Forgets what there was to settle: it is evidence now.
+    ///
+    /// # Errors
+    /// [`DocumentError`].
+    pub fn settled(&mut self) -> Result<(), DocumentError> {
+        let size = self
+            .head
+            .as_ref()
+            .map_or(0, |held| held.checkpoint().size());
+        let settled: Vec<_> = self.doubts.up_to(size).cloned().collect();
+        self.doubts.forget(&settled)
     }
 
     /// That the checkpoint does not contradict the one that is held.
@@ -284,8 +370,8 @@ impl Mirror {
         )
     }
 
-    /// The entries of a step. Those of another tree may not even be of the form from where this one's end, so bad form is
-    /// looked into like a bad root.
+    /// The entries of a step. Those of another tree may not even be of the form from where this one's end, or are not given
+    /// at all: whatever is wrong with them is looked into like a bad root.
     fn entries(
         &self,
         head: &SignedCheckpoint,
@@ -295,8 +381,8 @@ impl Mirror {
     ) -> Result<Vec<Vec<u8>>, PullError> {
         let skip = self.frontier.bundle_bytes();
         let entries = source.entries(start, end, head.checkpoint().size(), skip);
-        if matches!(entries, Err(PullError::Entries { .. })) {
-            self.look_into(head, source)?;
+        if entries.is_err() {
+            self.accuse(head, source)?;
         }
         entries
     }

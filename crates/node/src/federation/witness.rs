@@ -132,7 +132,7 @@ impl Witness {
             let advance = match witness::decide(&request, known, latest.as_ref()) {
                 Ok(advance) => advance,
                 Err(refusal) => {
-                    let evidence = self.contradiction(&refusal, &request, stored.as_deref(), peers);
+                    let evidence = contradiction(&request, stored.as_deref(), peers);
                     return Ok(refused(&refusal, evidence));
                 }
             };
@@ -171,23 +171,22 @@ impl Witness {
             evidence: None,
         })
     }
+}
 
-    /// Two checkpoints of one size and different roots, both signed by the log, are evidence at once.
-    fn contradiction(
-        &self,
-        refusal: &Refused,
-        request: &AddCheckpoint,
-        stored: Option<&[u8]>,
-        peers: &Peers,
-    ) -> Option<Box<Evidence>> {
-        if !matches!(refusal, Refused::Conflict { .. }) {
-            return None;
-        }
-        let peer = peers.of_log(request.checkpoint().origin())?;
-        let held = SignedCheckpoint::open(stored?, &peer.log).ok()?;
-        let shown = SignedCheckpoint::open(request.note(), &peer.log).ok()?;
-        evidence::contradiction(&held, &shown, None).map(Box::new)
+/// Two checkpoints of one size and different roots, both signed by the log, are evidence at once, whatever else is wrong
+/// with the request that shows the second.
+fn contradiction(
+    request: &AddCheckpoint,
+    stored: Option<&[u8]>,
+    peers: &Peers,
+) -> Option<Box<Evidence>> {
+    let peer = peers.of_log(request.checkpoint().origin())?;
+    let held = SignedCheckpoint::open(stored?, &peer.log).ok()?;
+    if held.checkpoint().size() != request.checkpoint().size() {
+        return None;
     }
+    let shown = SignedCheckpoint::open(request.note(), &peer.log).ok()?;
+    evidence::contradiction(&held, &shown, None).map(Box::new)
 }
 
 fn seen(stored: &[u8]) -> Result<Seen, WitnessFailure> {

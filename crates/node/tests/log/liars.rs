@@ -19,6 +19,7 @@ struct Three {
     liar: Served,
     honest: LogNode,
     third: Following,
+    peers: [String; 2],
     grown: u64,
 }
 
@@ -53,6 +54,7 @@ impl Three {
             liar,
             honest,
             third,
+            peers,
             grown: 0,
         };
         three.converges();
@@ -61,6 +63,15 @@ impl Three {
 
     fn serve(&self, log: HandLog) {
         self.liar.becomes(move |asked| self::honest(&log, asked));
+    }
+
+    /// The third node ends and starts again.
+    fn restarted(self) -> Self {
+        let directory = self.third.node.stop();
+        Self {
+            third: Following::start_in(directory, &self.peers, FOLLOWING),
+            ..self
+        }
     }
 
     /// What the honest node has now comes to the third.
@@ -168,6 +179,64 @@ fn a_split_view_without_its_witnesses() {
         three.serve(HandLog::of(shown));
         assert_eq!(three.convicted(TWO_TREES), Finding::Equivocation { size });
     }
+}
+
+#[test]
+fn a_second_tree_of_which_nothing_is_given_is_not_forgotten() {
+    let fork = HandLog::of(100..400);
+    // Entries that lead nowhere, and nothing that the two could be compared by; or nothing at all.
+    for (without, why) in [
+        ("tile/0/", "the entries from 10"),
+        ("tile/", "is not there"),
+    ] {
+        let mut three = Three::start(&HandLog::of(0..10));
+        let shown = fork.clone();
+        three.liar.becomes(move |asked| match asked.path {
+            path if path.starts_with(without) => Reply::NotThere,
+            _ => honest(&shown, asked),
+        });
+        let failed = three.third.until_failed("liar", why);
+        assert_eq!(failed["standing"], "active");
+        three.converges();
+        let three = three.restarted();
+        three.serve(HandLog::of(0..310));
+        assert_eq!(
+            three.convicted(TWO_TREES),
+            Finding::Equivocation { size: 300 }
+        );
+    }
+}
+
+#[test]
+fn a_second_tree_whose_entries_are_not_given() {
+    let three = Three::start(&HandLog::of(0..10));
+    let fork = HandLog::of(100..400);
+    three.liar.becomes(move |asked| match asked.path {
+        path if path.starts_with("tile/entries") => Reply::NotThere,
+        _ => honest(&fork, asked),
+    });
+    assert_eq!(
+        three.convicted(TWO_TREES),
+        Finding::Equivocation { size: 10 }
+    );
+}
+
+#[test]
+fn what_failed_once_and_is_of_the_same_tree_accuses_nobody() {
+    let mut three = Three::start(&HandLog::of(0..10));
+    for size in 11..22 {
+        let log = HandLog::of(0..size);
+        three.liar.becomes(move |asked| match asked.path {
+            "checkpoint" => honest(&log, asked),
+            _ => Reply::NotThere,
+        });
+        three.third.until_failed("liar", &format!("000.p/{size}"));
+        let resume = "/v1/peers/liar/resume";
+        three.third.node.ask("POST", resume, Some(ALL), None);
+    }
+    three.only_failed("is not there", &HandLog::of(0..300));
+    three.converges();
+    assert_eq!(three.third.record("liar")["standing"], "active");
 }
 
 #[test]

@@ -150,6 +150,22 @@ fn a_second_tree_of_a_size_is_kept_and_freezes() {
 }
 
 #[test]
+fn a_second_tree_is_one_from_whatever_size_it_is_said_to_lead() {
+    for old in [0, 5, 9] {
+        let witness = start();
+        let log = HandLog::of(0..8);
+        assert_cosigned(&add(&witness.node, &log.request(0, 8)), &log, 8);
+        let second = HandLog::of(100..108);
+        let request = AddCheckpoint::new(old, Vec::new(), &second.head()).expect("a request");
+        let status = if old > 8 { 400 } else { 409 };
+        let answer = add(&witness.node, &request.to_bytes());
+        assert_eq!(answer.status, status, "{old}");
+        assert_eq!(witness.kept.of("hand").len(), 1, "{old}");
+        witness.until_frozen("hand");
+    }
+}
+
+#[test]
 fn two_requests_at_once_never_go_back() {
     let witness = start_in(
         directory(),
