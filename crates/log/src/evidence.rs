@@ -139,6 +139,8 @@ impl Evidence {
 ///
 /// `prefix` and `proof` are for checkpoints of different sizes: the root that the larger tree has at the smaller one's
 /// size, and the proof of it. A smaller checkpoint that comes late contradicts nothing: its root is that prefix.
+///
+/// Of the signatures only the log's stand in it: anybody can add others, and each time it would be other evidence.
 pub fn contradiction(
     one: &SignedCheckpoint,
     other: &SignedCheckpoint,
@@ -150,8 +152,8 @@ pub fn contradiction(
     };
     let (prefix, proof) = prefix.map_or((None, Vec::new()), |(root, proof)| (Some(root), proof));
     let evidence = Equivocation {
-        one: String::from_utf8(smaller.to_bytes()).ok()?,
-        other: String::from_utf8(larger.to_bytes()).ok()?,
+        one: String::from_utf8(smaller.alone().to_bytes()).ok()?,
+        other: String::from_utf8(larger.alone().to_bytes()).ok()?,
         prefix,
         proof,
     };

@@ -178,6 +178,12 @@ impl Follower {
             .collect()
     }
 
+    /// A peer's state.
+    pub fn record(&self, name: &PeerName) -> Option<PeerRecord> {
+        let at = self.place(name)?;
+        Some(lock(&self.shared.states[at]).clone())
+    }
+
     /// The canonical receipt at an index of a peer's log; `None` if it is not here, or the peer has its turn:
     /// nobody waits for what a slow peer holds up.
     ///

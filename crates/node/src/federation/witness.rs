@@ -106,7 +106,8 @@ impl Witness {
     /// Answers an `add-checkpoint` request. Blocks on the records.
     ///
     /// `charge` counts against the log of this origin, and says after how many seconds to come again if it is too much. It
-    /// is called for a new checkpoint that the log has signed, and for nothing that anybody else can send.
+    /// is called for a new checkpoint that the log has signed, and for one that contradicts what it signed before; for
+    /// nothing that an honest log's enemies can send.
     ///
     /// # Errors
     /// [`WitnessFailure`]; then nothing was signed.
@@ -133,6 +134,10 @@ impl Witness {
                 Ok(advance) => advance,
                 Err(refusal) => {
                     let evidence = contradiction(&request, stored.as_deref(), peers);
+                    if evidence.is_some() {
+                        // Whatever is left of the rate, the answer is the specification's, and a first lie is not missed.
+                        let _ = charge(&origin);
+                    }
                     return Ok(refused(&refusal, evidence));
                 }
             };

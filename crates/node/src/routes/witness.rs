@@ -1,18 +1,19 @@
 //! `/witness/add-checkpoint` (c2sp.org/tlog-witness). The log's signature is all the authentication that there is.
 //!
 //! Enters: a log's checkpoint with a consistency proof. Leaves: this node's cosignature, or the specification's status.
-//! Refuses: more new checkpoints of one log than its rate (429).
+//! Refuses: more new checkpoints of one log than its rate (429), and to keep a second lie of a peer that is frozen.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use tenzik_log::evidence::Evidence;
 use tenzik_log::witness::{ADD_CHECKPOINT_BYTES_MAX, AddCheckpoint};
 
 use super::blocking;
 use crate::auth::Caller;
 use crate::error::{ApiError, ErrorBody};
-use crate::federation::WitnessFailure;
+use crate::federation::{Standing, WitnessFailure};
 use crate::node::Node;
 use crate::server::Intake;
 use crate::system;
@@ -54,25 +55,33 @@ pub(super) async fn add_checkpoint(
 }
 
 impl Node {
-    /// Two trees under one signature: kept, and the peer is frozen.
-    fn convict(&self, body: &[u8], evidence: &tenzik_log::evidence::Evidence) {
+    /// Two trees under one signature: kept, and the peer is frozen. Anybody can show them again and again, so against a peer
+    /// that is frozen nothing more is kept, and what an operator has looked at freezes nobody a second time.
+    fn convict(&self, body: &[u8], evidence: &Evidence) {
         let Ok(request) = AddCheckpoint::from_bytes(body) else {
             return;
         };
         let origin = request.checkpoint().origin();
-        let Some(peer) = self.peers.of_log(origin) else {
+        let (Some(peer), Some(follower)) = (self.peers.of_log(origin), &self.follower) else {
             return;
         };
+        let record = follower.record(&peer.name).unwrap_or_default();
+        if record.standing == Standing::Frozen {
+            return;
+        }
         let kept = self.findings.keep(peer, evidence);
+        if kept
+            .as_ref()
+            .is_ok_and(|name| record.evidence.contains(name))
+        {
+            return;
+        }
         let reason = "it asked for a cosignature of a second tree";
         tracing::error!(peer = %peer.name, reason, evidence = ?kept, "the peer is frozen");
-        if let Some(follower) = &self.follower {
-            let now = system::now().ok();
-            let frozen =
-                follower.change(&peer.name, |record| record.freeze(reason, kept.ok(), now));
-            if let Err(error) = frozen {
-                tracing::error!(peer = %peer.name, %error, "its state was not written");
-            }
+        let now = system::now().ok();
+        let frozen = follower.change(&peer.name, |record| record.freeze(reason, kept.ok(), now));
+        if let Err(error) = frozen {
+            tracing::error!(peer = %peer.name, %error, "its state was not written");
         }
     }
 }

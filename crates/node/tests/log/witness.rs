@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::thread;
 
 use tempfile::TempDir;
+use tenzik_log::cosignature::cosign;
 use tenzik_log::evidence::Finding;
 use tenzik_log::note::VerifierKey;
 use tenzik_log::witness::{AddCheckpoint, read_cosignatures};
+use tenzik_receipt::{KeyUse, SecretKey, Timestamp};
 
 use crate::common::{ALL, Answer, TestNode};
 use crate::hand::{HandLog, hand_key, hand_node};
@@ -163,6 +165,41 @@ fn a_second_tree_is_one_from_whatever_size_it_is_said_to_lead() {
         assert_eq!(witness.kept.of("hand").len(), 1, "{old}");
         witness.until_frozen("hand");
     }
+}
+
+#[test]
+fn a_liar_is_kept_once_however_often_it_is_shown() {
+    let rate = "add_checkpoint = { per_minute = 1, burst = 12 }\n";
+    let witness = start_in(directory(), rate);
+    let log = HandLog::of(0..8);
+    assert_cosigned(&add(&witness.node, &log.request(0, 8)), &log, 8);
+    for number in 0..10 {
+        // Another tree each time, or the same with another line of somebody's below it.
+        let mut second = HandLog::of(100 + number / 2..108 + number / 2).head();
+        let stranger = witness_key("stranger.example/w", number as u8);
+        let secret = SecretKey::from_seed(&[number as u8; 32], KeyUse::Witness, Timestamp::EPOCH);
+        let line = cosign(
+            second.checkpoint(),
+            &secret,
+            stranger.name(),
+            Timestamp::EPOCH,
+        );
+        let line = line.expect("a witness's key");
+        second
+            .add_signatures(&[line], &[stranger])
+            .expect("it fits");
+        let request = AddCheckpoint::new(8, Vec::new(), &second).expect("a request");
+        assert_eq!(add(&witness.node, &request.to_bytes()).status, 409);
+    }
+    let evidence = witness.kept.of("hand");
+    assert_eq!(evidence.len(), 1);
+    let text = String::from_utf8(evidence[0].to_bytes()).expect("text");
+    assert!(!text.contains("stranger.example"), "{text}");
+    // Each of them was charged to the log.
+    assert_cosigned(&add(&witness.node, &log.request(8, 8)), &log, 8);
+    let log = HandLog::of(0..12);
+    assert_cosigned(&add(&witness.node, &log.request(8, 9)), &log, 9);
+    add(&witness.node, &log.request(9, 10)).refused(429, "quota");
 }
 
 #[test]
