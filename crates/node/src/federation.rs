@@ -10,6 +10,7 @@ pub mod peers;
 pub mod witness;
 
 pub use client::{Client, ClientError};
+pub(crate) use follow::Figures;
 pub use follow::{Findings, FollowConfig, FollowError, Follower, PeerRecord, Standing};
 pub use mirror::{Mirror, MirrorError, PullError, Pulled};
 pub use peers::{Peer, PeerName, Peers, PeersError};

@@ -22,10 +22,12 @@ use crate::blobs::{BlobError, Blobs, HeldCapsules};
 use crate::callers::{Callers, CallersError};
 use crate::config::NodeConfig;
 use crate::federation::peers::PEERS_MAX;
-use crate::federation::{Client, Findings, FollowConfig, FollowError, Follower, Peers, Witness};
+use crate::federation::{
+    Client, Figures, Findings, FollowConfig, FollowError, Follower, Peers, Witness,
+};
 use crate::files;
 use crate::keys::{KeyError, Keys};
-use crate::log::{Figures, LogService};
+use crate::log::LogService;
 use crate::metrics::Metrics;
 use crate::quota::{Limiter, Quotas};
 use crate::runner::{Runner, RunnerError};
@@ -127,6 +129,8 @@ pub struct Parts {
     pub peers: Peers,
     /// What follows them. Absent: there are no peers, or [`Parts::follow`] was not called.
     pub follower: Option<Arc<Follower>>,
+    /// How following goes.
+    pub(crate) figures: Figures,
     /// Small documents.
     pub records: Records,
     /// Receipts of the own log and of peers' to search.
@@ -194,6 +198,7 @@ impl Parts {
             witness: kept.witness.map(Arc::new),
             witnessed: Limiter::new(config.federation.add_checkpoint, PEERS_MAX as u32),
             follower: None,
+            figures: Figures::default(),
             findings: Arc::clone(&tidings) as Arc<dyn Findings>,
             peers: kept.peers,
             records: kept.records,
@@ -224,7 +229,7 @@ impl Parts {
         };
         let asked = log.clone();
         self.readiness("log", move || asked.ready().map_err(str::to_owned));
-        let figures = Figures::default();
+        let figures = crate::log::Figures::default();
         for (name, help, figure) in [
             (
                 "log_entries",
@@ -320,6 +325,9 @@ impl Parts {
         let follower = Arc::new(follower);
         self.tidings.follows(&follower, &self.peers)?;
         self.follower = Some(Arc::clone(&follower));
+        self.figures.register(&self.metrics);
+        let asked = Arc::clone(&follower);
+        self.readiness("peers", move || asked.ready());
         self.on_closing("peers", move || async move {
             let _ = tokio::task::spawn_blocking(move || follower.close()).await;
         });

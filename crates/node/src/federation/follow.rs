@@ -3,10 +3,13 @@
 //! Enters: peers, and time that passes. Leaves: mirrors that grow, rows of the catalog, evidence, each peer's state.
 //! Refuses: to go on with a peer that signed two stories, until an operator says so.
 
+mod figures;
 mod record;
 mod turns;
 
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -22,6 +25,7 @@ use super::peers::{Peer, PeerName, Peers};
 use crate::documents::DocumentError;
 use crate::{files, system};
 
+pub(crate) use figures::Figures;
 pub use record::{PeerRecord, Standing};
 use turns::Turns;
 
@@ -76,6 +80,8 @@ struct Shared {
     /// When each was last told that this node lives.
     greeted: Mutex<Vec<Option<Instant>>>,
     turns: Turns,
+    /// Threads that are there.
+    alive: AtomicUsize,
     records: Records,
     catalog: Catalog,
     client: Client,
@@ -138,6 +144,7 @@ impl Follower {
         let shared = Arc::new(Shared {
             greeted: Mutex::new(vec![None; peers.len()]),
             turns: Turns::new(peers.len()),
+            alive: AtomicUsize::new(0),
             mirrors: peers.iter().map(|_| Mutex::new(None)).collect(),
             states: states?,
             peers,
@@ -148,11 +155,11 @@ impl Follower {
             config,
         });
         let worker = |number| {
-            let shared = Arc::clone(&shared);
+            let alive = Alive::new(&shared);
             let name = format!("follow-{number}");
             thread::Builder::new()
                 .name(name)
-                .spawn(move || shared.work())
+                .spawn(move || alive.0.work())
         };
         let count = shared.config.at_once.min(shared.peers.len());
         let threads = (0..count).map(worker).collect::<Result<_, _>>()?;
@@ -168,6 +175,24 @@ impl Follower {
         for thread in lock(&self.threads).drain(..) {
             let _ = thread.join();
         }
+    }
+
+    /// Whether all threads are there that follow peers.
+    ///
+    /// # Errors
+    /// How many are missing.
+    pub fn ready(&self) -> Result<(), String> {
+        let wanted = self.shared.config.at_once.min(self.shared.peers.len());
+        match wanted.saturating_sub(self.threads_alive()) {
+            0 => Ok(()),
+            ended => Err(format!(
+                "{ended} of {wanted} threads that follow peers have ended"
+            )),
+        }
+    }
+
+    fn threads_alive(&self) -> usize {
+        self.shared.alive.load(Ordering::Relaxed)
     }
 
     /// Every peer's state, in the file's order.
@@ -240,12 +265,44 @@ impl Drop for Follower {
     }
 }
 
+/// Counts a thread for as long as it is there, however it ends.
+struct Alive(Arc<Shared>);
+
+impl Alive {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.alive.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.alive.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Shared {
     fn work(&self) {
         while let Some(at) = self.turns.take() {
-            let wait = self.turn(at);
+            let turn = panic::catch_unwind(AssertUnwindSafe(|| self.turn(at)));
+            let wait = turn.unwrap_or_else(|_| self.panicked(at));
             self.turns.give_back(at, wait);
         }
+    }
+
+    /// A fault of this node's that one peer brings about does not keep the others from their turns, nor that peer from its
+    /// next one. Nobody knows where it left the mirror in memory: it is opened anew.
+    fn panicked(&self, at: usize) -> Duration {
+        *lock(&self.mirrors[at]) = None;
+        let name = &self.peers[at].name;
+        tracing::error!(peer = %name, "its turn ended in a panic");
+        self.note(at, |record| {
+            record.failed("this node's own fault: a panic", false)
+        });
+        if let Err(error) = lock(&self.states[at]).save(&self.records, name) {
+            tracing::error!(peer = %name, %error, "its state was not written");
+        }
+        self.wait_after_failures(at)
     }
 
     /// One peer's turn. How long until its next one.
@@ -261,7 +318,7 @@ impl Shared {
                 self.note(at, PeerRecord::succeeded);
                 every
             }
-            Err(error) => self.failed(at, &error).min(WAIT_MAX).max(every),
+            Err(error) => self.failed(at, &error),
         };
         let state = lock(&self.states[at]);
         let name = &self.peers[at].name;
@@ -440,8 +497,14 @@ impl Shared {
         tracing::warn!(peer = %self.peers[at].name, %error, "not pulled");
         let stale = matches!(error, TurnError::Pull(PullError::Stale { .. }));
         self.note(at, |record| record.failed(&error.to_string(), stale));
+        self.wait_after_failures(at)
+    }
+
+    fn wait_after_failures(&self, at: usize) -> Duration {
+        let every = Duration::from_millis(self.config.pull_ms);
         let doubled = lock(&self.states[at]).failures.min(12);
-        Duration::from_millis(self.config.pull_ms.saturating_mul(1 << doubled))
+        let wait = Duration::from_millis(self.config.pull_ms.saturating_mul(1 << doubled));
+        wait.min(WAIT_MAX).max(every)
     }
 }
 

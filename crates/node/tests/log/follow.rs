@@ -1,8 +1,12 @@
 //! Nodes that follow each other.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
+use tenzik_log::evidence::Evidence;
+use tenzik_node::federation::{Findings, Mirror, Peer};
 use tenzik_receipt::Blake3;
 
 use crate::common::{ALL, Receipts, TestNode, secret, until};
@@ -251,4 +255,78 @@ fn a_policy_of_witnesses_counts_for_followers_too() {
         (&record["standing"], &record["entries"]),
         (&"active".into(), &0.into())
     );
+}
+
+/// Findings that panic as long as they are told to.
+struct Panics(AtomicBool);
+
+impl Findings for Panics {
+    fn keep(&self, _: &Peer, _: &Evidence) -> Result<String, String> {
+        Ok("evidence".to_owned())
+    }
+
+    fn grown(&self, mirror: &Mirror, _: u64) {
+        let is_hand = mirror.peer().name.as_str() == "hand";
+        assert!(!is_hand || !self.0.load(Ordering::Relaxed), "told to");
+    }
+}
+
+#[test]
+fn a_panic_ends_a_turn_and_no_thread() {
+    let log = LogNode::start("");
+    let served = Served::log(HandLog::of(0..5));
+    let directory = directory();
+    write_peers(
+        &directory,
+        &[
+            peer("hand", &hand_key(), &served.url(), &[hand_node()], ""),
+            of(&log),
+        ],
+    );
+    let findings = Arc::new(Panics(AtomicBool::new(true)));
+    let told = Arc::clone(&findings);
+    let sections = format!("{FOLLOWING}at_once = 1\n");
+    let node = TestNode::start_in(
+        directory,
+        &sections,
+        |parts| parts.findings = told,
+        |routes| routes,
+    );
+    let record = |name: &str| {
+        let peers = node.ask("GET", "/v1/peers", Some(ALL), None).json()["peers"].take();
+        let peers = peers.as_array().expect("a list").clone();
+        peers
+            .into_iter()
+            .find(|peer| peer["name"] == name)
+            .expect("it")
+    };
+    until("it is told", || {
+        record("hand")["failures_total"].as_u64() >= Some(2)
+    });
+    assert_eq!(record("hand")["failure"], "this node's own fault: a panic");
+    assert_eq!(record("hand")["standing"], "active");
+    log.grow(0..3);
+    until("the other goes on", || record("log")["entries"] == 3);
+    let ready = node.get("/readyz").json();
+    assert_eq!(ready["parts"]["peers"], "ready", "{ready}");
+
+    findings.0.store(false, Ordering::Relaxed);
+    node.ask("POST", "/v1/peers/hand/resume", Some(ALL), None);
+    until("it is well", || {
+        node.ask("POST", "/v1/peers/hand/resume", Some(ALL), None);
+        record("hand")["failure"].is_null()
+    });
+    assert_eq!(record("hand")["entries"], 5);
+    assert_eq!(listed(&node, crate::hand::HAND).len(), 5);
+    let freeze = serde_json::json!({"reason": "a test"});
+    node.ask("POST", "/v1/peers/hand/freeze", Some(ALL), Some(&freeze));
+    let text = node.ask("GET", "/metrics", Some(ALL), None).text();
+    for figure in [
+        "tenzik_peers_frozen 1\n",
+        "tenzik_peers_opaque 0\n",
+        "tenzik_follow_threads 1\n",
+        "tenzik_peer_pull_age_seconds{peer=\"log\"} ",
+    ] {
+        assert!(text.contains(figure), "{figure}: {text}");
+    }
 }
