@@ -12,6 +12,6 @@ pub mod witness;
 pub use client::{Client, ClientError};
 pub(crate) use follow::Figures;
 pub use follow::{Findings, FollowConfig, FollowError, Follower, PeerRecord, Standing};
-pub use mirror::{Mirror, MirrorError, PullError, Pulled};
+pub use mirror::{Mirror, MirrorError, MirrorReader, PullError, Pulled};
 pub use peers::{Peer, PeerName, Peers, PeersError};
 pub use witness::{Witness, WitnessAnswer, WitnessError, WitnessFailure};

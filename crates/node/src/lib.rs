@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 pub mod audit;
+mod auditing;
 mod auth;
 pub mod blobs;
 mod callers;

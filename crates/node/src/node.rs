@@ -299,7 +299,11 @@ impl Parts {
             "Receipts that were to be run again, by what was found",
             auditor.outcomes.clone(),
         );
-        self.tidings.audits(&auditor);
+        self.tidings.audits(&auditor)?;
+        let tidings = Arc::clone(&self.tidings);
+        self.on_closing("audits", move || async move {
+            let _ = tokio::task::spawn_blocking(move || tidings.close()).await;
+        });
         if let Some(blobs) = self.blobs.clone() {
             let keeper = Housekeeper::start(blobs, Arc::clone(&auditor))?;
             self.on_closing("tidy", move || async move {

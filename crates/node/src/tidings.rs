@@ -12,7 +12,8 @@ use tenzik_log::evidence::Evidence;
 use tenzik_receipt::{Blake3, Timestamp};
 
 use crate::audit::dispute::Places;
-use crate::audit::{self, Auditor, EvidenceStore, EvidenceStoreError, Report, Subject};
+use crate::audit::{self, Auditor, EvidenceStore, EvidenceStoreError, Report};
+use crate::auditing::Auditing;
 use crate::blobs::Blobs;
 use crate::federation::{self, Follower, Mirror, Peer, PeerRecord, Peers};
 use crate::log::LogService;
@@ -27,7 +28,7 @@ const EXHIBITS: usize = 256;
 pub(crate) struct Tidings {
     evidence: Arc<EvidenceStore>,
     /// The parts hold this one; it does not hold them.
-    auditor: OnceLock<Weak<Auditor>>,
+    auditing: OnceLock<Auditing>,
     follower: OnceLock<Weak<Follower>>,
 }
 
@@ -35,15 +36,21 @@ impl Tidings {
     pub(crate) fn new(evidence: Arc<EvidenceStore>) -> Self {
         Self {
             evidence,
-            auditor: OnceLock::new(),
+            auditing: OnceLock::new(),
             follower: OnceLock::new(),
         }
     }
 
     /// Who audits from now on.
-    pub(crate) fn audits(&self, auditor: &Arc<Auditor>) {
+    pub(crate) fn audits(&self, auditor: &Arc<Auditor>) -> std::io::Result<()> {
         // A node has one.
-        let _ = self.auditor.set(Arc::downgrade(auditor));
+        let _ = self.auditing.set(Auditing::start(auditor)?);
+        Ok(())
+    }
+
+    /// Ends the audits after the leaves that they are at. Blocks.
+    pub(crate) fn close(&self) {
+        self.auditing.get().into_iter().for_each(Auditing::close);
     }
 
     /// Who follows the peers from now on. Those that evidence was kept against before a crash are frozen now.
@@ -123,19 +130,8 @@ impl federation::Findings for Tidings {
     }
 
     fn grown(&self, mirror: &Mirror, _from: u64) {
-        let auditor = self.auditor.get().and_then(Weak::upgrade);
-        let (Some(auditor), Some(head), Ok(now)) = (auditor, mirror.head(), system::now()) else {
-            return;
-        };
-        let entry = |index| mirror.entry(index);
-        let subject = Subject {
-            peer: mirror.peer(),
-            head,
-            size: mirror.size(),
-            entry: &entry,
-        };
-        if let Err(error) = auditor.audit(&subject, now) {
-            tracing::error!(peer = %mirror.peer().name, %error, "not audited");
+        if let Some(auditing) = self.auditing.get() {
+            auditing.submit(mirror.reader());
         }
     }
 }

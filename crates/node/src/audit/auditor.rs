@@ -130,14 +130,28 @@ impl Auditor {
     /// # Errors
     /// [`AuditError`]. What was dealt with stays.
     pub fn audit(&self, subject: &Subject<'_>, at: Timestamp) -> Result<Audited, AuditError> {
+        self.audit_while(subject, at, &|| true)
+    }
+
+    /// The same, but no leaf is begun once `goes_on` says no. What is left waits for the next call; then
+    /// [`Audited::pending`] counts no more than that there is something.
+    ///
+    /// # Errors
+    /// [`AuditError`]. What was dealt with stays.
+    pub fn audit_while(
+        &self,
+        subject: &Subject<'_>,
+        at: Timestamp,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Audited, AuditError> {
         let origin = subject.peer.origin().as_str();
         let Some(_turn) = Turn::take(&self.under_way, origin) else {
             return Ok(Audited::default());
         };
         let mut audited = Audited::default();
-        let found_out = self.ask_again(subject, at, &mut audited)?;
+        let found_out = self.ask_again(subject, at, goes_on, &mut audited)?;
         if let Some(plan) = self.plan(subject, at)? {
-            self.work(subject, &plan, at, found_out, &mut audited)?;
+            self.work(subject, &plan, at, found_out, goes_on, &mut audited)?;
             if audited.pending == 0 {
                 self.add_up(subject.peer, &plan)?;
             }
@@ -249,6 +263,7 @@ impl Auditor {
         plan: &Plan,
         at: Timestamp,
         mut found_out: bool,
+        goes_on: &dyn Fn() -> bool,
         audited: &mut Audited,
     ) -> Result<(), AuditError> {
         let origin = subject.peer.origin().as_str();
@@ -259,6 +274,10 @@ impl Auditor {
             let finding = match Audit::load(&self.records, &leaf_key(origin, index))? {
                 Some(audit) if audit.finding != Finding::Begun => continue,
                 Some(_) => unaudited(Reason::Interrupted),
+                None if !goes_on() => {
+                    audited.pending += 1;
+                    break;
+                }
                 // Who was found out is not audited on.
                 None if found_out => {
                     audited.pending += 1;
@@ -302,6 +321,7 @@ impl Auditor {
         &self,
         subject: &Subject<'_>,
         at: Timestamp,
+        goes_on: &dyn Fn() -> bool,
         audited: &mut Audited,
     ) -> Result<bool, AuditError> {
         let origin = subject.peer.origin().as_str();
@@ -314,6 +334,7 @@ impl Auditor {
                 // The node ended before it was counted.
                 Some(audit) if audit.finding != Finding::Begun => audit.finding,
                 Some(_) => unaudited(Reason::Interrupted),
+                None if !goes_on() => break,
                 None if silent && is_over => unaudited(Reason::Unreachable),
                 None if silent => continue,
                 None => match self.leaf(subject, index, at)? {

@@ -20,7 +20,7 @@ use tenzik_store::sql::SqlError;
 use tenzik_store::{Catalog, CatalogRow, DiskStorage, Records, RecordsError};
 
 use super::client::Client;
-use super::mirror::{Doubts, Mirror, PullError, Pulled, Source};
+use super::mirror::{Doubts, Mirror, MirrorReader, PullError, Pulled, Source};
 use super::peers::{Peer, PeerName, Peers};
 use crate::documents::DocumentError;
 use crate::{files, system};
@@ -75,6 +75,8 @@ struct Shared {
     peers: Vec<Peer>,
     /// Opened at a peer's first turn: a node with many peers starts at once. Held for the length of a turn.
     mirrors: Vec<Mutex<Option<Mirror>>>,
+    /// What the mirrors hold, once they are open. Held for moments: those who read do not wait for turns.
+    readers: Vec<Mutex<Option<MirrorReader>>>,
     /// Held for moments: those who ask how peers stand do not wait for turns.
     states: Vec<Mutex<PeerRecord>>,
     /// When each was last told that this node lives.
@@ -146,6 +148,7 @@ impl Follower {
             turns: Turns::new(peers.len()),
             alive: AtomicUsize::new(0),
             mirrors: peers.iter().map(|_| Mutex::new(None)).collect(),
+            readers: peers.iter().map(|_| Mutex::new(None)).collect(),
             states: states?,
             peers,
             records,
@@ -209,8 +212,8 @@ impl Follower {
         Some(lock(&self.shared.states[at]).clone())
     }
 
-    /// The canonical receipt at an index of a peer's log; `None` if it is not here, or the peer has its turn:
-    /// nobody waits for what a slow peer holds up.
+    /// The canonical receipt at an index of a peer's log; `None` if it is not here. Nobody waits for what a slow
+    /// peer holds up.
     ///
     /// # Errors
     /// [`TreeError`](tenzik_log::tree::TreeError).
@@ -224,11 +227,9 @@ impl Follower {
         let Some(at) = at else {
             return Ok(None);
         };
-        let Ok(mirror) = self.shared.mirrors[at].try_lock() else {
-            return Ok(None);
-        };
-        let held = mirror.as_ref().filter(|mirror| index < mirror.size());
-        held.map(|mirror| mirror.entry(index)).transpose()
+        let reader = lock(&self.shared.readers[at]).clone();
+        let held = reader.filter(|reader| index < reader.size());
+        held.map(|reader| reader.entry(index)).transpose()
     }
 
     /// Changes what is remembered of a peer, durably.
@@ -293,7 +294,7 @@ impl Shared {
     /// A fault of this node's that one peer brings about does not keep the others from their turns, nor that peer from its
     /// next one. Nobody knows where it left the mirror in memory: it is opened anew.
     fn panicked(&self, at: usize) -> Duration {
-        *lock(&self.mirrors[at]) = None;
+        self.forsake(at, &mut lock(&self.mirrors[at]));
         let name = &self.peers[at].name;
         tracing::error!(peer = %name, "its turn ended in a panic");
         self.note(at, |record| {
@@ -310,6 +311,10 @@ impl Shared {
         let every = Duration::from_millis(self.config.pull_ms);
         let before = lock(&self.states[at]).clone();
         if before.standing != Standing::Active {
+            // It is not asked, but what is here of it can be read.
+            if let Err(error) = self.opened(at, &mut lock(&self.mirrors[at])) {
+                tracing::warn!(peer = %self.peers[at].name, %error, "its mirror is not opened");
+            }
             return WAIT_MAX;
         }
         let wait = match self.pull(at, &mut lock(&self.mirrors[at])) {
@@ -337,10 +342,8 @@ impl Shared {
 
     /// Takes some steps. Whether there is more.
     fn pull(&self, at: usize, held: &mut Option<Mirror>) -> Result<bool, TurnError> {
+        self.opened(at, held)?;
         let peer = &self.peers[at];
-        if held.is_none() {
-            *held = Some(self.open(peer)?);
-        }
         let token = peer.token_file.as_deref().map(token).transpose();
         // A public log is shown to everybody; a private one refuses, and that is told as the peer's failure.
         let token = token.unwrap_or_else(|error| {
@@ -353,9 +356,24 @@ impl Shared {
         let done = self.steps(at, held.as_mut().expect("it was opened"), token);
         if matches!(done, Err(TurnError::Pull(PullError::Storage(_)))) {
             // After a failed write nobody knows what is there: it is opened anew at the next turn.
-            *held = None;
+            self.forsake(at, held);
         }
         done
+    }
+
+    fn opened(&self, at: usize, held: &mut Option<Mirror>) -> Result<(), TurnError> {
+        if held.is_none() {
+            let mirror = self.open(&self.peers[at])?;
+            *lock(&self.readers[at]) = Some(mirror.reader());
+            *held = Some(mirror);
+        }
+        Ok(())
+    }
+
+    /// Lets go of a mirror. Who reads it still keeps its directory, and then it cannot be opened before a later turn.
+    fn forsake(&self, at: usize, held: &mut Option<Mirror>) {
+        *lock(&self.readers[at]) = None;
+        *held = None;
     }
 
     /// Tells the peer that this node lives, if it is time and the peer takes it. That it does not hear is no failure of its

@@ -8,10 +8,11 @@
 
 mod doubts;
 mod fetch;
+mod reader;
 mod state;
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tenzik_log::checkpoint::{CheckpointError, SignedCheckpoint};
 use tenzik_log::evidence::{self, BadLeaf, Evidence};
@@ -29,6 +30,7 @@ use crate::documents::DocumentError;
 
 pub use doubts::{DOUBTS_MAX, Doubts};
 pub use fetch::{Source, Traffic};
+pub use reader::{Held, MirrorReader};
 use state::State;
 
 /// How many entries are taken at a time before they are verified: about 25 MB of receipts, beside which the proof's 50 KB
@@ -44,6 +46,7 @@ pub struct Mirror {
     frontier: Frontier,
     head: Option<SignedCheckpoint>,
     doubts: Doubts,
+    reader: MirrorReader,
     verifier: Verifier,
 }
 
@@ -153,12 +156,20 @@ impl Mirror {
                 (Some(head), frontier)
             }
         };
+        let size = frontier.size();
+        let held = head.clone().map(|head| Held { head, size });
+        let reader = MirrorReader {
+            peer: Arc::new(peer.clone()),
+            storage: Arc::clone(&storage),
+            held: Arc::new(Mutex::new(held)),
+        };
         Ok(Self {
             peer,
             storage,
             frontier,
             head,
             doubts: Doubts::default(),
+            reader,
             verifier: Verifier::default(),
         })
     }
@@ -168,6 +179,11 @@ impl Mirror {
     pub fn with_doubts(mut self, doubts: Doubts) -> Self {
         self.doubts = doubts;
         self
+    }
+
+    /// What it holds, for those who do not pull it.
+    pub fn reader(&self) -> MirrorReader {
+        self.reader.clone()
     }
 
     /// The peer.
@@ -489,6 +505,11 @@ impl Mirror {
             entries: Vec::new(),
             merge_by: None,
         })?;
+        // Readers go where the new tiles are before the outgrown ones go away.
+        self.reader.set(Held {
+            head: head.clone(),
+            size: grown.size(),
+        });
         if grown.size() == head.checkpoint().size() {
             // The directory is the peer's log as its own is, and outgrown tiles go away.
             self.storage.publish(&head.to_bytes())?;

@@ -3,19 +3,21 @@
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tenzik_log::evidence::Evidence;
 use tenzik_node::federation::{Findings, Mirror, Peer};
 use tenzik_receipt::Blake3;
 
-use crate::common::{ALL, Receipts, TestNode, secret, until};
+use crate::common::{ALL, Receipts, TestNode, order_total, secret, until};
 use crate::hand::{HandLog, hand_key, hand_node};
 use crate::harness::{
     FOLLOWING, Following, LOG_SEED, LogNode, ORIGIN, directory, keys, log_key, log_sections,
     log_url, peer, write_peers,
 };
-use crate::served::Served;
+use crate::served::{Reply, Served, honest};
 
 /// The token of a node that is no peer yet.
 const NEWCOMER: &str = "token-of-a-node-that-is-no-peer-yet-004";
@@ -96,7 +98,7 @@ fn little_more_is_pulled_than_what_is_new() {
         let old = log.size();
         log = HandLog::of(0..size);
         let shown = log.clone();
-        served.becomes(move |asked| crate::served::honest(&shown, asked));
+        served.becomes(move |asked| honest(&shown, asked));
         if restart {
             following = Following::start_in(following.node.stop(), &peers, &sections);
         }
@@ -329,4 +331,45 @@ fn a_panic_ends_a_turn_and_no_thread() {
     ] {
         assert!(text.contains(figure), "{figure}: {text}");
     }
+}
+
+#[test]
+fn blobs_that_come_slowly_hold_up_neither_a_pull_nor_the_end() {
+    let log = LogNode::start("");
+    let mut order = order_total();
+    order["public"] = true.into();
+    for index in 0..60 {
+        assert_eq!(log.node.run(&order).json()["log_index"], index);
+    }
+    log.until_published(60);
+    let blobs = Served::start(|_| {
+        thread::sleep(Duration::from_millis(500));
+        Reply::NotThere
+    });
+    let other = Served::log(HandLog::of(0..3));
+    let directory = directory();
+    // All of its leaves are run again: half a minute of waiting.
+    let audited = format!(
+        "api = \"http://{}/log\"\n[peer.audit]\nsample_ppm = 1000000\n",
+        blobs.address
+    );
+    write_peers(
+        &directory,
+        &[
+            of(&log) + &audited,
+            peer("hand", &hand_key(), &other.url(), &[hand_node()], ""),
+        ],
+    );
+    let sections = format!("{FOLLOWING}at_once = 1\n");
+    let node = TestNode::start_in(directory, &sections, |_| {}, |routes| routes);
+    let asked = || blobs.asked.lock().expect("a lock").len();
+    until("it is audited", || asked() >= 2);
+    let record =
+        |at: usize| node.ask("GET", "/v1/peers", Some(ALL), None).json()["peers"][at].take();
+    other.becomes(|asked| honest(&HandLog::of(0..9), asked));
+    until("the other is pulled", || record(1)["entries"] == 9);
+    let began = Instant::now();
+    drop(node.stop());
+    assert!(began.elapsed() < Duration::from_secs(10));
+    assert!(asked() < 50, "the audit was over before");
 }
