@@ -193,13 +193,11 @@ fn bad_leaf(evidence: &BadLeaf, known: Known<'_>) -> Result<Finding, EvidenceErr
         .rules
         .read(&evidence.leaf, known.at, &mut Verifier::remembering(0))
     {
-        // What a later reader may understand, and a clock that is behind, accuse nobody.
-        Ok(_) => Err(EvidenceError::Lawful),
-        Err(error) if error.is_unsure(&evidence.leaf) => Err(EvidenceError::Lawful),
-        Err(error) => Ok(Finding::BadLeaf {
+        Err(error) if error.accuses(&evidence.leaf) => Ok(Finding::BadLeaf {
             index: proof.index(),
             error,
         }),
+        _ => Err(EvidenceError::Lawful),
     }
 }
 

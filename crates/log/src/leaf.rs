@@ -12,6 +12,13 @@ use tenzik_receipt::{
 
 use crate::checkpoint::Origin;
 
+/// The type of a receipt that this version reads.
+const TYPE: &str = "tenzik/receipt/v1";
+/// What a receipt's type begins with, in whatever version.
+const TYPES: &str = "tenzik/receipt/";
+/// The most bytes of a version's name.
+const VERSION_BYTES_MAX: usize = 48;
+
 /// Who may read a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Visibility {
@@ -83,42 +90,40 @@ pub enum LeafError {
     /// The signature does not hold.
     #[error("the signature does not hold")]
     Signature,
-}
-
-/// What a receipt's type begins with, in whatever version.
-const TYPES: &str = "tenzik/receipt/";
-/// The version that is read here.
-const VERSION: &str = "v1";
-/// The most bytes of a word such as a status.
-const WORD_BYTES_MAX: usize = 24;
-
-#[derive(serde::Deserialize)]
-struct Typed {
-    r#type: String,
+    /// It says that it is of another type: another version's, perhaps.
+    #[error("the type {named} is not known")]
+    Type {
+        /// The type that it names.
+        named: String,
+    },
 }
 
 impl LeafError {
-    /// Whether a later reader, or a clock that is ahead of this one, may find nothing wrong with the leaf. Such an error
-    /// accuses nobody. `leaf` is what was refused.
-    pub fn is_unsure(&self, leaf: &[u8]) -> bool {
+    /// Whether a log that holds such a leaf has broken its word, whoever reads it and with whatever version: bytes that are no
+    /// receipt, a signature that does not hold, what was promised to another log, what was not to be shown.
+    ///
+    /// A list of nodes that is not up to date, a clock that is behind, and what a later version may know accuse nobody. `leaf` is
+    /// what was refused: a word in it, such as a status, may be a later version's.
+    pub fn accuses(&self, leaf: &[u8]) -> bool {
         match self {
-            Self::Extension { .. } | Self::Future { .. } => true,
-            Self::Form(error) => may_be_newer(error, leaf),
-            _ => false,
+            Self::Form(error) => !has_new_word(error, leaf),
+            Self::NotOptedIn | Self::OtherLog { .. } | Self::Signature => true,
+            Self::Extension { .. }
+            | Self::Future { .. }
+            | Self::Node { .. }
+            | Self::Type { .. } => false,
         }
     }
 }
 
-/// Whether this is a receipt of a type that is not known yet, or one with a word that is not, such as a new status. What is no
-/// receipt in any version is not.
-fn may_be_newer(error: &ReadError, leaf: &[u8]) -> bool {
-    let Ok(Typed { r#type }) = serde_json::from_slice(leaf) else {
-        return false;
-    };
-    match (r#type.strip_prefix(TYPES), error) {
-        (Some(VERSION), ReadError::Value { offset, .. }) => is_word(leaf.get(*offset..)),
-        (Some(version), _) => version != VERSION,
-        (None, _) => false,
+/// The most bytes of a word such as a status.
+const WORD_BYTES_MAX: usize = 24;
+
+/// Whether all that is wrong with a receipt of the known type may be a word that is not known, such as a new status.
+fn has_new_word(error: &ReadError, leaf: &[u8]) -> bool {
+    match error {
+        ReadError::Value { offset, .. } => named_type(leaf) == Some(TYPE) && is_word(leaf.get(*offset..)),
+        _ => false,
     }
 }
 
@@ -209,8 +214,15 @@ impl LeafRules {
         at: Timestamp,
         verifier: &mut Verifier,
     ) -> Result<SignedReceipt, LeafError> {
-        let receipt = SignedReceipt::from_bytes(bytes)?;
-        let trust = self.trust(&receipt)?;
+        let receipt = SignedReceipt::from_bytes(bytes).map_err(|error| unread(bytes, error))?;
+        let node = receipt.receipt().node;
+        let stranger = match self.nodes.contains_key(&node) {
+            true => None,
+            // No signature of a weak key shows anything.
+            false => Some(Trust::in_receipts_of(node).map_err(|_| LeafError::Signature)?),
+        };
+        let trust = stranger.as_ref().or_else(|| self.nodes.get(&node));
+        let trust = trust.expect("it is one of the nodes or a stranger");
         let report = verifier.verify(bytes, trust, at, &Expectations::default());
         for check in report.checks() {
             if check.outcome == Outcome::Passed {
@@ -227,6 +239,7 @@ impl LeafRules {
                 _ => {}
             }
         }
+        self.trust(&receipt)?;
         Ok(receipt)
     }
 
@@ -264,4 +277,25 @@ impl LeafRules {
             merge_by: promise.filter(|_| !known).map(|promise| promise.merge_by),
         })
     }
+}
+
+/// Why bytes are no receipt.
+fn unread(bytes: &[u8], error: ReadError) -> LeafError {
+    match named_type(bytes).filter(|named| *named != TYPE) {
+        Some(named) => LeafError::Type {
+            named: named.to_owned(),
+        },
+        None => LeafError::Form(error),
+    }
+}
+
+/// The type of a receipt, in whatever version. A canonical object says it at its end, whatever else is in it.
+fn named_type(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let text = text.strip_prefix('{')?.strip_suffix("\"}")?;
+    let (_, named) = text.rsplit_once(",\"type\":\"")?;
+    let version = named.strip_prefix(TYPES)?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let fits = (1..=VERSION_BYTES_MAX).contains(&version.len()) && version.bytes().all(is_plain);
+    fits.then_some(named)
 }

@@ -90,6 +90,11 @@ fn another_nodes_receipt_and_another_logs_are_refused() {
         "{told:?}"
     );
     assert!(rules(Visibility::Public).sealed(&foreign).is_err());
+    // Whoever signed it: a signature that does not hold is told as that.
+    let text = String::from_utf8(foreign.to_bytes()).expect("text");
+    let forged = text.replacen("\"fuel\":", "\"fuel\":1", 1);
+    let told = read(&rules(Visibility::Public), forged.as_bytes());
+    assert_eq!(told, Err(LeafError::Signature), "{forged}");
     let elsewhere = sign(promised("other.example/log"));
     let told = read(&rules(Visibility::Private), &elsewhere.to_bytes());
     assert_eq!(
@@ -160,5 +165,31 @@ fn how_a_run_ended_is_no_matter_of_the_logs() {
             ..promised(ORIGIN)
         });
         read(&rules(Visibility::Public), &receipt.to_bytes()).expect("a leaf");
+    }
+}
+
+#[test]
+fn a_type_of_another_version_is_told_from_what_is_no_receipt() {
+    let rules = rules(Visibility::Public);
+    for named in ["tenzik/receipt/v2", "tenzik/receipt/v1.1"] {
+        let later = format!("{{\"new\":[1,2],\"type\":\"{named}\"}}");
+        let told = read(&rules, later.as_bytes()).expect_err("not known");
+        assert_eq!(
+            told,
+            LeafError::Type {
+                named: named.to_owned()
+            }
+        );
+        assert!(!told.accuses(later.as_bytes()));
+    }
+    let spaced = "{\"a\":1,\"type\":\"a b\"}";
+    let own = "{\"a\":1,\"type\":\"tenzik/receipt/v1\"}";
+    let another = "{\"a\":1,\"type\":\"another\"}";
+    for nothing in ["", "{}", "\",\"type\":\"x\"}", spaced, own, another] {
+        let told = read(&rules, nothing.as_bytes()).expect_err("no receipt");
+        assert!(
+            matches!(told, LeafError::Form(_)) && told.accuses(nothing.as_bytes()),
+            "{nothing}"
+        );
     }
 }

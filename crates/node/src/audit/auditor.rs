@@ -501,9 +501,9 @@ pub(super) fn begun(
 
 /// A leaf that may not be in the log was told of when it was pulled; here it is one that nobody can run.
 fn unread(error: &LeafError, leaf: &[u8]) -> Finding {
-    unaudited(match error.is_unsure(leaf) {
-        true => Reason::Unknown,
-        false => Reason::BadLeaf,
+    unaudited(match error.accuses(leaf) {
+        true => Reason::BadLeaf,
+        false => Reason::Unknown,
     })
 }
 

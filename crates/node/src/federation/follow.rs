@@ -417,6 +417,7 @@ impl Shared {
             let pulled = mirror.pull(&source, now);
             self.note(at, |record| record.traffic(source.traffic().received_bytes));
             let pulled = pulled?;
+            self.tell_unsure(at, &pulled);
             self.note(at, |record| record.pulled(&pulled, mirror.size(), now));
             self.list(mirror, from, &pulled)?;
             self.convict(at, mirror, &source);
@@ -428,6 +429,14 @@ impl Shared {
             }
         }
         Ok(true)
+    }
+
+    /// What cannot be judged may be a lie or this node's own file or version: an operator has to look.
+    fn tell_unsure(&self, at: usize, pulled: &Pulled) {
+        if let Some((index, error)) = pulled.unsure.first() {
+            let (peer, leaves) = (&self.peers[at].name, pulled.unsure.len());
+            tracing::error!(%peer, leaves, index, %error, "leaves that cannot be judged here; nobody is accused");
+        }
     }
 
     fn open(&self, peer: &Peer) -> Result<Mirror, TurnError> {

@@ -127,8 +127,8 @@ pub struct Pulled {
     pub receipts: Vec<(u64, SignedReceipt)>,
     /// Leaves that may not be in this log. They stay in the tree, and count for nothing.
     pub bad: Vec<(u64, LeafError)>,
-    /// Leaves that this node cannot judge: a critical extension that it does not know, a date that its clock has not
-    /// reached.
+    /// Leaves that this node cannot judge: a critical extension or a type that it does not know, a date that its clock has
+    /// not reached, a node that its peers file does not list.
     pub unsure: Vec<(u64, LeafError)>,
     /// The index after the last leaf that was taken.
     pub to: u64,
@@ -457,11 +457,20 @@ impl Mirror {
         for (index, leaf) in (start..).zip(leaves) {
             match self.peer.rules.read(leaf, at, &mut self.verifier) {
                 Ok((_, receipt)) => pulled.receipts.push((index, receipt)),
-                Err(error) if error.is_unsure(leaf) => pulled.unsure.push((index, error)),
-                Err(error) => pulled.bad.push((index, error)),
+                Err(error) if self.convicts(&error, leaf) => pulled.bad.push((index, error)),
+                Err(error) => pulled.unsure.push((index, error)),
             }
         }
         pulled
+    }
+
+    /// Whether a leaf convicts its log. That a log is public nobody signs: one that answers without a token is, and of one that
+    /// is shown a token the peers file may be wrong.
+    fn convicts(&self, error: &LeafError, leaf: &[u8]) -> bool {
+        match error {
+            LeafError::NotOptedIn => self.peer.token_file.is_none(),
+            other => other.accuses(leaf),
+        }
     }
 
     /// Judges leaves that are held, from an index on, at most [`STEP_ENTRIES`]: for a caller that did not come to use what

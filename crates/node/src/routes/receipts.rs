@@ -92,6 +92,7 @@ fn refused(error: AddError) -> ApiError {
                 LeafError::Node { .. } => "foreign_node",
                 LeafError::NotOptedIn => "not_opted_in",
                 LeafError::OtherLog { .. } => "other_log",
+                LeafError::Type { .. } => "type",
                 _ => "signature",
             };
             let hint = "the log takes receipts of its own nodes, as they were signed";

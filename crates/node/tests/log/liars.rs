@@ -264,10 +264,38 @@ fn a_stale_checkpoint_accuses_nobody() {
 }
 
 #[test]
-fn a_leaf_of_a_key_that_is_not_the_logs() {
+fn what_an_old_file_or_version_does_not_know_accuses_nobody() {
+    let mut three = Three::start(&HandLog::of(0..3));
+    let unlisted = Receipts::signed_by(0x77, Some(HAND)).bytes(0);
+    let later = b"{\"new\":1,\"type\":\"tenzik/receipt/v2\"}".to_vec();
+    three.serve(HandLog::of(0..5).and(unlisted).and(later));
+    three.third.until_entries("liar", 7);
+    let record = three.third.record("liar");
+    assert_eq!(
+        (&record["standing"], &record["unsure"], &record["bad"]),
+        (&"active".into(), &2.into(), &0.into()),
+        "{record}"
+    );
+    assert!(three.third.kept.of("liar").is_empty());
+    three.converges();
+}
+
+#[test]
+fn a_leaf_that_was_promised_to_another_log() {
     let three = Three::start(&HandLog::of(0..3));
-    let foreign = Receipts::signed_by(0x77, Some(HAND)).bytes(0);
-    three.serve(HandLog::of(0..5).and(foreign));
+    let elsewhere = Receipts::of(ORIGIN).bytes(0);
+    three.serve(HandLog::of(0..5).and(elsewhere));
+    assert!(matches!(
+        three.convicted("entry 5 may not be in its log"),
+        Finding::BadLeaf { index: 5, .. }
+    ));
+}
+
+#[test]
+fn an_open_leaf_that_nobody_let_be_shown() {
+    let three = Three::start(&HandLog::of(0..3));
+    let open = Receipts::signed_by(0x11, None).bytes(0);
+    three.serve(HandLog::of(0..5).and(open));
     assert!(matches!(
         three.convicted("entry 5 may not be in its log"),
         Finding::BadLeaf { index: 5, .. }

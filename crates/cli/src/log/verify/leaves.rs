@@ -56,10 +56,11 @@ impl Leaves {
     }
 
     fn refuse(&mut self, index: u64, entry: &[u8], error: &LeafError) {
-        // What another reader may understand, and a clock that is behind, accuse nobody.
-        match error.is_unsure(entry) {
-            true => self.unsure += 1,
-            false => self.bad += 1,
+        // What another reader may understand, and a clock that is behind, accuse nobody. Whose receipts the log is for was
+        // said by whoever asks.
+        match error.accuses(entry) || matches!(error, LeafError::Node { .. }) {
+            true => self.bad += 1,
+            false => self.unsure += 1,
         }
         if self.named.len() < NAMED_MAX {
             self.named
