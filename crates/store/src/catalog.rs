@@ -100,6 +100,30 @@ impl Catalog {
         })
     }
 
+    /// Adds rows of leaves that did not count when the cursor went past them, and do now; those that are there stay. All of
+    /// it or nothing; durable when it returns.
+    ///
+    /// # Errors
+    /// [`SqlError::Unexpected`] if a row is of another log, or not below [`progress`](Self::progress); the database's.
+    pub fn insert_late(&self, origin: &str, rows: &[CatalogRow]) -> Result<(), SqlError> {
+        transact(&*self.database, |on| {
+            let next = next_of(on.query(SELECT_NEXT, &[Value::text(origin)])?)?;
+            for row in rows {
+                if row.origin != origin || row.index >= next {
+                    return Err(SqlError::Unexpected {
+                        what: format!("row {} is late for nothing: {next} is next", row.index),
+                    });
+                }
+                let place = [Value::text(origin), Value::integer(row.index)?];
+                let sql = "SELECT place FROM catalog WHERE origin = $1 AND place = $2";
+                if on.query(sql, &place)?.is_empty() {
+                    write_rows(on, origin, &[row], row.index, row.index + 1)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// How many of a log's receipts are here: the index of the next one.
     ///
     /// # Errors
@@ -237,15 +261,26 @@ fn write_log(
     from: u64,
     to: u64,
 ) -> Result<(), SqlError> {
-    let values: Result<Vec<_>, _> = rows.iter().map(|row| row.values()).collect();
-    insert_rows(on, &format!("catalog ({COLUMNS})"), values?)?;
-    count(on, origin, rows)?;
+    write_rows(on, origin, rows, from, to)?;
     let to = Value::integer(to)?;
-    find_disputes(on, origin, Value::integer(from)?, to.clone())?;
     let sql = "INSERT INTO catalog_progress (origin, next) VALUES ($1, $2) \
         ON CONFLICT (origin) DO UPDATE SET next = excluded.next";
     on.execute(sql, &[Value::text(origin), to])?;
     Ok(())
+}
+
+/// Writes rows and what follows from them, but for the cursor.
+fn write_rows(
+    on: &mut dyn Statements,
+    origin: &str,
+    rows: &[&CatalogRow],
+    from: u64,
+    to: u64,
+) -> Result<(), SqlError> {
+    let values: Result<Vec<_>, _> = rows.iter().map(|row| row.values()).collect();
+    insert_rows(on, &format!("catalog ({COLUMNS})"), values?)?;
+    count(on, origin, rows)?;
+    find_disputes(on, origin, Value::integer(from)?, Value::integer(to)?)
 }
 
 fn count(on: &mut dyn Statements, origin: &str, rows: &[&CatalogRow]) -> Result<(), SqlError> {

@@ -6,6 +6,7 @@
 mod figures;
 mod record;
 mod turns;
+mod unsure;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ use crate::{files, system};
 pub(crate) use figures::Figures;
 pub use record::{PeerRecord, Standing};
 use turns::Turns;
+use unsure::Unsure;
 
 /// How many steps of a pull are taken before another peer has its turn.
 const STEPS_MAX: usize = 8;
@@ -104,6 +106,8 @@ enum TurnError {
     Mirror(#[from] super::mirror::MirrorError),
     #[error(transparent)]
     Pull(#[from] PullError),
+    #[error("the records: {0}")]
+    Records(#[from] RecordsError),
     #[error("the mirror's storage: {0}")]
     Storage(#[from] tenzik_log::StorageError),
     #[error("the mirror: {0}")]
@@ -408,6 +412,7 @@ impl Shared {
         token: Option<String>,
     ) -> Result<bool, TurnError> {
         self.catch_up(at, mirror)?;
+        self.reconsider(at, mirror)?;
         let until = Instant::now() + TURN_MAX;
         for _ in 0..STEPS_MAX {
             let url = self.peers[at].url.clone();
@@ -470,8 +475,38 @@ impl Shared {
         }
     }
 
+    /// Judges again what was unsure: a clock goes on, and with a restart a peers file and a version may have. Every step can
+    /// be taken twice, so a crash anywhere only has it taken again.
+    fn reconsider(&self, at: usize, mirror: &mut Mirror) -> Result<(), TurnError> {
+        let name = &self.peers[at].name;
+        let mut unsure = Unsure::of(&self.records, name)?;
+        if unsure.indexes().is_empty() {
+            return Ok(());
+        }
+        let judged = mirror.judge_each(unsure.indexes(), system::now()?)?;
+        if judged.receipts.is_empty() && judged.bad.is_empty() {
+            return Ok(());
+        }
+        let origin = mirror.peer().origin().as_str();
+        let row = |(index, receipt): &(u64, SignedReceipt)| CatalogRow::of(origin, *index, receipt);
+        let rows: Vec<_> = judged.receipts.iter().map(row).collect();
+        self.catalog.insert_late(origin, &rows)?;
+        self.note(at, |record| record.judged(&judged));
+        lock(&self.states[at]).save(&self.records, name)?;
+        unsure.keep_only(judged.unsure.iter().map(|(index, _)| *index).collect());
+        Ok(unsure.save(&self.records, name)?)
+    }
+
     fn list(&self, mirror: &Mirror, from: u64, pulled: &Pulled) -> Result<(), TurnError> {
         let origin = mirror.peer().origin().as_str();
+        let name = &mirror.peer().name;
+        // Before the catalog hears of it: what is behind its cursor is not looked at again otherwise.
+        if !pulled.unsure.is_empty() {
+            let mut unsure = Unsure::of(&self.records, name)?;
+            if unsure.add(pulled.unsure.iter().map(|(index, _)| *index)) {
+                unsure.save(&self.records, name)?;
+            }
+        }
         let row = |(index, receipt): &(u64, SignedReceipt)| CatalogRow::of(origin, *index, receipt);
         let rows: Vec<_> = pulled.receipts.iter().map(row).collect();
         if pulled.to > from {

@@ -492,6 +492,22 @@ impl Mirror {
         Ok(self.judge(start, &leaves, at, more))
     }
 
+    /// Judges single leaves that are held.
+    ///
+    /// # Errors
+    /// [`TreeError`].
+    pub fn judge_each(&mut self, indexes: &[u64], at: Timestamp) -> Result<Pulled, TreeError> {
+        let mut judged = Pulled::default();
+        for index in indexes {
+            let leaf = self.entry(*index)?;
+            let one = self.judge(*index, &[leaf], at, false);
+            judged.receipts.extend(one.receipts);
+            judged.bad.extend(one.bad);
+            judged.unsure.extend(one.unsure);
+        }
+        Ok(judged)
+    }
+
     fn keep(
         &mut self,
         tiles: Vec<tenzik_log::Tile>,

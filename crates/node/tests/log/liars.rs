@@ -83,7 +83,7 @@ impl Three {
         assert_eq!(self.third.record("honest")["standing"], "active");
     }
 
-    /// The liar is frozen, with evidence that holds.
+    /// The liar is frozen, with evidence that holds, and stays so.
     #[track_caller]
     fn convicted(mut self, reason: &str) -> Finding {
         let record = self.third.until_frozen("liar");
@@ -278,6 +278,46 @@ fn what_an_old_file_or_version_does_not_know_accuses_nobody() {
     );
     assert!(three.third.kept.of("liar").is_empty());
     three.converges();
+}
+
+#[test]
+fn what_was_unsure_is_judged_again() {
+    let three = Three::start(&HandLog::of(0..3));
+    let stranger = Receipts::signed_by(0x77, Some(HAND));
+    let log = HandLog::of(0..5).and(stranger.bytes(0));
+    three.serve(
+        log.clone()
+            .and(Receipts::signed_by(0x78, Some(HAND)).bytes(0)),
+    );
+    three.third.until_entries("liar", 7);
+    until("they are unsure", || {
+        three.third.record("liar")["unsure"] == 2
+    });
+    let Three {
+        liar,
+        honest,
+        third,
+        mut peers,
+        ..
+    } = three;
+    let directory = third.node.stop();
+    // An operator brings the list of its nodes up to date, with one of the two.
+    peers[0] = peer(
+        "liar",
+        &hand_key(),
+        &liar.url(),
+        &[hand_node(), stranger.key()],
+        "",
+    );
+    let third = Following::start_in(directory, &peers, FOLLOWING);
+    until("one is judged", || third.record("liar")["unsure"] == 1);
+    let query = format!("/v1/receipts?limit=100&origin={}", HAND.replace('/', "%2F"));
+    let listed = third.node.ask("GET", &query, Some(ALL), None).json();
+    let rows = listed["receipts"].as_array().expect("rows");
+    let places: Vec<_> = rows.iter().map(|row| row["index"].as_u64()).collect();
+    assert_eq!(places, (0..6).map(Some).collect::<Vec<_>>(), "{listed}");
+    assert_eq!(third.record("liar")["standing"], "active");
+    drop(honest);
 }
 
 #[test]

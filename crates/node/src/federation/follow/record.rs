@@ -60,7 +60,7 @@ pub struct PeerRecord {
     pub bad: u64,
     /// The first of those since the peer was last resumed.
     pub bad_first: Option<u64>,
-    /// Of the entries, the ones that this node could not judge when they came.
+    /// Of the entries, the ones that this node cannot judge yet.
     pub unsure: u64,
     /// Whether more of its samples could not be audited than its ceiling allows.
     pub opaque: bool,
@@ -108,6 +108,15 @@ impl PeerRecord {
         self.unsure += pulled.unsure.iter().filter(new).count() as u64;
         self.entries = size;
         self.pulled_at = Some(now.to_string());
+    }
+
+    /// Counts leaves that were unsure and are no more.
+    pub(super) fn judged(&mut self, judged: &Pulled) {
+        let settled = judged.receipts.len() + judged.bad.len();
+        self.unsure = self.unsure.saturating_sub(settled as u64);
+        self.bad += judged.bad.len() as u64;
+        let first = judged.bad.first().map(|(index, _)| *index);
+        self.bad_first = self.bad_first.or(first);
     }
 
     pub(super) fn succeeded(&mut self) {
