@@ -16,4 +16,5 @@ mod processes;
 mod quorum;
 mod receipts;
 mod served;
+mod tidings;
 mod witness;
