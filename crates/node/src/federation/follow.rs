@@ -4,6 +4,7 @@
 //! Refuses: to go on with a peer that signed two stories, until an operator says so.
 
 mod figures;
+mod promises;
 mod record;
 mod turns;
 mod unsure;

@@ -190,6 +190,10 @@ pub(super) async fn hand_in(
             if peer.is_some_and(|peer| node.is_frozen(peer)) {
                 return Err(frozen());
             }
+            // Its log may be late with it, whatever its claim is worth.
+            if let Some(follower) = &node.follower {
+                follower.hold_to(&handed.receipt, now);
+            }
             // A place is kept until the run is over. It is not held while a body drips in.
             let place = peer.map(|peer| audits.place(peer).ok_or_else(ApiError::busy));
             let place = place.transpose()?;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use tenzik_log::checkpoint::SignedCheckpoint;
-use tenzik_log::evidence::Finding;
+use tenzik_log::evidence::{Evidence, Finding};
 use tenzik_log::tile::TilePath;
 use tenzik_store::{DiskStorage, Records};
 
-use crate::common::{ALL, Receipts, until};
+use crate::common::{ALL, Receipts, TestNode, until};
 use crate::hand::{HAND, HandLog, hand_key, hand_node, hand_witness};
 use crate::harness::{
     FOLLOWING, Following, LOG_SEED, LogNode, ORIGIN, log_key, log_url, peer, shown,
@@ -625,4 +625,38 @@ fn tiles_that_lie_do_not_accuse() {
     three.only_failed("the entries from 260 on are not those of the log", &longer);
     let head = SignedCheckpoint::open(&longer.head().to_bytes(), &hand_key()).expect("its own");
     assert_eq!(head.checkpoint().size(), 270);
+}
+
+fn hand_in(node: &TestNode, receipt: &[u8]) {
+    let receipt = std::str::from_utf8(receipt).expect("text");
+    let body = format!("{{\"receipt\":{receipt}}}");
+    let answer = node.post("/v1/audits", Some(ALL), "application/json", body.as_bytes());
+    assert!(answer.status < 300, "{}", answer.text());
+}
+
+#[test]
+fn a_promise_that_was_not_kept() {
+    let three = Three::start_witnessed(&HandLog::of(0..10).witnessed());
+    // One that is in the log, and one that is not and was to be.
+    let receipts = Receipts::of(HAND);
+    hand_in(&three.third.node, &receipts.bytes(5));
+    assert!(three.third.kept.of("liar").is_empty());
+    hand_in(&three.third.node, &receipts.bytes(50));
+    let record = three.third.until_frozen("liar");
+    assert_eq!(record["reason"], "it broke a promise");
+    let [Evidence::BrokenPromise(broken)] = &three.third.kept.of("liar")[..] else {
+        panic!("a broken promise");
+    };
+    assert_eq!(broken.receipt.as_bytes(), receipts.bytes(50));
+    let restarted = three.restarted();
+    assert_eq!(restarted.third.record("liar")["standing"], "frozen");
+}
+
+#[test]
+fn a_promise_that_no_witness_dates_accuses_nobody() {
+    let mut three = Three::start(&HandLog::of(0..10));
+    hand_in(&three.third.node, &Receipts::of(HAND).bytes(50));
+    three.converges();
+    assert_eq!(three.third.record("liar")["standing"], "active");
+    assert!(three.third.kept.of("liar").is_empty());
 }
