@@ -1,7 +1,7 @@
 //! The listening side: connections in, answers out, and an end in order.
 //!
 //! Enters: a [`Node`] and its routes. Leaves: answers. Refuses: more connections than the bound (they wait in the system's
-//! backlog), heads and bodies that come too slowly (408), handlers that take too long (503).
+//! backlog) or than one address may have (they are closed), heads and bodies that come too slowly (408), handlers that take too long (503).
 //!
 //! The end: `/readyz` says 503, for `drain_ms` nothing else changes; then no connection is taken, and no further request on those
 //! that are open; requests that are under way have `grace_ms`; the rest is cut; then the parts' closing steps are taken.
@@ -9,6 +9,8 @@
 mod around;
 mod connection;
 mod intake;
+mod paced;
+mod places;
 mod tls;
 
 use std::net::SocketAddr;
@@ -24,6 +26,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::node::Node;
 use crate::routes::{self, Routes};
+
+use places::{Place, Places};
 
 pub use intake::{Intake, Received, Room};
 pub use tls::TlsError;
@@ -135,8 +139,9 @@ async fn accept(
     told: &watch::Receiver<bool>,
     connections: &mut JoinSet<()>,
 ) {
-    let room = shared.node.config.limits.connections_max as usize;
-    let room = Arc::new(Semaphore::new(room));
+    let limits = &shared.node.config.limits;
+    let room = Arc::new(Semaphore::new(limits.connections_max as usize));
+    let places = Places::new(limits.connections_per_address_max);
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else {
             return;
@@ -144,13 +149,15 @@ async fn accept(
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, address)) => {
-                connections.spawn(hold(
-                    Arc::clone(shared),
-                    stream,
-                    address,
-                    told.clone(),
-                    place,
-                ));
+                // Closed without a word: what is written to one who floods is one more thing to wait for.
+                let Some(own) = places.take(address.ip()) else {
+                    tracing::debug!(%address, "more connections than one address may have");
+                    shared.node.metrics.cut.inc();
+                    continue;
+                };
+                let shared = Arc::clone(shared);
+                let held = (own, place);
+                connections.spawn(hold(shared, stream, address, told.clone(), held));
             }
             Err(error) => {
                 tracing::warn!(%error, "no connection");
@@ -160,13 +167,13 @@ async fn accept(
     }
 }
 
-/// A connection, with the place it takes. It is no longer counted when another can take the place: arguments are dropped last.
+/// A connection, with the places it takes. It is no longer counted when another can take them: arguments are dropped last.
 async fn hold(
     shared: Arc<Shared>,
     stream: TcpStream,
     address: SocketAddr,
     told: watch::Receiver<bool>,
-    _place: OwnedSemaphorePermit,
+    _held: (Place, OwnedSemaphorePermit),
 ) {
     let _counted = Counted::new(&shared.node);
     connection::serve(&shared, stream, address, told).await;

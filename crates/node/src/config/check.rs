@@ -46,6 +46,7 @@ impl NodeConfig {
             ("limits.body_timeout_ms", limits.body_timeout_ms),
             ("limits.request_timeout_ms", limits.request_timeout_ms),
             ("limits.write_timeout_ms", limits.write_timeout_ms),
+            ("limits.answer_timeout_ms", limits.answer_timeout_ms),
             ("runs.time_max_ms", self.runs.time_max_ms),
             ("log.integrate_ms", self.log.integrate_ms),
             ("federation.heartbeat_ms", self.federation.heartbeat_ms),
@@ -173,13 +174,15 @@ impl NodeConfig {
             1..=1_024,
             "1 to 1,024",
         )?;
-        let connections = limits.connections_max.into();
-        within(
-            "limits.connections_max",
-            connections,
-            1..=1_000_000,
-            "1 to 1,000,000",
-        )?;
+        for (key, connections) in [
+            ("limits.connections_max", limits.connections_max),
+            (
+                "limits.connections_per_address_max",
+                limits.connections_per_address_max,
+            ),
+        ] {
+            within(key, connections.into(), 1..=1_000_000, "1 to 1,000,000")?;
+        }
         let header_bytes = limits.header_bytes_max.into();
         // The HTTP library keeps no less.
         within(

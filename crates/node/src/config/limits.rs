@@ -14,6 +14,9 @@ pub struct LimitsConfig {
     pub threads: u32,
     /// Connections at once; further ones wait in the system's backlog. Default 1,024.
     pub connections_max: u32,
+    /// Connections at once of one IPv4 address or one IPv6 /64; further ones are closed. A proxy is one address, and so is all of
+    /// this machine: where all come from there, as many as `connections_max`. Default 256.
+    pub connections_per_address_max: u32,
     /// From the first moment of a connection or the last answer to the end of the next request's head, and of a TLS handshake.
     /// Default 10,000 ms.
     pub header_timeout_ms: u32,
@@ -23,6 +26,9 @@ pub struct LimitsConfig {
     pub request_timeout_ms: u32,
     /// How long a client may take nothing of an answer. Default 20,000 ms.
     pub write_timeout_ms: u32,
+    /// From the first byte of an answer to the last that the client takes: what it reads a byte at a time is cut, too. The largest
+    /// answers want a client that reads as fast. Default 60,000 ms.
+    pub answer_timeout_ms: u32,
     /// The most bytes of a request's head. Default 16 KiB.
     pub header_bytes_max: u32,
     /// The most fields of a request's head. Default 64.
@@ -48,10 +54,12 @@ impl Default for LimitsConfig {
         Self {
             threads: 2,
             connections_max: 1_024,
+            connections_per_address_max: 256,
             header_timeout_ms: 10_000,
             body_timeout_ms: 20_000,
             request_timeout_ms: 60_000,
             write_timeout_ms: 20_000,
+            answer_timeout_ms: 60_000,
             header_bytes_max: 16 * 1024,
             headers_max: 64,
             run_body_bytes_max: 8 * 1024 * 1024,

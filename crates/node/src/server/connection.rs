@@ -1,6 +1,7 @@
 //! One connection: handshake, requests, end.
 //!
-//! Enters: a socket. Leaves: answers. Refuses: handshakes and heads that are too slow, and clients that take nothing of an answer.
+//! Enters: a socket. Leaves: answers. Refuses: handshakes and heads that are too slow, and clients that take nothing of an answer
+//! for a while, or not all of it in time.
 //! What is no HTTP is answered 400 by the HTTP library, a head that is too large 431, a target that is too long 414; these have
 //! no body.
 
@@ -24,6 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
+use super::paced::Paced;
 use super::{Shared, ms};
 use crate::auth::Peer;
 use crate::error::ApiError;
@@ -81,6 +83,7 @@ where
     let limits = &shared.node.config.limits;
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(ms(limits.write_timeout_ms)));
+    let stream = Paced::new(Box::pin(stream), ms(limits.answer_timeout_ms));
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         shared.app.clone().oneshot(request.map(Body::new))
@@ -90,7 +93,7 @@ where
         .header_read_timeout(ms(limits.header_timeout_ms))
         .max_buf_size(limits.header_bytes_max as usize)
         .max_headers(limits.headers_max as usize)
-        .serve_connection(TokioIo::new(Box::pin(stream)), service);
+        .serve_connection(TokioIo::new(stream), service);
     let mut is_told = false;
     let ended = loop {
         tokio::select! {

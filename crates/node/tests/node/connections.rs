@@ -1,9 +1,11 @@
 //! Many connections, and clients that go away.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use axum::routing::get;
 
 use crate::common::{ALL, Answer, LASTING, TestNode, endless, until};
 
@@ -29,6 +31,84 @@ fn a_thousand_connections_stay_bounded() {
     until("they are gone", || {
         node.figure("tenzik_connections ") == 1.0
     });
+}
+
+#[test]
+fn one_address_cannot_take_all_connections() {
+    let node = TestNode::start("[limits]\nconnections_max = 16\nconnections_per_address_max = 8\n");
+    let held: Vec<TcpStream> = (0..8).map(|_| node.connect()).collect();
+    for _ in 0..20 {
+        // Closed, and not left to wait for the others' end.
+        assert_eq!(node.get("/healthz").status, 0);
+    }
+    // Only Linux has all of 127.0.0.0/8 without being told.
+    #[cfg(target_os = "linux")]
+    {
+        let mut other = from_another_address(&node);
+        other
+            .write_all(b"GET /healthz HTTP/1.1\r\nhost: n\r\nconnection: close\r\n\r\n")
+            .expect("written");
+        assert_eq!(Answer::read(&mut other).status, 200);
+    }
+    drop(held);
+    // Those that ended are no longer counted.
+    until("there is room again", || node.get("/healthz").status == 200);
+}
+
+#[cfg(target_os = "linux")]
+fn from_another_address(node: &TestNode) -> TcpStream {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let stream = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket
+            .bind("127.0.0.2:0".parse().expect("an address"))
+            .expect("bound");
+        let stream = socket.connect(node.address).await.expect("a connection");
+        stream.into_std().expect("a stream")
+    });
+    stream.set_nonblocking(false).expect("it blocks");
+    stream
+}
+
+#[test]
+fn a_client_that_reads_a_little_now_and_then_is_cut() {
+    // More than all buffers between the two take.
+    let large = || get(|| async { vec![b'x'; 64 << 20] });
+    let sections = "[limits]\nanswer_timeout_ms = 1000\n";
+    let node = TestNode::start_with(sections, |_| {}, |routes| routes.route("/large", large()));
+    let mut stream = node.connect();
+    stream
+        .write_all(b"GET /large HTTP/1.1\r\nhost: n\r\n\r\n")
+        .expect("written");
+    let began = Instant::now();
+    until("it is cut", || {
+        // The node sees something taken again and again, far within `write_timeout_ms`.
+        let _ = stream.read(&mut [0; 128 * 1024]);
+        thread::sleep(Duration::from_millis(20));
+        node.figure("tenzik_connections ") == 1.0
+    });
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(900), "{took:?}");
+    assert!(took < Duration::from_secs(15), "{took:?}");
+}
+
+#[test]
+fn a_client_that_reads_in_time_has_one_answer_after_the_other() {
+    let sections = "[limits]\nanswer_timeout_ms = 500\n";
+    let node = TestNode::start(sections);
+    let mut stream = node.connect();
+    // Each answer has a deadline of its own, and silence between two has none of these.
+    for _ in 0..4 {
+        stream
+            .write_all(b"GET /healthz HTTP/1.1\r\nhost: n\r\n\r\n")
+            .expect("written");
+        let count = stream.read(&mut [0; 4_096]).expect("an answer");
+        assert!(count > 0);
+        thread::sleep(Duration::from_millis(300));
+    }
 }
 
 #[test]

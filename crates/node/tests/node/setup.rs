@@ -23,7 +23,9 @@ fn every_value_has_its_range() {
     for section in [
         "[limits]\nthreads = 0",
         "[limits]\nconnections_max = 0",
+        "[limits]\nconnections_per_address_max = 0",
         "[limits]\nheader_timeout_ms = 0",
+        "[limits]\nanswer_timeout_ms = 0",
         "[limits]\nheader_bytes_max = 100",
         "[limits]\nrun_body_bytes_max = 1000000000",
         "[limits]\nbodies_bytes_max = 1024",
