@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::json;
-use tenzik_node::{ConfigError, FileError, NodeConfig, NodeError, ServeError};
+use tenzik_node::{
+    CallersError, ConfigError, FileError, KeyError, NodeConfig, NodeError, ServeError, ServerError,
+    SetupError, TlsError,
+};
 
 use crate::error::{Exit, Failure};
 use crate::output::{Console, Reply};
@@ -52,16 +55,14 @@ pub(crate) fn serve(args: Args, console: Console) -> Result<Reply, Failure> {
 /// Reads a node's configuration.
 pub(crate) fn read(path: &Path) -> Result<NodeConfig, Failure> {
     NodeConfig::read(path).map_err(|error| match &error {
-        ConfigError::File(FileError::Io { error: system, .. })
-            if system.kind() == std::io::ErrorKind::NotFound =>
-        {
-            Failure::new(
-                Exit::NotFound,
-                "not_found",
-                format!("there is no {}", text::path(path)),
-                "`tenzik serve init DIR` makes one, with keys and all else",
-            )
-        }
+        ConfigError::File(file) if is_absent(file) => Failure::new(
+            Exit::NotFound,
+            "not_found",
+            format!("there is no {}", text::path(path)),
+            "`tenzik serve init DIR` makes one, with keys and all else",
+        ),
+        // A file of that size was no configuration from its beginning.
+        ConfigError::File(FileError::Size { .. }) => no_config(path, &error.to_string()),
         ConfigError::File(_) => Failure::new(
             Exit::Other,
             "unreadable",
@@ -103,9 +104,40 @@ fn not_served(error: &ServeError) -> Failure {
         _ => "mend what is named, and begin again",
     };
     Failure::new(
-        Exit::Other,
+        exit(error),
         "not_served",
         format!("the node does not serve: {}", shown(error)),
         hint,
     )
+}
+
+/// What of a node's files and settings is at fault has the same exit code as with every other verb.
+fn exit(error: &ServeError) -> Exit {
+    match error {
+        error if file(error).is_some_and(is_absent) => Exit::NotFound,
+        ServeError::Node(
+            NodeError::Key(KeyError::Use { .. })
+            | NodeError::Setup(
+                SetupError::Missing { .. } | SetupError::Name { .. } | SetupError::Node(_),
+            ),
+        ) => Exit::Usage,
+        _ => Exit::Other,
+    }
+}
+
+/// The file of the configuration's that was not read.
+const fn file(error: &ServeError) -> Option<&FileError> {
+    match error {
+        ServeError::Node(
+            NodeError::Callers(CallersError::File(file))
+            | NodeError::Key(KeyError::File(file))
+            | NodeError::Setup(SetupError::File(file)),
+        )
+        | ServeError::Server(ServerError::Tls(TlsError::File(file))) => Some(file),
+        _ => None,
+    }
+}
+
+fn is_absent(file: &FileError) -> bool {
+    matches!(file, FileError::Io { error, .. } if error.kind() == std::io::ErrorKind::NotFound)
 }

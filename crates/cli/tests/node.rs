@@ -386,14 +386,18 @@ fn a_configuration_that_is_not_of_the_form_serves_nothing() {
     for (bad, code) in [
         (whole.replace("data_dir", "data"), 2),
         (whole.replace("127.0.0.1:0", "0.0.0.0:0"), 2),
-        (whole.replace("receipt.key", "witness.key"), 1),
-        (whole.replace("checkpoint.key", "nothing.key"), 1),
+        (whole.replace("receipt.key", "witness.key"), 2),
+        (whole.replace("checkpoint.key", "nothing.key"), 9),
+        (whole.replace("\"callers.toml\"", "\"nothing.toml\""), 9),
+        (whole.replace("\"peers.toml\"", "\"nothing.toml\""), 9),
+        (whole.replace("checkpoint = ", "# "), 2),
         (whole.replace("\"peers.toml\"", "\"callers.toml\""), 1),
-        ("x".repeat(300 * 1024), 1),
+        ("x".repeat(300 * 1024), 2),
     ] {
         fs::write(&config, bad).expect("a configuration");
         machine.exits(code, &["serve", "--config", "node/node.toml"]);
     }
     fs::write(&config, [0xff; 10]).expect("a configuration");
     machine.exits(2, &["serve", "--config", "node/node.toml"]);
+    machine.exits(9, &["serve", "--config", "node/nothing.toml"]);
 }
