@@ -37,10 +37,10 @@ pub(crate) struct Args {
     #[arg(required_unless_present_any = ["evidence", "peer"], conflicts_with_all = ["evidence", "peer"])]
     receipt: Option<OsString>,
     /// The capsule that ran
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["evidence", "url"], conflicts_with = "evidence")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["evidence", "url"], conflicts_with_all = ["evidence", "peer"])]
     capsule: Option<OsString>,
     /// The input that it had: a file, not the JSON itself
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["evidence", "url"], conflicts_with = "evidence")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["evidence", "url"], conflicts_with_all = ["evidence", "peer"])]
     input: Option<OsString>,
     /// Whom you trust: a trust file, or one key; without it, your own trust file
     #[arg(long, value_name = "FILE|KEY", conflicts_with_all = ["evidence", "url"])]
@@ -68,7 +68,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "INDEX", requires = "peer")]
     after: Option<u64>,
     /// How long each run may take, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 60_000, allow_negative_numbers = true, value_parser = crate::run::count)]
+    // A node has patience of its own.
+    #[arg(long, value_name = "MS", default_value_t = 60_000, conflicts_with = "url", allow_negative_numbers = true, value_parser = crate::run::count)]
     timeout: u32,
 }
 
