@@ -149,6 +149,8 @@ pub struct Parts {
     pub(crate) bodies: Arc<Semaphore>,
     /// Room for bodies of callers without a name, in KiB.
     pub(crate) strangers: Arc<Semaphore>,
+    /// Room for tiles on their way to callers without a name, in KiB.
+    pub(crate) answers: Arc<Semaphore>,
     /// Searches of the catalog that run.
     pub(crate) searches: Arc<Semaphore>,
     client: Client,
@@ -208,6 +210,7 @@ impl Parts {
             audits: None,
             bodies: room(config.limits.bodies_bytes_max),
             strangers: room(config.limits.strangers_bytes_max),
+            answers: room(config.limits.answers_bytes_max),
             searches: Arc::new(Semaphore::new(SEARCHES_MAX)),
             client: kept.client,
             evidence,

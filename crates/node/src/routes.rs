@@ -15,6 +15,7 @@
 mod audits;
 mod blobs;
 mod health;
+mod held;
 mod log;
 mod metrics;
 mod peers;
@@ -35,6 +36,8 @@ use utoipa_axum::routes;
 
 use crate::error::ApiError;
 use crate::node::Node;
+
+pub(crate) use log::BUNDLE_BYTES_MAX;
 
 /// Routes with their descriptions.
 pub type Routes = OpenApiRouter<Node>;

@@ -4,6 +4,7 @@
 
 use super::{ConfigError, NodeConfig};
 use crate::audit::CONTENT_BYTES_MAX;
+use crate::routes::BUNDLE_BYTES_MAX;
 
 /// A day: what is longer was written in another unit.
 const MS_MAX: u64 = 24 * 60 * 60 * 1_000;
@@ -224,6 +225,12 @@ impl NodeConfig {
             limits.strangers_bytes_max,
             stranger_body..=1 << 40,
             "at least one body's and at most 2^40",
+        )?;
+        within(
+            "limits.answers_bytes_max",
+            limits.answers_bytes_max,
+            BUNDLE_BYTES_MAX.next_multiple_of(1_024)..=1 << 40,
+            "at least one full bundle's, 8,389,632, and at most 2^40",
         )?;
         within(
             "runs.waiting_max",

@@ -42,6 +42,9 @@ pub struct LimitsConfig {
     /// The most bytes of all bodies of callers without a name: a room of their own, so that they take nothing from the others'.
     /// Default 32 MiB.
     pub strangers_bytes_max: u64,
+    /// The most bytes of tiles on their way to callers without a name, a room of their own too; further ones wait for a second and
+    /// are then told that the node is busy. Those of named callers are counted among the bodies. Default 128 MiB.
+    pub answers_bytes_max: u64,
     /// How long the node still takes connections after it was told to stop, while `/readyz` says 503, so that a balancer finds out.
     /// Default 0 ms: none are taken.
     pub drain_ms: u32,
@@ -66,6 +69,7 @@ impl Default for LimitsConfig {
             bodies_bytes_max: 256 * 1024 * 1024,
             stranger_body_bytes_max: 2 * 1024 * 1024,
             strangers_bytes_max: 32 * 1024 * 1024,
+            answers_bytes_max: 128 * 1024 * 1024,
             drain_ms: 0,
             grace_ms: 20_000,
         }

@@ -3,25 +3,19 @@
 //! Enters: bytes, and who may read them. Leaves: the bytes. Refuses: with one 404 what is not here and what is not for this caller.
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use hyper::body::{Frame, SizeHint};
 use serde::{Deserialize, Serialize};
 use tenzik_receipt::Blake3;
-use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Segment, blocking};
+use super::{Segment, blocking, held};
 use crate::auth::Caller;
 use crate::blobs::{BlobError, Blobs, Class, Reader, Wanted};
 use crate::callers::Role;
@@ -136,7 +130,7 @@ pub(super) async fn get(
     let now = system::now().map_err(ApiError::internal)?;
     // Room for the largest one is taken before it is known whether there is any: who may not read it learns nothing by this either.
     let kib = blobs.config().blob_bytes_max.div_ceil(1_024);
-    let mut room = Arc::clone(&node.bodies)
+    let room = Arc::clone(&node.bodies)
         .try_acquire_many_owned(kib)
         .map_err(|_| ApiError::busy())?;
     let read = move || blobs.read(&digest, &Reader::of(&caller), None, now);
@@ -144,14 +138,12 @@ pub(super) async fn get(
         .await?
         .map_err(ApiError::unavailable)?
         .ok_or_else(ApiError::not_found)?;
-    let room = room.split(bytes.len().div_ceil(1_024));
-    let bytes = Some(Bytes::from(bytes));
     let headers = [
         (CONTENT_TYPE, BYTES),
         (CACHE_CONTROL, "no-store"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    Ok((headers, Body::new(Held { bytes, _room: room })).into_response())
+    Ok((headers, held::body(bytes.into(), room)).into_response())
 }
 
 /// Erases the caller's grant; with the role `admin`, everybody's. With the last grant the bytes are gone for good.
@@ -235,26 +227,4 @@ pub(super) fn refused(error: BlobError) -> ApiError {
 pub(super) fn bad_query() -> ApiError {
     let message = "the query is not what is taken here";
     ApiError::bad_request("query", message, "see /openapi.json")
-}
-
-/// Bytes with the room that they take, until they are sent.
-struct Held {
-    bytes: Option<Bytes>,
-    _room: Option<OwnedSemaphorePermit>,
-}
-
-impl hyper::body::Body for Held {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
-    }
 }

@@ -52,6 +52,31 @@ fn a_public_run_is_answered_with_its_place_and_comes_to_its_proof() {
     assert_eq!(log.node.run(&private).json()["log_index"], 3);
 }
 
+/// The least room is that of one full bundle, and each tile gives back what it took.
+#[test]
+fn tiles_have_a_room_that_is_given_back() {
+    let limits = "[limits]\nanswers_bytes_max = 8389632\nbodies_bytes_max = 8388608\n";
+    let log = LogNode::start(limits);
+    log.grow(0..3);
+    log.until_published(3);
+    let path = "/log/tile/entries/000.p/3";
+    let whole = log.node.get(path);
+    for _ in 0..20 {
+        // Room for a full bundle is taken before it is known that there is none.
+        log.node
+            .get("/log/tile/entries/000")
+            .refused(404, "not_found");
+        assert_eq!(log.node.get(path).body, whole.body);
+        assert_eq!(ranged(&log.node, path, "bytes=9-").body, whole.body[9..]);
+        assert_eq!(ranged(&log.node, path, "bytes=999999-").status, 416);
+        // It is more than there is room for bodies, in which a named caller's tiles are.
+        let named = log
+            .node
+            .ask("GET", "/log/tile/entries/000", Some(ALL), None);
+        named.refused(404, "not_found");
+    }
+}
+
 #[test]
 fn a_proof_is_not_there_before_its_checkpoint() {
     let directory = directory();

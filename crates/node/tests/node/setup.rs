@@ -31,6 +31,7 @@ fn every_value_has_its_range() {
         "[limits]\nbodies_bytes_max = 1024",
         "[limits]\nstranger_body_bytes_max = 1024",
         "[limits]\nstrangers_bytes_max = 1024",
+        "[limits]\nanswers_bytes_max = 8389631",
         "[limits]\nno_such = 1",
         "[quotas]\nentries_max = 0",
         "[quotas]\ncaller_runs = { per_minute = 0, burst = 1 }",
