@@ -32,6 +32,7 @@ fn in_postgresql() {
 /// `make` gives an empty catalog in a database of this name.
 fn each(make: &dyn Fn(&str) -> Catalog) {
     rows_come_in_order_and_are_found(&make("rows"));
+    leaves_that_count_late_come_below_the_cursor(&make("late"));
     leaves_that_do_not_count_are_passed_over(&make("gaps"));
     disputes_are_found(&make("disputes"));
     capsules_are_first_seen_once(&make("capsules"));
@@ -54,6 +55,27 @@ fn row(origin: &str, index: u64) -> CatalogRow {
         private: index % 7 == 6,
         replayable: index.is_multiple_of(4),
     }
+}
+
+fn leaves_that_count_late_come_below_the_cursor(catalog: &Catalog) {
+    catalog
+        .insert_up_to("late", &[row("late", 1)], 7)
+        .expect("inserted");
+    for bad in [row("late", 7), row("other", 2)] {
+        assert!(catalog.insert_late("late", &[row("late", 3), bad]).is_err());
+    }
+    // What is there stays: after a crash the same come again.
+    let rows = [row("late", 1), row("late", 5)];
+    for _ in 0..2 {
+        catalog.insert_late("late", &rows).expect("inserted");
+    }
+    let of_log = Filter {
+        origin: Some("late".to_owned()),
+        limit: 10,
+        ..Filter::default()
+    };
+    assert_eq!(catalog.select(&of_log).expect("rows"), rows);
+    assert_eq!(catalog.progress("late").expect("rows"), 7);
 }
 
 fn leaves_that_do_not_count_are_passed_over(catalog: &Catalog) {

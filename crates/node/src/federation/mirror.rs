@@ -246,62 +246,6 @@ impl Mirror {
         Ok(pulled)
     }
 
-    /// Remembers a checkpoint that came to nothing, unless it was compared with this node's own tiles.
-    fn doubt(&mut self, head: &SignedCheckpoint) -> Result<(), PullError> {
-        let held = self.head.as_ref().map(SignedCheckpoint::checkpoint);
-        let size = self.frontier.size();
-        let whole = held.is_some_and(|held| held.size() == size);
-        if held == Some(head.checkpoint()) || (whole && head.checkpoint().size() <= size) {
-            return Ok(());
-        }
-        match self.doubts.add(head)? {
-            Some(evidence) => Err(PullError::Equivocation(Box::new(evidence))),
-            None => Ok(()),
-        }
-    }
-
-    /// Whether the log once signed another tree than the one that is held now, of a size that is held. What was compared
-    /// with this node's own tiles is forgotten.
-    ///
-    /// # Errors
-    /// [`DocumentError`].
-    pub fn settle(&mut self, source: &Source) -> Result<Option<Evidence>, DocumentError> {
-        let Some(held) = &self.head else {
-            return Ok(None);
-        };
-        let whole = held.checkpoint().size();
-        let own = self.frontier.size() == whole;
-        let mut settled = Vec::new();
-        for shown in self.doubts.up_to(whole) {
-            let size = shown.checkpoint().size();
-            let prefix = match size == whole {
-                true => None,
-                false => self.prefix(size, held, source),
-            };
-            if size < whole && prefix.is_none() {
-                continue;
-            }
-            if let Some(evidence) = evidence::contradiction(shown, held, prefix) {
-                return Ok(Some(evidence));
-            }
-            settled.extend((own || size == whole).then(|| shown.clone()));
-        }
-        self.doubts.forget(&settled).map(|()| None)
-    }
-
-    /// Forgets what there was to settle: it is evidence now.
-    ///
-    /// # Errors
-    /// [`DocumentError`].
-    pub fn settled(&mut self) -> Result<(), DocumentError> {
-        let size = self
-            .head
-            .as_ref()
-            .map_or(0, |held| held.checkpoint().size());
-        let settled: Vec<_> = self.doubts.up_to(size).cloned().collect();
-        self.doubts.forget(&settled)
-    }
-
     /// That the checkpoint does not contradict the one that is held.
     fn check_against_held(
         &self,
