@@ -90,6 +90,11 @@ fn neither_engine_knows_of_the_other() {
     assert_absent(&["wasmi::", "use wasmi", "interpreter::"], native);
 }
 
+/// A line without the router's name for a backend that isolates nothing.
+fn named(line: &str) -> String {
+    line.replace("unsafe_host", "").replace("unsafe-host", "")
+}
+
 #[test]
 fn one_file_has_unsafe_code_and_one_block_of_it() {
     let entry = path("src/execution/disk/entry.rs");
@@ -105,7 +110,7 @@ fn one_file_has_unsafe_code_and_one_block_of_it() {
                     "#![deny(unsafe_code)]" | "#![forbid(unsafe_code)]"
                 );
                 assert!(
-                    forbids || !line.contains("unsafe"),
+                    forbids || !named(&line).contains("unsafe"),
                     "{}: {line}",
                     file.display()
                 );
@@ -117,7 +122,10 @@ fn one_file_has_unsafe_code_and_one_block_of_it() {
 #[test]
 fn code_is_loaded_from_bytes_that_were_authenticated_and_from_nowhere_else() {
     let entry = path("src/execution/disk/entry.rs");
-    let others = sources("src").into_iter().filter(|file| *file != entry);
+    // The gateway reads JSON of strangers, by a library that calls this so; it names no engine.
+    let gateway = path("src/gateway");
+    let others = |file: &PathBuf| *file != entry && !file.starts_with(&gateway);
+    let others = sources("src").into_iter().filter(others);
     assert_absent(&["deserialize("], others.collect());
     let files = [
         "deserialize_file",
@@ -136,7 +144,13 @@ fn only_the_directory_for_compiled_code_is_on_the_disk() {
         let is_test = file
             .iter()
             .any(|part| part == "tests" || part == "tests.rs");
-        let may = [path("src/execution/disk.rs"), path("src/rules.rs")];
+        // Code that a caller names is read once, for the router's private copy.
+        let may = [
+            "src/execution/disk.rs",
+            "src/router/code.rs",
+            "src/rules.rs",
+        ]
+        .map(path);
         !is_test && !file.starts_with(&disk) && !may.contains(file)
     };
     let files = sources("src").into_iter().filter(outside).collect();
@@ -161,7 +175,15 @@ fn the_engine_reads_no_clock_but_to_stop_a_run_or_the_wait_for_a_batch() {
         &["SystemTime", "getrandom", "std::env::", "std::net"],
         files.clone(),
     );
-    let keeps_time = ["src/execution.rs", "src/receipts/gather", "src/json/tests"].map(path);
+    let keeps_time = [
+        "src/backend.rs",
+        "src/execution.rs",
+        "src/json/tests",
+        "src/receipts/gather",
+        "src/router",
+        "src/router.rs",
+    ]
+    .map(path);
     let elsewhere = |file: &PathBuf| !keeps_time.iter().any(|below| file.starts_with(below));
     let files = files.into_iter().filter(elsewhere).collect();
     assert_absent(&["Instant"], files);

@@ -122,7 +122,9 @@ const WORD_BYTES_MAX: usize = 24;
 /// Whether all that is wrong with a receipt of the known type may be a word that is not known, such as a new status.
 fn has_new_word(error: &ReadError, leaf: &[u8]) -> bool {
     match error {
-        ReadError::Value { offset, .. } => named_type(leaf) == Some(TYPE) && is_word(leaf.get(*offset..)),
+        ReadError::Value { offset, .. } => {
+            named_type(leaf) == Some(TYPE) && is_word(leaf.get(*offset..))
+        }
         _ => false,
     }
 }

@@ -1,6 +1,6 @@
 //! Receipts that anyone hands in, over HTTP.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 
