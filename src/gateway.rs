@@ -3,13 +3,15 @@
 //! Enters: requests of executed code, one of six operations. Leaves: answers, and a [`Transcript`] of both.
 //! Refuses: a call beyond the run's limits, a request that is not of the form, a call after the run was cancelled.
 //!
-//! Whoever offers tools implements [`ToolGateway`]; [`direct::Direct`] does for functions of the same process. Executed code
+//! Whoever offers tools implements [`ToolGateway`]; [`direct::Direct`] does for functions of the same process,
+//! [`proxy::Client`] for tools at the other end of a stream. Executed code
 //! is never given a gateway: a backend gets a [`Session`], in which each call is counted before it is made and recorded
 //! when it is answered, so no backend can forget either.
 
 pub mod direct;
 mod error;
 mod message;
+pub mod proxy;
 mod session;
 mod transcript;
 

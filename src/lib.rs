@@ -89,7 +89,7 @@
 //! | [`receipts`] | an outcome becomes a signed receipt |
 //! | [`replay`] | a claim, capsule and input become "the same" or the first member that differs |
 //! | [`router`], [`backend`] | a request becomes a run on a backend that can hold what its profile promises, and a receipt |
-//! | [`gateway`] | the one door from executed code to tools, and the transcript of what went through |
+//! | [`gateway`] | the one door from executed code to tools, in process or by a stream, and the transcript of what went through |
 //! | [`capability`] | capabilities and the host functions that each opens: one table |
 //! | [`config`], [`limits`] | what a host permits and spends; what a run may use |
 //! | [`outcome`] | a run's request, ending and usage |

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    DescribeLevel, GatewayError, GatewayErrorCode, Json, ToolDescription, ToolExample, ToolGateway,
-    ToolId, ToolSummary,
+    DescribeLevel, GatewayError, Json, ToolDescription, ToolExample, ToolGateway, ToolId,
+    ToolSummary,
 };
 use crate::control::Control;
 
@@ -178,20 +178,12 @@ impl ToolGateway for Direct {
         Ok(examples.iter().take(limit as usize).cloned().collect())
     }
 
-    /// A tool that panics has failed; the process goes on.
     fn run_tool(
         &self,
         tool: &ToolId,
         arguments: &Json,
         control: &Control,
     ) -> Result<Json, GatewayError> {
-        let function = &self.tool(tool)?.function;
-        let called = std::panic::AssertUnwindSafe(|| function(arguments, control));
-        std::panic::catch_unwind(called).unwrap_or_else(|_| {
-            Err(GatewayError::new(
-                GatewayErrorCode::ToolFailed,
-                "the tool panicked",
-            ))
-        })
+        (self.tool(tool)?.function)(arguments, control)
     }
 }

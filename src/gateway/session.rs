@@ -3,6 +3,7 @@
 //! Enters: a gateway, the run's limits, then the run's requests. Leaves: answers, and in the end the [`Transcript`].
 //! Refuses: what is beyond a limit, before anything is called; every call once the session is closed.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -44,7 +45,22 @@ impl Session {
     /// Answers one request, whatever came of it. Request and answer are in the transcript when this returns, unless the
     /// session was closed meanwhile: then the answer is [`GatewayErrorCode::Cancelled`].
     pub fn call(&self, operation: &Operation) -> Result<Answer, GatewayError> {
-        let answer = self.answer(operation);
+        self.call_controlled(operation, &self.control)
+    }
+
+    /// As [`call`](Self::call), for a caller who may cancel this one call. Whether the run was cancelled is looked at too, but
+    /// only before the call is made.
+    pub fn call_controlled(
+        &self,
+        operation: &Operation,
+        control: &Control,
+    ) -> Result<Answer, GatewayError> {
+        // A gateway that panics has failed this call, and takes neither the run nor its host with it.
+        let called = catch_unwind(AssertUnwindSafe(|| self.answer(operation, control)));
+        let answer = called.unwrap_or_else(|_| {
+            let code = GatewayErrorCode::ToolFailed;
+            Err(GatewayError::new(code, "the tool panicked"))
+        });
         let exchange = Exchange::new(operation, &answer);
         self.recorder()
             .record(&exchange)
@@ -67,12 +83,12 @@ impl Session {
         self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answer(&self, operation: &Operation) -> Result<Answer, GatewayError> {
-        if self.control.is_cancelled() {
+    fn answer(&self, operation: &Operation, control: &Control) -> Result<Answer, GatewayError> {
+        if self.control.is_cancelled() || control.is_cancelled() {
             return Err(GatewayError::cancelled());
         }
         operation.check()?;
-        let (gateway, control) = (&*self.gateway, &self.control);
+        let gateway = &*self.gateway;
         match operation {
             Operation::DescribeTool { tool, level } => gateway
                 .describe_tool(tool, *level, control)

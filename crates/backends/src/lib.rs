@@ -14,6 +14,8 @@
 //! {"ok":{"total":12}}
 //! ```
 //!
+//! Where the run has tools, descriptor 4 is a socket that speaks as [`tenzik::gateway::proxy`] has it.
+//!
 //! The first whole line counts, and the run is over with it; `docs/backends.md` has the rest. Nothing is ever read from
 //! standard output but what is kept for people.
 //!
@@ -27,6 +29,7 @@ mod guest;
 mod oci;
 mod process;
 mod supervise;
+mod tools;
 
 pub use oci::{Oci, OciConfig, RootError};
 pub use process::{Process, ProcessConfig};

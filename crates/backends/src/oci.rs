@@ -174,13 +174,15 @@ impl Backend for Oci {
         fs::write(private.path().join("config.json"), spec.to_string())
             .map_err(|error| BackendError::failed("write the bundle", error))?;
         let pid_file = private.path().join("pid");
+        // The result's, and the gateway's.
+        let descriptors = if job.gateway.is_some() { "2" } else { "1" };
         let mut command = Command::new(&self.config.runtime);
         command
             .env_clear()
             .env("PATH", PATH)
             .arg("--root")
             .arg(&self.config.state)
-            .args(["run", "--keep", "--preserve-fds", "1", "--pid-file"])
+            .args(["run", "--keep", "--preserve-fds", descriptors, "--pid-file"])
             .arg(&pid_file)
             .arg("--bundle")
             .arg(private.path())

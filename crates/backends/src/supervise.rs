@@ -23,9 +23,12 @@ use tenzik::router::Limit;
 use tenzik_receipt::Label;
 
 use crate::guest::{ResultLine, failed};
+use crate::tools;
 
 /// The descriptor of the result.
-pub(crate) const RESULT_FD: i32 = 3;
+const RESULT_FD: i32 = 3;
+/// The descriptor of the gateway, where the run has one.
+const GATEWAY_FD: i32 = 4;
 /// How often limits are looked at.
 const TICK: Duration = Duration::from_millis(10);
 /// How long a process that gave its result may take to leave by itself, and how long after a process's end its output is
@@ -60,11 +63,14 @@ pub(crate) fn supervise<G: Guard>(
     guard: impl FnOnce(&Child) -> G,
 ) -> Result<(Gone, G), BackendError> {
     let started = Instant::now();
-    let (mut child, result) = start(command)?;
+    let (tools, theirs) = job.gateway.map(tools::open).transpose()?.unzip();
+    let (mut child, result) = start(command, theirs)?;
     let mut guard = guard(&child);
     let mut watched = Watched::new(&mut child, result, job);
     let stopped = watched.until_over(&mut child, job, &mut guard);
     guard.kill();
+    // With the run its way to tools is over, and its token is worth nothing.
+    drop(tools);
     let status = reap(&mut child);
     // What was written before the end is in the pipes.
     watched.drain();
@@ -84,15 +90,17 @@ pub(crate) fn supervise<G: Guard>(
     }
 }
 
-fn start(mut command: Command) -> Result<(Child, OwnedFd), BackendError> {
+fn start(mut command: Command, gateway: Option<OwnedFd>) -> Result<(Child, OwnedFd), BackendError> {
     let (reader, writer) =
         pipe_with(PipeFlags::CLOEXEC).map_err(|error| BackendError::failed("pipe", error))?;
-    let mapping = FdMapping {
-        parent_fd: writer,
-        child_fd: RESULT_FD,
+    let mapping = |parent_fd, child_fd| FdMapping {
+        parent_fd,
+        child_fd,
     };
+    let mut mappings = vec![mapping(writer, RESULT_FD)];
+    mappings.extend(gateway.map(|stream| mapping(stream, GATEWAY_FD)));
     command
-        .fd_mappings(vec![mapping])
+        .fd_mappings(mappings)
         .map_err(|error| BackendError::failed("pipe", error))?
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

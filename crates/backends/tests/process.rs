@@ -204,3 +204,9 @@ fn it_serves_dev_alone() {
         "{denied:?}"
     );
 }
+
+#[test]
+fn tools_are_reached_by_a_descriptor_and_a_guessed_token_reaches_none() {
+    let router = process();
+    common::reaches_tools(&router, Profile::Dev);
+}

@@ -249,3 +249,9 @@ fn a_directory_without_the_places_for_mounts_is_no_root() {
         Err(RootError::Place { place: "code", .. })
     ));
 }
+
+#[test]
+fn tools_are_reached_by_a_descriptor_and_a_guessed_token_reaches_none() {
+    let Some(router) = runc() else { return };
+    common::reaches_tools(&router, Profile::Standard);
+}

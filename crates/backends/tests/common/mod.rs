@@ -5,17 +5,20 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tenzik::backend::{Backend, Readiness};
 use tenzik::config::{RuntimeConfig, SecurityConfig};
+use tenzik::gateway::{ToolGateway, ToolId, direct};
 use tenzik::pipeline::Pipeline;
 use tenzik::receipts::{Circumstances, Sealer};
 use tenzik::router::{
     Code, CodeTree, ExecuteRequest, Execution, Limit, Program, RouteError, Router, RouterConfig,
 };
 use tenzik_receipt::{
-    Epoch, Expectations, KeyUse, Label, Profile, SecretKey, Timestamp, Trust, Verdict, verify,
+    Claim, Epoch, Expectations, KeyUse, Label, Profile, SecretKey, Timestamp, Trust, Verdict,
+    verify,
 };
 
 pub(crate) fn now() -> Timestamp {
@@ -86,6 +89,57 @@ pub(crate) fn value(router: &Router, request: &ExecuteRequest) -> String {
         )
     });
     String::from_utf8(execution.value().expect("a result").to_vec()).expect("text")
+}
+
+/// A program that calls a tool by descriptor 4 with a token, and gives back what was answered.
+pub(crate) const CALLS: &str = r#"
+read -r greeting <&4
+token=$(printf '%s' "$greeting" | sed 's/.*"token":"\([0-9a-f]*\)".*/\1/')
+printf '{"hello":{"version":1,"token":"%s"}}\n' "${GUESS:-$token}" >&4
+printf '{"call":{"id":1,"request":{"run_tool":{"tool":"text:echo","arguments":{"a":1.50}}}}}\n' >&4
+read -r answer <&4
+printf '{"ok":{"answer":%s,"told":%s}}\n' "$answer" "$(cat /proc/self/environ /proc/$$/cmdline | grep -c "$token")" >&3
+"#;
+
+/// Tools that count how often they were called.
+pub(crate) fn tools(called: &Arc<AtomicU32>) -> Arc<dyn ToolGateway> {
+    let called = Arc::clone(called);
+    let id = ToolId::new("text:echo").expect("an id");
+    let echo = direct::Tool::new(id, "Echoes", move |arguments, _| {
+        called.fetch_add(1, Ordering::SeqCst);
+        Ok(arguments.clone())
+    });
+    Arc::new(direct::Direct::new([echo]).expect("a tool"))
+}
+
+/// Tools are reached by descriptor 4, counted and recorded; a guessed token reaches none.
+pub(crate) fn reaches_tools(router: &Router, profile: Profile) {
+    let called = Arc::new(AtomicU32::new(0));
+    let mut request = shell(CALLS, profile);
+    request.gateway = Some(tools(&called));
+    let execution = run(router, &request).expect("a result");
+    let value = String::from_utf8_lossy(execution.value().expect("a result")).into_owned();
+    let answer = r#"{"answer":{"answer":{"id":1,"answer":{"ok":{"result":{"a":1.50}}}}},"told":0}"#;
+    assert_eq!(value, answer);
+    assert_eq!((execution.tool_calls, execution.transcript.len()), (1, 1));
+    let Claim::Attested(claim) = execution.receipt.claim() else {
+        panic!("another claim");
+    };
+    let root = claim
+        .transcript
+        .as_ref()
+        .and_then(|root| root.open())
+        .copied();
+    assert_eq!(root, execution.transcript.root());
+    let Code::Program(program) = &mut request.code else {
+        panic!("another code");
+    };
+    program
+        .environment
+        .insert("GUESS".to_owned(), "0".repeat(64));
+    let guessed = run(router, &request).expect("a result");
+    assert!(String::from_utf8_lossy(guessed.value().expect("a result")).contains("refused"));
+    assert_eq!((guessed.tool_calls, called.load(Ordering::SeqCst)), (0, 1));
 }
 
 /// Whether a process with this word among its arguments is there.

@@ -1,0 +1,347 @@
+//! Both halves against each other over a real socket, and the server against clients that are not ours.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::frame::{FromClient, FromServer};
+use super::*;
+use crate::control::Control;
+use crate::gateway::direct::{Direct, Tool};
+use crate::gateway::{
+    ChainStep, DescribeLevel, GatewayError, GatewayErrorCode, Json, Operation, Session,
+    SessionLimits, ToolGateway as _, ToolId,
+};
+use std::sync::Arc;
+
+fn id(text: &str) -> ToolId {
+    ToolId::new(text).expect("an id")
+}
+
+fn json(text: &str) -> Json {
+    Json::new(text).expect("JSON")
+}
+
+#[derive(Default)]
+struct Seen {
+    waiting: AtomicBool,
+    called: AtomicU32,
+}
+
+fn session(seen: &Arc<Seen>) -> Arc<Session> {
+    let (waits, counts) = (Arc::clone(seen), Arc::clone(seen));
+    let echo = Tool::new(id("text:echo"), "Echoes", |arguments, _| {
+        Ok(arguments.clone())
+    });
+    let wait = Tool::new(
+        id("wait"),
+        "Waits until it is cancelled",
+        move |_, control: &Control| {
+            waits.waiting.store(true, Ordering::SeqCst);
+            while !control.is_cancelled() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(GatewayError::cancelled())
+        },
+    );
+    let count = Tool::new(id("count"), "Counts", move |_, _| {
+        counts.called.fetch_add(1, Ordering::SeqCst);
+        Ok(json("1"))
+    });
+    let limits = SessionLimits {
+        tool_calls: 1_000,
+        chain_steps: 8,
+    };
+    let gateway = Arc::new(Direct::new([echo, wait, count]).expect("three tools"));
+    Arc::new(Session::new(gateway, limits, Control::default()))
+}
+
+/// A server on a thread, and the client's end of its stream.
+fn served(
+    session: &Arc<Session>,
+    token: &Token,
+    inherited: bool,
+) -> (UnixStream, JoinHandle<Ended>) {
+    let (ours, theirs) = UnixStream::pair().expect("a pair");
+    let (session, token) = (Arc::clone(session), token.clone());
+    let server = std::thread::spawn(move || {
+        let writer = ours.try_clone().expect("a clone");
+        serve(&session, &token, inherited, &ours, writer)
+    });
+    (theirs, server)
+}
+
+fn connected(stream: &UnixStream, token: Option<&Token>) -> Result<Client, ConnectError> {
+    let clone = || stream.try_clone().expect("a clone");
+    Client::connect(clone(), clone(), token)
+}
+
+fn token() -> Token {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let mut bytes = [7; 32];
+    bytes[..4].copy_from_slice(&NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+    Token::from_bytes(bytes)
+}
+
+#[test]
+fn every_operation_comes_through_with_full_fidelity() {
+    let session = session(&Arc::default());
+    let (stream, server) = served(&session, &token(), true);
+    let client = connected(&stream, None).expect("a gateway");
+    let control = Control::default();
+    assert_eq!(
+        client
+            .search_tools("echo", 5, &control)
+            .expect("tools")
+            .len(),
+        1
+    );
+    assert_eq!(
+        client.list_namespaces(&control).expect("names"),
+        ["", "text"]
+    );
+    let told = client.describe_tool(&id("text:echo"), DescribeLevel::Full, &control);
+    assert_eq!(told.expect("it is there").summary, "Echoes");
+    assert!(
+        client
+            .list_tool_examples(&id("count"), 3, &control)
+            .expect("a list")
+            .is_empty()
+    );
+    let text = r#"{"z":9007199254740993.10,"a":[1e400,"\ud83d\ude00"]}"#;
+    let echoed = client
+        .run_tool(&id("text:echo"), &json(text), &control)
+        .expect("a result");
+    assert_eq!(echoed.as_str(), text);
+    let step = |use_previous| ChainStep {
+        tool: id("text:echo"),
+        arguments: json("{}"),
+        use_previous,
+    };
+    let chain = client
+        .run_chain(&[step(false), step(true)], &control)
+        .expect("a chain");
+    let last = chain.result().expect("a step").as_ref().expect("a result");
+    assert_eq!(last.as_str(), r#"{"previous":{}}"#);
+    let error = client
+        .run_tool(&id("nothing"), &json("{}"), &control)
+        .expect_err("none");
+    assert_eq!(
+        (error.code, error.retryable),
+        (GatewayErrorCode::NotFound, false)
+    );
+    stream.shutdown(Shutdown::Both).expect("it is ours");
+    assert_eq!(server.join().expect("no panic"), Ended::Closed);
+    assert_eq!(session.close().len(), 7);
+}
+
+#[test]
+fn a_guessed_token_is_refused_and_calls_nothing() {
+    let (seen, right) = (Arc::default(), token());
+    let session = session(&seen);
+    for inherited in [false, true] {
+        let (stream, server) = served(&session, &right, inherited);
+        let client = connected(&stream, Some(&token())).expect("it greets");
+        let error = client.run_tool(&id("count"), &json("{}"), &Control::default());
+        assert_eq!(
+            error.expect_err("refused").code,
+            GatewayErrorCode::Unavailable
+        );
+        assert!(matches!(
+            server.join().expect("no panic"),
+            Ended::Refused(_)
+        ));
+    }
+    let (stream, _server) = served(&session, &right, false);
+    assert!(matches!(
+        connected(&stream, None),
+        Err(ConnectError::NoToken)
+    ));
+    assert_eq!(seen.called.load(Ordering::SeqCst), 0);
+    assert!(session.close().is_empty());
+}
+
+#[test]
+fn a_cancelled_call_ends_and_others_go_on() {
+    let seen = Arc::default();
+    let session = session(&seen);
+    let (stream, _server) = served(&session, &token(), true);
+    let client = connected(&stream, None).expect("a gateway");
+    let control = Control::default();
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| client.run_tool(&id("wait"), &json("{}"), &control));
+        while !seen.waiting.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let other = client.run_tool(&id("count"), &json("{}"), &Control::default());
+        assert!(other.is_ok(), "one call holds up no other");
+        control.cancel();
+        assert_eq!(
+            waits.join().expect("no panic"),
+            Err(GatewayError::cancelled())
+        );
+    });
+}
+
+#[test]
+fn a_client_that_goes_away_cancels_what_it_asked_for() {
+    let seen = Arc::default();
+    let session = session(&seen);
+    let (stream, server) = served(&session, &token(), true);
+    let client = connected(&stream, None).expect("a gateway");
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| client.run_tool(&id("wait"), &json("{}"), &Control::default()));
+        while !seen.waiting.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        stream.shutdown(Shutdown::Both).expect("it is ours");
+        let error = waits.join().expect("no panic").expect_err("gone");
+        assert_eq!(
+            (error.code, error.retryable),
+            (GatewayErrorCode::Unavailable, true)
+        );
+    });
+    assert_eq!(server.join().expect("no panic"), Ended::Closed);
+    assert!(client.list_namespaces(&Control::default()).is_err());
+}
+
+/// What a stranger says to a server that it greeted well, and how that ends.
+fn told(lines: &[u8]) -> Ended {
+    let token = token();
+    let (mut stream, server) = served(&session(&Arc::default()), &token, true);
+    let hello = FromClient::Hello {
+        version: VERSION,
+        token: token.to_hex(),
+    };
+    frame::write(&mut stream, &hello).expect("it reads");
+    // A server that refuses closes before all is written.
+    let _ = stream.write_all(lines);
+    let _ = stream.shutdown(Shutdown::Write);
+    let mut answers = Vec::new();
+    let _ = stream.read_to_end(&mut answers);
+    server.join().expect("no panic")
+}
+
+#[test]
+fn what_is_no_frame_ends_the_connection() {
+    let list = r#"{"call":{"id":1,"request":{"list_namespaces":{}}}}"#;
+    assert_eq!(told(format!("{list}\n").as_bytes()), Ended::Closed);
+    for line in [
+        "\n",
+        "{}\n",
+        "[1]\n",
+        "{\"call\":{\"id\":1}}\n",
+        "{\"call\":{\"id\":-1,\"request\":{\"list_namespaces\":{}}}}\n",
+        "{\"cancel\":{\"id\":1},\"call\":{}}\n",
+        "{\"hello\":{\"version\":1,\"token\":\"\"}}\n",
+        list,
+        "\u{feff}",
+    ] {
+        assert!(
+            matches!(told(line.as_bytes()), Ended::Refused(_)),
+            "{line:?}"
+        );
+    }
+}
+
+#[test]
+fn a_frame_without_an_end_is_not_held_in_memory() {
+    let mut line = b"{\"call\":".to_vec();
+    line.resize(FRAME_BYTES_MAX + 10, b' ');
+    assert!(matches!(told(&line), Ended::Refused(reason) if reason.contains("more than")));
+}
+
+#[test]
+fn more_calls_at_once_than_there_may_be_are_refused() {
+    let call = |id| {
+        format!(
+            "{{\"call\":{{\"id\":{id},\"request\":{{\"run_tool\":{{\"tool\":\"wait\",\"arguments\":{{}}}}}}}}}}\n"
+        )
+    };
+    let flood: String = (0..=CALLS_AT_ONCE_MAX).map(call).collect();
+    assert!(matches!(told(flood.as_bytes()), Ended::Refused(reason) if reason.contains("at once")));
+    let twice = format!("{}{}", call(3), call(3));
+    assert!(
+        matches!(told(twice.as_bytes()), Ended::Refused(reason) if reason.contains("under way"))
+    );
+}
+
+#[test]
+fn a_server_of_another_version_is_told_from_none() {
+    for (greeting, expected) in [
+        ("{\"gateway\":{\"version\":2}}\n", "version 2"),
+        ("220 mail.example\n", "no gateway"),
+        ("", "does not greet"),
+    ] {
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair");
+        theirs.write_all(greeting.as_bytes()).expect("it is read");
+        drop(theirs);
+        let error = connected(&ours, Some(&token()))
+            .err()
+            .expect("no gateway")
+            .to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_shell_could_speak_it() {
+    let session = session(&Arc::default());
+    let (stream, _server) = served(&session, &token(), true);
+    let mut lines = BufReader::new(&stream).lines();
+    let greeting = lines.next().expect("a line").expect("text");
+    let token = greeting.split('"').nth(7).expect("a token");
+    let hello = format!("{{\"hello\":{{\"version\":1,\"token\":\"{token}\"}}}}\n");
+    (&stream).write_all(hello.as_bytes()).expect("it reads");
+    let call =
+        r#"{"call":{"id":0,"request":{"run_tool":{"tool":"text:echo","arguments":{"a":1}}}}}"#;
+    writeln!(&stream, "{call}").expect("it reads");
+    let answer = lines.next().expect("a line").expect("text");
+    assert_eq!(
+        answer,
+        r#"{"answer":{"id":0,"answer":{"ok":{"result":{"a":1}}}}}"#
+    );
+}
+
+#[test]
+fn a_token_is_not_shown() {
+    let token = token();
+    assert!(!format!("{token:?}").contains(&token.to_hex()));
+    assert!(
+        Token::from_hex(&token.to_hex())
+            .expect("digits")
+            .is(&token.to_hex())
+    );
+    assert!(Token::from_hex("00").is_none() && !token.is(""));
+}
+
+proptest! {
+    /// What is read was written so, or is refused; nothing panics.
+    #[test]
+    fn frames_are_read_in_one_spelling(bytes in prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..60),
+        "[ -~]{0,60}".prop_map(String::into_bytes),
+    ]) {
+        let mut line = bytes.clone();
+        line.push(b'\n');
+        if let Ok(Some(found)) = frame::read::<FromServer>(&mut &line[..]) {
+            let mut written = Vec::new();
+            frame::write(&mut written, &found).expect("memory");
+            prop_assert_eq!(written, line);
+        }
+    }
+
+    #[test]
+    fn operations_come_through(query in "\\PC{0,40}", limit in 0..1_000_u32, id: u64) {
+        let call = FromClient::Call { id, request: Operation::SearchTools { query, limit } };
+        let mut bytes = Vec::new();
+        frame::write(&mut bytes, &call).expect("memory");
+        let read = frame::read::<FromClient>(&mut &bytes[..]).expect("a frame");
+        prop_assert_eq!(format!("{read:?}"), format!("Some({call:?})"));
+    }
+}
