@@ -1,6 +1,6 @@
 //! A gateway at the other end of a stream: both halves, and the frames between them.
 //!
-//! Enters: a stream in two directions (a Unix socket, a pair of pipes, a virtual socket), and a [`Session`] on one side.
+//! Enters: a stream in two directions (a Unix socket, a pair of pipes, a virtual socket), and a [`Session`](super::Session) on one side.
 //! Leaves: a [`ToolGateway`](super::ToolGateway) on the other. Refuses: another version, another token, a frame that is too
 //! long or of no known form, more calls at once than a bound.
 //!

@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
@@ -17,6 +18,9 @@ use postgres::{Client, Config, NoTls, Statement};
 
 use crate::sql::{Database, Dialect, Row, SqlError, Statements, Value, Work, doing, lock};
 
+/// How often a schema that is locked is tried, and the pause between: two seconds in all.
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// The upper half of the advisory lock's number; the lower half is the schema's. It spells `tnzk`.
 const LOCK_CLASS: i64 = 0x746e_7a6b << 32;
 /// Statements that a connection keeps.
@@ -118,8 +122,19 @@ impl Session {
         })
     }
 
-    /// The lock ends with the connection, however that ends.
+    /// The lock ends with the connection, however that ends; but the server takes a moment to see that one has ended. A node that is
+    /// started again right after its end is not refused for it.
     fn lock_schema(&mut self) -> Result<(), SqlError> {
+        for _ in 1..LOCK_TRIES {
+            match self.try_lock_schema() {
+                Err(SqlError::Locked { .. }) => std::thread::sleep(LOCK_PAUSE),
+                other => return other,
+            }
+        }
+        self.try_lock_schema()
+    }
+
+    fn try_lock_schema(&mut self) -> Result<(), SqlError> {
         let sql = "SELECT CASE WHEN pg_try_advisory_lock($1 + oid::BIGINT) THEN 1::BIGINT ELSE 0::BIGINT END \
             FROM pg_namespace WHERE nspname = current_schema()";
         let mut rows = self.query(sql, &[Value::Integer(LOCK_CLASS)])?;

@@ -26,6 +26,7 @@ fn in_postgresql() {
     let config = server.schema("contract");
     let checkpoint = folder.path().join("checkpoint");
     contract(&|| Ok(Box::new(PostgresStorage::at(&config, &checkpoint)?)));
+    one_that_is_about_to_be_given_up_is_waited_for(&server);
     two_schemas_are_two_storages(&server);
     a_restored_database_is_noticed(&server);
     an_old_file_beside_a_newer_table_is_noticed(&server);
@@ -54,6 +55,19 @@ fn an_old_file_beside_a_newer_table_is_noticed(server: &Server) {
     }
     std::fs::remove_file(&file).expect("removed");
     assert_eq!(published(), Some(checkpoint(9)));
+}
+
+/// The server sees the end of a connection a moment late: a node that was started again at once was refused its own schema.
+fn one_that_is_about_to_be_given_up_is_waited_for(server: &Server) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (config, file) = (server.schema("again"), folder.path().join("checkpoint"));
+    let first = PostgresStorage::at(&config, &file).expect("a storage");
+    let ending = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        drop(first);
+    });
+    PostgresStorage::at(&config, &file).expect("the schema is free in time");
+    ending.join().expect("no panic");
 }
 
 fn two_schemas_are_two_storages(server: &Server) {

@@ -40,7 +40,7 @@ impl Doubts {
     /// Those that were kept under a name, and where new ones are kept from now on.
     ///
     /// # Errors
-    /// [`DocumentError`].
+    /// What the database says.
     pub(crate) fn open(
         records: Records,
         name: &str,
@@ -122,7 +122,7 @@ impl Mirror {
     /// with this node's own tiles is forgotten.
     ///
     /// # Errors
-    /// [`DocumentError`].
+    /// What the database says.
     pub fn settle(&mut self, source: &Source) -> Result<Option<Evidence>, DocumentError> {
         let Some(held) = &self.head else {
             return Ok(None);
@@ -150,7 +150,7 @@ impl Mirror {
     /// Forgets what there was to settle: it is evidence now.
     ///
     /// # Errors
-    /// [`DocumentError`].
+    /// What the database says.
     pub fn settled(&mut self) -> Result<(), DocumentError> {
         let size = self
             .head
