@@ -26,6 +26,8 @@ use crate::router::{Code, Held, Limit, PerLimit, RunLimits};
 /// - **Ownership**: the job is lent. A backend keeps nothing of it, no file and no process.
 /// - **Order**: jobs are independent; none waits for another but for a place.
 /// - **Empty values**: an empty input is an input; no output is not an empty output; a limit that is `None` is none.
+///
+/// `tenzik::testing::backend` (feature `testing`) holds an implementation against this.
 pub trait Backend: Send + Sync {
     /// Its name, such as `process` or `runc`: by this it is registered, asked for and named in receipts.
     fn kind(&self) -> Label;

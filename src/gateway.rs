@@ -36,6 +36,8 @@ pub use transcript::{EXCHANGES_MAX, Exchange, NotATranscript, TRANSCRIPT_BYTES_M
 /// - **Order**: calls of one thread are made in its order. Between threads there is none but that of the transcript.
 /// - **Empty values**: an empty query matches every tool; a limit of 0 gives an empty list; an empty chain is refused; no
 ///   match is an empty list and no error; a tool that is not there is [`GatewayErrorCode::NotFound`].
+///
+/// `tenzik::testing::gateway` (feature `testing`) holds an implementation against this.
 pub trait ToolGateway: Send + Sync {
     /// Tools that fit a query, the best first, `limit` at most.
     ///

@@ -119,4 +119,6 @@ pub mod replay;
 pub mod router;
 pub mod rules;
 pub mod sandbox;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod validation;

@@ -316,3 +316,9 @@ proptest! {
         prop_assert_eq!(operation.check().is_ok(), limit <= super::super::LISTED_MAX);
     }
 }
+
+#[test]
+fn direct_keeps_the_contract_of_every_gateway() {
+    let known = crate::testing::KnownTool::new("text:echo", r#"{"a":1.50}"#, r#"{"a":1.50}"#);
+    crate::testing::gateway(&*tools(Arc::default()), &known);
+}

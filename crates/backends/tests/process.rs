@@ -210,3 +210,8 @@ fn tools_are_reached_by_a_descriptor_and_a_guessed_token_reaches_none() {
     let router = process();
     common::reaches_tools(&router, Profile::Dev);
 }
+
+#[test]
+fn it_keeps_the_contract_of_every_backend() {
+    tenzik::testing::backend(&Process::new(ProcessConfig::default()), &common::programs());
+}

@@ -14,11 +14,7 @@ use tenzik_backends::{Oci, OciConfig, RootError};
 use tenzik_receipt::Profile;
 
 /// `None` where it cannot run, with the reason told.
-fn runc() -> Option<Router> {
-    runc_in(&std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("runc-state"))
-}
-
-fn runc_in(state: &std::path::Path) -> Option<Router> {
+fn backend_in(state: &std::path::Path) -> Option<Oci> {
     let Some(root) = busybox_root() else {
         missing("no static busybox for a root file system: apt-get install busybox-static");
         return None;
@@ -26,7 +22,15 @@ fn runc_in(state: &std::path::Path) -> Option<Router> {
     let mut config = OciConfig::new(root.to_owned(), shell_command());
     state.clone_into(&mut config.state);
     let backend = Oci::new(config).expect("a root file system");
-    (!cannot_run(&backend)).then(|| router(backend))
+    (!cannot_run(&backend)).then_some(backend)
+}
+
+fn backend() -> Option<Oci> {
+    backend_in(&std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("runc-state"))
+}
+
+fn runc() -> Option<Router> {
+    backend().map(router)
 }
 
 fn standard(text: &str) -> tenzik::router::ExecuteRequest {
@@ -218,7 +222,7 @@ fn standard_output_is_never_the_result() {
 #[test]
 fn nothing_of_a_container_is_left_at_the_runtime_however_it_ended() {
     let state = tempfile::tempdir().expect("a directory");
-    let Some(router) = runc_in(state.path()) else {
+    let Some(router) = backend_in(state.path()).map(router) else {
         return;
     };
     assert_eq!(value(&router, &standard(r#"echo '{"ok":1}' >&3"#)), "1");
@@ -254,4 +258,10 @@ fn a_directory_without_the_places_for_mounts_is_no_root() {
 fn tools_are_reached_by_a_descriptor_and_a_guessed_token_reaches_none() {
     let Some(router) = runc() else { return };
     common::reaches_tools(&router, Profile::Standard);
+}
+
+#[test]
+fn it_keeps_the_contract_of_every_backend() {
+    let Some(backend) = backend() else { return };
+    tenzik::testing::backend(&backend, &common::programs());
 }

@@ -141,6 +141,14 @@ fn every_operation_comes_through_with_full_fidelity() {
 }
 
 #[test]
+fn a_client_keeps_the_contract_of_every_gateway() {
+    let (stream, _server) = served(&session(&Arc::default()), &token(), true);
+    let client = connected(&stream, None).expect("a gateway");
+    let known = crate::testing::KnownTool::new("text:echo", r#"{"a":1.50}"#, r#"{"a":1.50}"#);
+    crate::testing::gateway(&client, &known);
+}
+
+#[test]
 fn a_guessed_token_is_refused_and_calls_nothing() {
     let (seen, right) = (Arc::default(), token());
     let session = session(&seen);

@@ -16,6 +16,7 @@ use tenzik::receipts::{Circumstances, Sealer};
 use tenzik::router::{
     Code, CodeTree, ExecuteRequest, Execution, Limit, Program, RouteError, Router, RouterConfig,
 };
+use tenzik::testing::Programs;
 use tenzik_receipt::{
     Claim, Epoch, Expectations, KeyUse, Label, Profile, SecretKey, Timestamp, Trust, Verdict,
     verify,
@@ -140,6 +141,18 @@ pub(crate) fn reaches_tools(router: &Router, profile: Profile) {
     let guessed = run(router, &request).expect("a result");
     assert!(String::from_utf8_lossy(guessed.value().expect("a result")).contains("refused"));
     assert_eq!((guessed.tool_calls, called.load(Ordering::SeqCst)), (0, 1));
+}
+
+/// The programs of the contract suite, for a shell.
+pub(crate) fn programs() -> Programs {
+    let tree = |text: &str| CodeTree::single("main.sh", text.as_bytes()).expect("a tree");
+    Programs {
+        language: Label::constant("shell"),
+        echoes: tree(r#"{ printf '{"ok":'; cat; printf '}\n'; } >&3"#),
+        fails: tree("exit 3"),
+        prints: tree(r#"echo '{"ok":2}'; echo '{"ok":1}' >&3"#),
+        sleeps: tree("sleep 60"),
+    }
 }
 
 /// Whether a process with this word among its arguments is there.

@@ -1,0 +1,282 @@
+//! What the router and the proxy add to what they stand in front of. Every figure is one of this run, with its floor beside it.
+//!
+//! `cargo bench -p tenzik-backends --bench router`; under `cargo test` each side is called a few times. Nothing is asserted of
+//! time: a busy machine is no defect.
+#![allow(missing_docs, reason = "a bench has no readers of its interface")]
+
+#[cfg(target_os = "linux")]
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::os::unix::net::UnixStream;
+    use std::path::Path;
+    use std::process::{Command, Stdio};
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU32;
+    use std::time::{Duration, Instant};
+
+    use tenzik::backend::{Attempt, Backend, BackendError, Ended, Job, Readiness};
+    use tenzik::control::Control;
+    use tenzik::gateway::proxy::{Client, Token, serve};
+    use tenzik::gateway::{Json, Session, SessionLimits, ToolGateway as _, ToolId};
+    use tenzik::router::Limit;
+    use tenzik_backends::{Oci, OciConfig, Process, ProcessConfig};
+    use tenzik_receipt::{KeyUse, Label, Profile, SecretKey};
+
+    use super::common::{
+        busybox_root, cannot_run, limited, now, router, run, shell, shell_command, tools, value,
+    };
+
+    pub(super) fn main() {
+        let measured = std::env::args().any(|argument| argument == "--bench");
+        let times = |full: u32| if measured { full } else { 3 };
+        of_the_router(times(2_000));
+        of_the_proxy(times(2_000));
+        of_runc(times(40));
+        at_once(if measured { 1_000 } else { 20 });
+    }
+
+    /// The median of so many turns of each side, in turns.
+    fn medians(times: u32, mut sides: [&mut dyn FnMut(); 2]) -> [Duration; 2] {
+        let mut taken = [Vec::new(), Vec::new()];
+        for _ in 0..times {
+            for (side, taken) in sides.iter_mut().zip(&mut taken) {
+                let started = Instant::now();
+                side();
+                taken.push(started.elapsed());
+            }
+        }
+        taken.map(|mut taken| {
+            taken.sort();
+            taken[taken.len() / 2]
+        })
+    }
+
+    fn told(what: &str, [ours, floor]: [Duration; 2]) {
+        let ratio = ours.as_secs_f64() / floor.as_secs_f64();
+        println!("{what}: {ours:.1?}, floor {floor:.1?}, ratio {ratio:.2}");
+    }
+
+    /// A backend that does nothing: what is left is the router's.
+    struct Nothing;
+
+    impl Backend for Nothing {
+        fn kind(&self) -> Label {
+            Label::constant("nothing")
+        }
+        fn profile_max(&self) -> Profile {
+            Profile::Hardened
+        }
+        fn languages(&self) -> Vec<Label> {
+            vec![Label::constant("shell")]
+        }
+        fn holds(&self, _: Limit, _: Profile) -> bool {
+            true
+        }
+        fn probe(&self) -> Readiness {
+            Readiness::Ready {
+                version: Label::constant("nothing"),
+            }
+        }
+        fn run(&self, job: &Job<'_>) -> Result<Attempt, BackendError> {
+            let ended = Ended::Ok(Arc::clone(job.input));
+            Ok(Attempt::new(
+                ended,
+                Label::constant("nothing"),
+                Duration::ZERO,
+            ))
+        }
+    }
+
+    /// The floor is one signature, which every receipt has.
+    fn of_the_router(times: u32) {
+        let router = router(Nothing);
+        let request = shell("true", Profile::Standard);
+        let key = SecretKey::from_seed(&[7; 32], KeyUse::Checkpoint, now());
+        let text = "x".repeat(1_600);
+        let both = medians(
+            times,
+            [&mut || drop(run_only(&router, &request)), &mut || {
+                drop(key.sign_checkpoint(&text))
+            }],
+        );
+        told(
+            "a run on a backend that does nothing, against its signature",
+            both,
+        );
+        println!(
+            "  the router's own: {:.1?}",
+            both[0].saturating_sub(both[1])
+        );
+    }
+
+    fn run_only(
+        router: &tenzik::router::Router,
+        request: &tenzik::router::ExecuteRequest,
+    ) -> Result<tenzik::router::Execution, tenzik::router::RouteError> {
+        router.execute(request, tenzik::receipts::Circumstances::at(now()))
+    }
+
+    /// The floor is a socket pair that echoes lines of the same length.
+    fn of_the_proxy(times: u32) {
+        let limits = SessionLimits {
+            tool_calls: u32::MAX,
+            chain_steps: 1,
+        };
+        let gateway = tools(&Arc::new(AtomicU32::new(0)));
+        let session = Arc::new(Session::new(gateway, limits, Control::default()));
+        let (ours, theirs) = UnixStream::pair().expect("a pair");
+        let writer = ours.try_clone().expect("a clone");
+        std::thread::spawn(move || {
+            serve(&session, &Token::from_bytes([1; 32]), true, &ours, writer)
+        });
+        let reader = theirs.try_clone().expect("a clone");
+        let client = Client::connect(reader, theirs, None).expect("a gateway");
+        let (tool, control) = (ToolId::new("text:echo").expect("an id"), Control::default());
+        let arguments = Json::new(format!("\"{}\"", "x".repeat(1_000))).expect("JSON");
+
+        let (bare, mut echoing) = UnixStream::pair().expect("a pair");
+        std::thread::spawn(move || {
+            let mut lines = BufReader::new(echoing.try_clone().expect("a clone"));
+            let mut line = Vec::new();
+            while lines
+                .read_until(b'\n', &mut line)
+                .is_ok_and(|count| count > 0)
+            {
+                echoing.write_all(&line).expect("it reads");
+                line.clear();
+            }
+        });
+        let mut lines = BufReader::new(bare.try_clone().expect("a clone"));
+        let (mut bare, sent) = (bare, format!("{}\n", "x".repeat(1_080)));
+        let mut line = String::new();
+        let both = medians(
+            times,
+            [
+                &mut || {
+                    drop(
+                        client
+                            .run_tool(&tool, &arguments, &control)
+                            .expect("a result"),
+                    )
+                },
+                &mut || {
+                    bare.write_all(sent.as_bytes()).expect("it reads");
+                    line.clear();
+                    lines.read_line(&mut line).expect("an echo");
+                },
+            ],
+        );
+        told(
+            "a call through the proxy, against a socket that echoes",
+            both,
+        );
+    }
+
+    /// The floor is `runc run` with the same root, filter and limits.
+    fn of_runc(times: u32) {
+        let Some(root) = busybox_root() else { return };
+        let mut config = OciConfig::new(root.to_owned(), shell_command());
+        config.state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runc-bench");
+        let runtime = config.runtime.clone();
+        let backend = Oci::new(config).expect("a root file system");
+        if cannot_run(&backend) {
+            return;
+        }
+        let router = router(backend);
+        let request = shell(r#"echo '{"ok":1}' >&3"#, Profile::Standard);
+        let bundle = tempfile::tempdir().expect("a directory");
+        std::fs::write(bundle.path().join("config.json"), bare_spec(root)).expect("a bundle");
+        let mut count = 0;
+        let both = medians(
+            times,
+            [
+                &mut || assert_eq!(value(&router, &request), "1"),
+                &mut || {
+                    count += 1;
+                    let ran = Command::new(&runtime)
+                        .arg("run")
+                        .arg("--bundle")
+                        .arg(bundle.path())
+                        .arg(format!("tenzik-bench-{count}"))
+                        .stdin(Stdio::null())
+                        .status();
+                    assert!(ran.expect("it starts").success());
+                },
+            ],
+        );
+        told("a container through the router, against `runc run`", both);
+    }
+
+    fn bare_spec(root: &Path) -> String {
+        let namespaces = ["cgroup", "ipc", "mount", "network", "pid", "uts"];
+        let namespaces: Vec<_> = namespaces
+            .iter()
+            .map(|kind| serde_json::json!({"type": kind}))
+            .collect();
+        let seccomp: serde_json::Value =
+            serde_json::from_str(include_str!("../src/oci/seccomp.json")).expect("JSON");
+        serde_json::json!({
+            "ociVersion": "1.0.2",
+            "root": {"path": root, "readonly": true},
+            "process": {
+                "terminal": false, "user": {"uid": 65_534, "gid": 65_534}, "args": ["/bin/true"],
+                "env": ["PATH=/bin"], "cwd": "/", "noNewPrivileges": true, "capabilities": {},
+            },
+            "mounts": [
+                {"destination": "/proc", "type": "proc", "source": "proc"},
+                {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755", "size=64k"]},
+                {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs", "options": ["size=67108864"]},
+            ],
+            "linux": {
+                "cgroupsPath": "/tenzik/bench",
+                "namespaces": namespaces,
+                "resources": {"memory": {"limit": 536_870_912, "swap": 536_870_912}, "pids": {"limit": 128}},
+                "seccomp": seccomp,
+            },
+        })
+        .to_string()
+    }
+
+    /// All at once, each on a thread of its own: none is lost, and what they hold is told.
+    fn at_once(count: usize) {
+        let router = router(Process::new(ProcessConfig::default()));
+        let request = limited(
+            shell(r#"echo '{"ok":1}' >&3"#, Profile::Dev),
+            &[(Limit::WallMs, 600_000)],
+        );
+        let started = Instant::now();
+        let before = resident_kib();
+        std::thread::scope(|scope| {
+            let runs: Vec<_> = (0..count)
+                .map(|_| scope.spawn(|| run(&router, &request)))
+                .collect();
+            for run in runs {
+                assert_eq!(
+                    run.join().expect("no panic").expect("a result").value(),
+                    Some(&b"1"[..])
+                );
+            }
+        });
+        let (taken, held) = (started.elapsed(), resident_kib().saturating_sub(before));
+        println!(
+            "{count} processes at once: all ended in {taken:.1?}; {held} KiB more than before"
+        );
+    }
+
+    /// The most that this process held, in KiB.
+    fn resident_kib() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").expect("a status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let number = line.and_then(|line| line.trim().split(' ').next()?.parse().ok());
+        number.expect("a number")
+    }
+}
+
+fn main() {
+    #[cfg(target_os = "linux")]
+    linux::main();
+}
