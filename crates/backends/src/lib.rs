@@ -28,6 +28,7 @@ mod digest;
 mod guest;
 mod oci;
 mod process;
+mod program;
 mod supervise;
 mod tools;
 

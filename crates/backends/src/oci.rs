@@ -20,11 +20,12 @@ use std::process::{Command, ExitStatus};
 use std::sync::OnceLock;
 
 use tenzik::backend::{Attempt, Backend, BackendError, Ended, Isolation, Job, Readiness};
-use tenzik::router::{Code, Limit, Program};
+use tenzik::router::Limit;
 use tenzik_receipt::{Blake3, Label, Profile, to_hex};
 
 use crate::digest::{Digests, executable};
 use crate::process::held;
+use crate::program::{self, Private};
 use crate::supervise::{Gone, supervise};
 
 use bundle::SECCOMP;
@@ -92,30 +93,6 @@ impl Oci {
         ready(&executable(name, PATH).unwrap_or_else(|| PathBuf::from(name)))
     }
 
-    fn program<'a>(&'a self, job: &Job<'a>) -> Result<(&'a Program, &'a [String]), BackendError> {
-        let Code::Program(program) = job.code else {
-            return Err(BackendError::denied("start", "it runs no capsules"));
-        };
-        if program.image.is_some() {
-            return Err(BackendError::denied(
-                "start",
-                "it has one root file system and no images",
-            ));
-        }
-        let words = self
-            .config
-            .commands
-            .get(&program.language)
-            .map(Vec::as_slice);
-        match words.filter(|words| !words.is_empty()) {
-            Some(words) => Ok((program, words)),
-            None => Err(BackendError::denied(
-                "start",
-                format!("no command for {}", program.language),
-            )),
-        }
-    }
-
     fn isolation(&self, container: &Container) -> Result<Isolation, BackendError> {
         let runtime = self.digests.of(&self.config.runtime);
         Ok(Isolation {
@@ -150,23 +127,16 @@ impl Backend for Oci {
     }
 
     fn run(&self, job: &Job<'_>) -> Result<Attempt, BackendError> {
-        let (program, words) = self.program(job)?;
+        let (program, words) = program::of(job, &self.config.commands)?;
         let mut chance = [0; 8];
         getrandom::fill(&mut chance)
             .map_err(|error| BackendError::failed("name a container", error))?;
         let id = format!("tenzik-{}", to_hex(&chance));
-        let private = tempfile::Builder::new()
-            .prefix("tenzik-")
-            .tempdir()
-            .map_err(|error| BackendError::failed("copy the code", error))?;
-        let code = private.path().join("code");
-        fs::create_dir(&code)
-            .and_then(|()| program.tree.write(&code))
-            .map_err(|error| BackendError::failed("copy the code", error))?;
+        let private = Private::new(program)?;
         let spec = bundle::spec(&bundle::Parts {
             id: &id,
             root: self.root.path(),
-            code: &code,
+            code: private.code(),
             program,
             words,
             limits: job.limits,

@@ -13,10 +13,11 @@ use std::process::{Child, Command};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tenzik::backend::{Attempt, Backend, BackendError, Isolation, Job, Readiness};
-use tenzik::router::{Code, Held, Limit, PerLimit};
+use tenzik::router::{Held, Limit, PerLimit};
 use tenzik_receipt::{Label, Profile};
 
 use crate::digest::{Digests, executable};
+use crate::program::{self, Private};
 use crate::supervise::{Guard, pid, supervise};
 
 /// Where commands are looked for: this process's own `PATH` is not the program's.
@@ -61,13 +62,6 @@ impl Process {
             digests: Digests::default(),
         }
     }
-
-    fn command(&self, language: &Label) -> Result<&[String], BackendError> {
-        let command = self.config.commands.get(language).map(Vec::as_slice);
-        command
-            .filter(|words| !words.is_empty())
-            .ok_or_else(|| BackendError::denied("start", format!("no command for {language}")))
-    }
 }
 
 impl Backend for Process {
@@ -105,13 +99,7 @@ impl Backend for Process {
     }
 
     fn run(&self, job: &Job<'_>) -> Result<Attempt, BackendError> {
-        let Code::Program(program) = job.code else {
-            return Err(BackendError::denied("start", "it runs no capsules"));
-        };
-        if program.image.is_some() {
-            return Err(BackendError::denied("start", "it has no images"));
-        }
-        let words = self.command(&program.language)?;
+        let (program, words) = program::of(job, &self.config.commands)?;
         let binary = executable(&words[0], PATH).ok_or_else(|| {
             BackendError::failed("start", format!("{} is not installed", words[0]))
         })?;
@@ -120,20 +108,13 @@ impl Backend for Process {
             .of(&binary)
             .map_err(|error| BackendError::failed("read", error))?;
         // Removed when the run is over, with all that the program wrote there.
-        let private = tempfile::Builder::new()
-            .prefix("tenzik-")
-            .tempdir()
-            .map_err(|error| BackendError::failed("copy the code", error))?;
-        let code = private.path().join("code");
-        std::fs::create_dir(&code)
-            .and_then(|()| program.tree.write(&code))
-            .map_err(|error| BackendError::failed("copy the code", error))?;
+        let private = Private::new(program)?;
         let mut command = Command::new(&binary);
         command
             .args(&words[1..])
-            .arg(code.join(program.tree.entrypoint()))
+            .arg(private.code().join(program.tree.entrypoint()))
             .args(&program.arguments)
-            .current_dir(&code)
+            .current_dir(private.code())
             .env_clear()
             .env("PATH", PATH)
             .env("HOME", private.path())

@@ -1,0 +1,62 @@
+//! What both backends do before they start something: find the command, and put the code where nobody else has it.
+//!
+//! Enters: a job, the commands of a backend. Leaves: the program with its command, and its private copy.
+//! Refuses: capsules, images, languages without a command.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use tenzik::backend::{BackendError, Job};
+use tenzik::router::{Code, Program};
+use tenzik_receipt::Label;
+
+/// The program of a job, with the words of its command; there is at least one.
+pub(crate) fn of<'a>(
+    job: &Job<'a>,
+    commands: &'a BTreeMap<Label, Vec<String>>,
+) -> Result<(&'a Program, &'a [String]), BackendError> {
+    let denied = |reason: String| BackendError::denied("start", reason);
+    let Code::Program(program) = job.code else {
+        return Err(denied("it runs no capsules".to_owned()));
+    };
+    if program.image.is_some() {
+        return Err(denied("it has no images".to_owned()));
+    }
+    let words = commands.get(&program.language).map(Vec::as_slice);
+    match words.filter(|words| !words.is_empty()) {
+        Some(words) => Ok((program, words)),
+        None => Err(denied(format!("no command for {}", program.language))),
+    }
+}
+
+/// A directory of mode 0700 with a copy of the code in it. Dropped, it is removed with all that is in it.
+pub(crate) struct Private {
+    directory: TempDir,
+    code: PathBuf,
+}
+
+impl Private {
+    pub(crate) fn new(program: &Program) -> Result<Self, BackendError> {
+        let failed = |error| BackendError::failed("copy the code", error);
+        let directory = tempfile::Builder::new()
+            .prefix("tenzik-")
+            .tempdir()
+            .map_err(failed)?;
+        let code = directory.path().join("code");
+        fs::create_dir(&code).map_err(failed)?;
+        program.tree.write(&code).map_err(failed)?;
+        Ok(Self { directory, code })
+    }
+
+    /// The directory.
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Where the code is.
+    pub(crate) fn code(&self) -> &Path {
+        &self.code
+    }
+}
