@@ -13,6 +13,7 @@
 //! | refuse | [`ApiError`] |
 //! | keep receipts before they are handed out | [`ReceiptSink`] |
 //! | say whether a part is ready, or end it in order | [`Parts::readiness`], [`Parts::on_closing`] |
+//! | have capsules run at another node, through the router | [`remote::Remote`] |
 //! | count | [`Metrics::register`] |
 //!
 //! The engine is synchronous: it runs on its own threads (`tenzik::queue`), never on those that serve.
@@ -35,6 +36,7 @@ pub mod log;
 mod metrics;
 mod node;
 mod quota;
+pub mod remote;
 pub mod routes;
 mod runner;
 mod serve;

@@ -1,0 +1,301 @@
+//! A backend of the router: another node runs the capsule, and its receipt must hold.
+//!
+//! Enters: a job with a capsule. Leaves: what the other node says came of it, if its receipt verifies under the key that its
+//! operator named, and is about this very request: capsule, input, grants, limits, clock, seed, and a challenge made for it.
+//! Refuses: programs, answers that are too long or late, receipts of anything else. None of these is taken for a result.
+//!
+//! The receipt that the router signs is this node's word on the other's: it commits to the other's receipt by its id, in the
+//! extension `remote`. Whoever wants more than that asks for the other's receipt and runs the capsule again.
+//!
+//! A capsule has no effect but its result, so a request whose answer was lost is sent again, with a new challenge, until the
+//! run's time is over.
+
+mod answer;
+mod request;
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tenzik::backend::{Attempt, Backend, BackendError, Ended, Isolation, Job, Readiness};
+use tenzik::router::{Code, Held, Limit, PerLimit, WASM};
+use tenzik_receipt::{Label, Profile, PublicKey, SignedReceipt, Trust, Value};
+
+use crate::federation::client::{Client, ClientError, is_in_clear};
+use answer::{Answered, Unaccepted};
+use request::Asked;
+
+/// The longest answer: an output of 16 MiB as text, with its receipt.
+const ANSWER_BYTES_MAX: u64 = 40 << 20;
+/// How often a caller's wish to stop is looked at.
+const TICK: Duration = Duration::from_millis(10);
+/// The first pause before a request is sent again, and the longest.
+const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// For how long requests are sent again where the run has no limit by the clock.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Which node, and by whose word.
+#[derive(Clone, Debug)]
+pub struct RemoteConfig {
+    /// The backend's name here, such as `remote`.
+    pub kind: Label,
+    /// Where the other node is, without a path.
+    pub url: String,
+    /// What it knows this node by; it needs the role `run` there.
+    pub token: Option<String>,
+    /// Its receipt key, as its operator told.
+    pub node: PublicKey,
+    /// The name that its receipts are for.
+    pub audience: Label,
+}
+
+/// Another node.
+#[derive(Debug)]
+pub struct Remote {
+    config: RemoteConfig,
+    client: Client,
+    trust: Trust,
+}
+
+/// A configuration that could not work, or not safely.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// The token would go over the network in clear.
+    #[error("a token would go to {url} in clear")]
+    InClear {
+        /// Where to.
+        url: String,
+    },
+    /// The key is none, or weak.
+    #[error("{node} is no key that receipts can be trusted under")]
+    Key {
+        /// The key.
+        node: PublicKey,
+    },
+}
+
+impl Remote {
+    /// A backend that asks this node.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    pub fn new(config: RemoteConfig, client: Client) -> Result<Self, RemoteError> {
+        if config.token.is_some() && is_in_clear(&config.url) {
+            return Err(RemoteError::InClear { url: config.url });
+        }
+        let key = |_| RemoteError::Key { node: config.node };
+        Ok(Self {
+            trust: Trust::in_receipts_of(config.node).map_err(key)?,
+            client,
+            config,
+        })
+    }
+
+    /// Asks, again and again where that may help, until there is an answer or the time is over.
+    fn ask(&self, job: &Job<'_>) -> Result<Came, BackendError> {
+        let until = job.deadline.unwrap_or_else(|| Instant::now() + PATIENCE);
+        let mut pause = PAUSE;
+        loop {
+            let asked = Asked::new(job, &self.config.audience)
+                .map_err(|error| BackendError::failed("make the request", error))?;
+            let error = match self.send(job, asked.body.clone(), until)? {
+                Sent::Cancelled => {
+                    return Ok(Came::Stopped(Ended::Aborted {
+                        code: label("cancelled"),
+                    }));
+                }
+                Sent::Late => return Ok(Came::Stopped(Ended::LimitReached(Limit::WallMs))),
+                Sent::Answer(status @ (200 | 422), body) => {
+                    let answered = Answered::read(&body, status, &asked, job, &self.trust);
+                    return answered
+                        .map(|answered| Came::Answered(Box::new(answered)))
+                        .map_err(unaccepted);
+                }
+                Sent::Answer(429 | 503, _) => "it has no room".to_owned(),
+                Sent::Answer(status, _) => {
+                    let reason = format!("the node answers with status {status}");
+                    return Err(BackendError::denied("ask the node", reason));
+                }
+                Sent::Failed(error) => error,
+            };
+            if Instant::now() + pause >= until {
+                return Err(BackendError::failed("ask the node", error));
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Sends a request and waits for its answer, the caller's wish to stop, or the end of the time. A request that is no longer
+    /// waited for ends on its own thread, within the client's time for one; nothing of it is used.
+    fn send(&self, job: &Job<'_>, body: Vec<u8>, until: Instant) -> Result<Sent, BackendError> {
+        let (client, token) = (self.client.clone(), self.config.token.clone());
+        let url = format!("{}/v1/runs", self.config.url.trim_end_matches('/'));
+        let (sender, answers) = channel();
+        let asking = move || {
+            let answer = client.post(
+                &url,
+                token.as_deref(),
+                "application/json",
+                &body,
+                ANSWER_BYTES_MAX,
+            );
+            // Nobody may be waiting any more.
+            let _ = sender.send(answer);
+        };
+        thread::Builder::new()
+            .name("remote".to_owned())
+            .spawn(asking)
+            .map_err(|error| BackendError::failed("ask the node", error))?;
+        loop {
+            match answers.recv_timeout(TICK) {
+                Ok(Ok(answer)) => return Ok(Sent::Answer(answer.status, answer.body)),
+                Ok(Err(error @ ClientError::Oversized { .. })) => {
+                    return Err(BackendError::denied("ask the node", error));
+                }
+                Ok(Err(error)) => return Ok(Sent::Failed(error.to_string())),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Ok(Sent::Failed("it was lost".to_owned()));
+                }
+                Err(RecvTimeoutError::Timeout) if job.control.is_cancelled() => {
+                    return Ok(Sent::Cancelled);
+                }
+                Err(RecvTimeoutError::Timeout) if Instant::now() >= until => return Ok(Sent::Late),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+}
+
+enum Sent {
+    Answer(u16, Vec<u8>),
+    Cancelled,
+    Failed(String),
+    Late,
+}
+
+enum Came {
+    Answered(Box<Answered>),
+    Stopped(Ended),
+}
+
+/// A node that answers so is not asked again: it lies, or is another than was named.
+fn unaccepted(error: Unaccepted) -> BackendError {
+    BackendError::denied("accept the node's receipt", error)
+}
+
+fn label(text: &'static str) -> Label {
+    Label::constant(text)
+}
+
+impl Backend for Remote {
+    fn kind(&self) -> Label {
+        self.config.kind.clone()
+    }
+
+    fn profile_max(&self) -> Profile {
+        Profile::Hardened
+    }
+
+    fn languages(&self) -> Vec<Label> {
+        vec![WASM.clone()]
+    }
+
+    /// Whatever a limit is, it is in the request that the other node's receipt must be about; a capsule can make no process and
+    /// no file.
+    fn holds(&self, _: Limit, _: Profile) -> bool {
+        true
+    }
+
+    fn probe(&self) -> Readiness {
+        let url = format!("{}/healthz", self.config.url.trim_end_matches('/'));
+        match self.client.get(&url, None, 0, 64 * 1024) {
+            Ok(Some(_)) => Readiness::Ready {
+                version: label("tenzik over HTTP"),
+            },
+            Ok(None) => unavailable("there is no node at its address"),
+            Err(error) => unavailable(&error.to_string()),
+        }
+    }
+
+    fn run(&self, job: &Job<'_>) -> Result<Attempt, BackendError> {
+        let Code::Capsule(_) = job.code else {
+            return Err(BackendError::denied(
+                "ask the node",
+                "it runs capsules alone",
+            ));
+        };
+        if job.gateway.is_some() {
+            return Err(BackendError::denied(
+                "ask the node",
+                "it has no way to this node's tools",
+            ));
+        }
+        let started = Instant::now();
+        let came = self.ask(job)?;
+        let wall = started.elapsed();
+        let version = label("tenzik over HTTP");
+        Ok(match came {
+            Came::Stopped(ended) => {
+                let mut attempt = Attempt::new(ended, version, wall);
+                attempt.limits = own_clock(job, wall);
+                attempt
+            }
+            Came::Answered(answered) => {
+                let mut attempt = Attempt::new(answered.ended, version, wall);
+                attempt.limits = held(job, &answered.receipt, wall);
+                attempt.isolation = Isolation {
+                    seen: [label("remote_receipt")].into_iter().collect(),
+                    ..Isolation::default()
+                };
+                attempt.ext = BTreeMap::from([(label("remote"), told(&answered.receipt))]);
+                attempt
+            }
+        })
+    }
+}
+
+fn unavailable(reason: &str) -> Readiness {
+    Readiness::Unavailable {
+        reason: reason.to_owned(),
+        remedy: "start the other node, or correct its address".to_owned(),
+    }
+}
+
+/// What this node's receipt says of the other's.
+fn told(receipt: &SignedReceipt) -> Value {
+    let text = |text: String| Label::new(text).map_or(Value::Null, Value::Text);
+    Value::Object(BTreeMap::from([
+        (label("claim"), text(receipt.claim().id().to_string())),
+        (label("node"), text(receipt.receipt().node.to_string())),
+        (label("receipt"), text(receipt.id().to_string())),
+    ]))
+}
+
+fn own_clock(job: &Job<'_>, wall: Duration) -> PerLimit<Held> {
+    let held = PerLimit::all(Held::default());
+    let observed = u64::try_from(wall.as_millis()).ok();
+    match job.limits.get(Limit::WallMs) {
+        Some(applied) => held.with(Limit::WallMs, Held::enforced(applied, observed)),
+        None => held,
+    }
+}
+
+/// The clock is this node's own; of memory and output the other's receipt says what it applied and saw.
+fn held(job: &Job<'_>, receipt: &SignedReceipt, wall: Duration) -> PerLimit<Held> {
+    let entries = &receipt.receipt().backend.enforced;
+    let of = |name: &str, unit: u64| {
+        let entry = entries.iter().find(|entry| entry.limit.as_str() == name);
+        entry.map_or_else(Held::default, |entry| Held {
+            applied: entry.applied.map(|number| number.get() * unit),
+            enforced: entry.enforced,
+            observed: entry.observed.map(|number| number.get() * unit),
+        })
+    };
+    own_clock(job, wall)
+        .with(Limit::MemoryBytes, of("memory_pages", request::PAGE_BYTES))
+        .with(Limit::OutputBytes, of("output_bytes", 1))
+}

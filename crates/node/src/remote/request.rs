@@ -1,0 +1,128 @@
+//! What another node is asked, and what its receipt must then be about.
+//!
+//! Enters: a job. Leaves: the body of a request, and the request as a receipt names it. Refuses: a system without a clock or
+//! chance.
+
+use std::time::Instant;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use tenzik::capability::ABI;
+use tenzik::limits::Limits;
+use tenzik::metering::METERING;
+use tenzik::router::{Capsule, Code, Limit};
+use tenzik::rules::{Metering, rules};
+use tenzik_receipt::{Blake3, Disclosed, InputType, Int, Label, WasmLimits, WasmRequest, to_hex};
+
+use crate::system::{self, SystemError};
+use tenzik::backend::Job;
+
+/// A page of WebAssembly memory.
+pub(super) const PAGE_BYTES: u64 = 65_536;
+/// For how long an answer may come: longer than any run.
+const EXPIRES_S: u64 = 3_600;
+
+/// A request that is about to be sent.
+pub(super) struct Asked {
+    pub(super) body: Vec<u8>,
+    /// The request as the receipt must name it.
+    pub(super) request: WasmRequest,
+    /// The challenge that the receipt must answer, and to whom.
+    pub(super) challenge: [u8; 32],
+    pub(super) audience: Label,
+}
+
+impl Asked {
+    pub(super) fn new(job: &Job<'_>, audience: &Label) -> Result<Self, SystemError> {
+        let Code::Capsule(capsule) = job.code else {
+            // The backend has refused everything else.
+            return Err(SystemError::Clock);
+        };
+        let challenge = *system::random::<32>()?;
+        let expires_at = system::now()?.plus_seconds(EXPIRES_S);
+        let limits = limits(job, capsule);
+        let body = json!({
+            "capsule_base64": STANDARD.encode(&capsule.bytes),
+            "input_base64": STANDARD.encode(job.input),
+            "input_type": match job.input_type { InputType::Bytes => "bytes", InputType::Json => "json" },
+            "grants": capsule.grants.iter().map(|grant| grant.name()).collect::<Vec<_>>(),
+            "limits": {
+                "fuel": limits.fuel,
+                "host_calls": limits.host_calls,
+                "memory_pages": limits.memory_pages,
+                "output_bytes": limits.output_bytes,
+                "time_ms": limits.time_ms,
+            },
+            "seed": capsule.seed.to_string(),
+            "clock_ms": capsule.clock_ms.get(),
+            "audience": {
+                "name": audience.as_str(),
+                "challenge": to_hex(&challenge),
+                "expires_at": expires_at.to_string(),
+            },
+        });
+        Ok(Self {
+            body: body.to_string().into_bytes(),
+            request: request(job, capsule, &limits),
+            challenge,
+            audience: audience.clone(),
+        })
+    }
+}
+
+/// The limits in force: those of the job, where the engine's own defaults are not lower already.
+fn limits(job: &Job<'_>, capsule: &Capsule) -> Limits {
+    let default = Limits::DEFAULT;
+    let at_most = |limit: Option<u64>, most: u32| {
+        limit.map_or(most, |limit| {
+            u32::try_from(limit).map_or(most, |limit| limit.min(most))
+        })
+    };
+    let left = job.deadline.map(|deadline| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1)
+    });
+    let time = [job.limits.get(Limit::CpuMs), left]
+        .into_iter()
+        .flatten()
+        .min();
+    Limits {
+        fuel: capsule.fuel.unwrap_or(default.fuel),
+        memory_pages: at_most(
+            job.limits
+                .get(Limit::MemoryBytes)
+                .map(|bytes| bytes / PAGE_BYTES),
+            default.memory_pages,
+        ),
+        output_bytes: at_most(job.limits.get(Limit::OutputBytes), default.output_bytes),
+        time_ms: at_most(time, default.time_ms),
+        ..default
+    }
+}
+
+fn request(job: &Job<'_>, capsule: &Capsule, limits: &Limits) -> WasmRequest {
+    let grants = capsule
+        .grants
+        .iter()
+        .map(|grant| Label::constant(grant.name()));
+    WasmRequest {
+        abi: Label::constant(ABI),
+        capsule: Blake3::of(&capsule.bytes),
+        clock_ms: capsule.clock_ms,
+        grants: grants.collect(),
+        input: Disclosed::Open(Blake3::of(job.input)),
+        input_type: job.input_type,
+        limits: WasmLimits {
+            fuel: Int::new(limits.fuel).unwrap_or(Int::MAX),
+            host_calls: limits.host_calls.into(),
+            memory_pages: limits.memory_pages.into(),
+            output_bytes: limits.output_bytes.into(),
+            stack: Metering::Module.stack().into(),
+        },
+        metering: Label::constant(METERING),
+        policy: None,
+        rules: rules(),
+        seed: Disclosed::Open(capsule.seed),
+    }
+}
