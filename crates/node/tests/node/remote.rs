@@ -163,9 +163,7 @@ struct Between {
 
 impl Between {
     /// `answers` is given each body, and how often it was asked before.
-    fn start(
-        answers: impl Fn(&[u8], u32) -> Option<(u16, Vec<u8>)> + Send + Sync + 'static,
-    ) -> Self {
+    fn start(answers: impl Fn(&[u8], u32) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let asked = Arc::new(AtomicU32::new(0));
@@ -180,11 +178,10 @@ impl Between {
     }
 }
 
-fn serve(
-    stream: TcpStream,
-    count: &AtomicU32,
-    answers: &dyn Fn(&[u8], u32) -> Option<(u16, Vec<u8>)>,
-) {
+/// An answer's status and body; none where it never comes.
+type Reply = Option<(u16, Vec<u8>)>;
+
+fn serve(stream: TcpStream, count: &AtomicU32, answers: &dyn Fn(&[u8], u32) -> Reply) {
     let mut reader = BufReader::new(&stream);
     let (mut line, mut length, mut first) = (String::new(), 0, String::new());
     while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
