@@ -71,6 +71,10 @@ fn configure(directory: &Path) {
          [keys]\nreceipt = \"receipt.key\"\ncheckpoint = \"checkpoint.key\"\n"
     );
     fs::write(directory.join("node.toml"), config).expect("a file");
+    // A node refuses a data directory that others may enter.
+    let data = directory.join("data");
+    fs::create_dir(&data).expect("a directory");
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).expect("its mode");
 }
 
 fn checkpoint_key() -> SecretKey {
