@@ -166,7 +166,7 @@ check_fuzz() {
         export RUSTC_BOOTSTRAP=1
     fi
     local target
-    for target in host_calls log_files log_trees metering node_bodies peers_file pipeline receipt validation; do
+    for target in gateway host_calls log_files log_trees metering node_bodies peers_file pipeline receipt validation; do
         # New finds go to a folder of their own; the seeds in the repository stay as they are.
         mkdir -p "fuzz/work/$target" "fuzz/corpus/$target"
         cargo ${toolchain[@]+"${toolchain[@]}"} fuzz run -s none "$target" "fuzz/work/$target" "fuzz/corpus/$target" -- \

@@ -2,6 +2,7 @@
 //!
 //! Enters: bytes of a fuzzer. Leaves: nothing. Refuses: to find fault with a refusal, if it is a typed one.
 
+mod gateway;
 mod host_calls;
 mod log;
 mod node;
@@ -25,6 +26,7 @@ use tenzik_receipt::{Claim, Epoch, KeyUse, SecretKey, Timestamp};
 
 use second::Second;
 
+pub use gateway::gateway;
 pub use host_calls::host_calls;
 pub use log::{log_files, log_trees, seeds};
 pub use node::{bodies, peers_file};
