@@ -63,6 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         input: &input,
         secret: None,
         seed: None,
+        transcript: None,
     };
     let claim = verified.receipt().claim();
     match Replayer::new(10_000)?.replay(claim, &evidence)? {

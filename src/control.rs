@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::time::Instant;
 
 /// A run's control. A clone is the same control.
 ///
@@ -14,6 +15,10 @@ pub struct Control(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
+    /// Whose wish to stop is this one's too.
+    parent: Option<Control>,
+    /// From when on nobody wants it to go on.
+    deadline: Option<Instant>,
     cancelled: AtomicBool,
     phase: AtomicU8,
     host_calls: AtomicU32,
@@ -57,7 +62,19 @@ impl Control {
 
     /// Whether somebody asked it to stop.
     pub fn is_cancelled(&self) -> bool {
+        let past = |deadline: Instant| Instant::now() >= deadline;
         self.0.cancelled.load(Ordering::Relaxed)
+            || self.0.deadline.is_some_and(past)
+            || self.0.parent.as_ref().is_some_and(Self::is_cancelled)
+    }
+
+    /// A control that is cancelled with this one, and at a deadline.
+    pub(crate) fn until(&self, deadline: Instant) -> Self {
+        Self(Arc::new(Shared {
+            parent: Some(self.clone()),
+            deadline: Some(deadline),
+            ..Shared::default()
+        }))
     }
 
     /// How far it is.

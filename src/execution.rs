@@ -24,7 +24,7 @@ mod start;
 mod traps;
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tenzik_receipt::{InputType, Label};
@@ -32,6 +32,7 @@ use tenzik_receipt::{InputType, Label};
 use crate::capability::{Capability, HostFunction};
 use crate::config::{Engines, RuntimeConfig, SecurityConfig};
 use crate::control::{Control, Phase};
+use crate::gateway::Calls;
 use crate::json::{Document, JsonError};
 use crate::outcome::{AbortCode, Ending, Outcome, Request};
 use crate::rules::{Metering, startup_fuel};
@@ -118,6 +119,8 @@ struct Job<'a> {
     request: &'a Request,
     document: Option<Arc<Document>>,
     control: Option<&'a Control>,
+    /// The way to tools, where it has one.
+    tools: Option<Arc<Mutex<Calls>>>,
     started: Instant,
 }
 
@@ -215,6 +218,7 @@ impl Executor {
             request,
             document: self.read_input(bound, request)?,
             control: None,
+            tools: calls(bound, None),
             started: Instant::now(),
         };
         let run = Run::new(compiled, bound, self.host(&job));
@@ -242,6 +246,7 @@ impl Executor {
             request,
             document: self.read_input(bound, request)?,
             control,
+            tools: calls(bound, control),
             started: Instant::now(),
         };
         if let Some(control) = control {
@@ -332,6 +337,10 @@ impl Executor {
         let mut host = Host::new(job.request, job.document.clone(), text, limits, deadline);
         host.debugging = self.debugging;
         host.control = job.control.cloned();
+        host.tools = job.tools.clone();
+        if let Some(tools) = &host.tools {
+            locked(tools).rewind();
+        }
         host
     }
 
@@ -391,6 +400,16 @@ impl Executor {
         }
         made
     }
+}
+
+fn calls(bound: &BoundCapsule, control: Option<&Control>) -> Option<Arc<Mutex<Calls>>> {
+    let calls = bound.tools()?.open(&control.cloned().unwrap_or_default());
+    Some(Arc::new(Mutex::new(calls)))
+}
+
+/// A run's calls are whole between their methods, whoever panicked.
+fn locked(calls: &Mutex<Calls>) -> std::sync::MutexGuard<'_, Calls> {
+    calls.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A run that its fuel was to stop and that took longer than its time is aborted like any other.

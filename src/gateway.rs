@@ -8,6 +8,7 @@
 //! is never given a gateway: a backend gets a [`Session`], in which each call is counted before it is made and recorded
 //! when it is answered, so no backend can forget either.
 
+mod calls;
 pub mod direct;
 mod error;
 mod message;
@@ -17,6 +18,8 @@ mod transcript;
 
 use crate::control::Control;
 
+pub use calls::Tools;
+pub(crate) use calls::{Called, Calls, Unanswered, Unlike};
 pub use error::{GatewayError, GatewayErrorCode, MESSAGE_CHARS_MAX};
 pub use message::{
     Answer, CHAIN_STEPS_MAX, Chain, ChainStep, DescribeLevel, Json, LISTED_MAX, NotAToolId,

@@ -71,7 +71,7 @@
 //! let verified = verify(&receipt, &trust, now, &expected).into_verified().map_err(|_| "it does not pass")?;
 //!
 //! // Anyone's: is it true?
-//! let evidence = Evidence { capsule: &capsule, input: &input, secret: None, seed: None };
+//! let evidence = Evidence { capsule: &capsule, input: &input, secret: None, seed: None, transcript: None };
 //! let replay = Replayer::new(10_000)?.replay(verified.receipt().claim(), &evidence)?;
 //! assert_eq!(replay, Replay::Same);
 //! # Ok(())

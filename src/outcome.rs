@@ -10,6 +10,7 @@ use std::time::Duration;
 use tenzik_receipt::{Blake3, InputType, Int, Label, Seed, Status};
 
 use crate::capability::{HOST_FUNCTIONS, IMPORTS};
+use crate::gateway::{Called, Transcript};
 use crate::sandbox::BoundTerms;
 
 /// One run's input: what varies between runs of one bound capsule.
@@ -243,6 +244,7 @@ pub struct Outcome {
     pub(crate) request: Request,
     pub(crate) ending: Ending,
     pub(crate) usage: Usage,
+    pub(crate) called: Called,
     pub(crate) wall: Duration,
     pub(crate) diagnostics: Diagnostics,
     /// Which engine it ran on; no part of the claim.
@@ -271,6 +273,11 @@ impl Outcome {
     /// What it used; `None` where it was aborted, because then a re-run would find other figures.
     pub fn usage(&self) -> Option<&Usage> {
         (self.status() != Status::Aborted).then_some(&self.usage)
+    }
+
+    /// What went through its tools; empty where it called none.
+    pub const fn transcript(&self) -> &Transcript {
+        &self.called.transcript
     }
 
     /// Wall-clock time, instantiation included, compilation and waiting for a slot not.

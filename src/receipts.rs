@@ -41,6 +41,9 @@ pub use sealing::Sealing;
 /// The engine as a receipt's advisory part names it. The interpreter has its own name.
 pub(crate) const ENGINE: Label = label("wasmtime 48.0.8");
 
+/// The router, where it refused and no backend was asked.
+const ROUTER: Label = label("router");
+
 /// What stands around a claim: when, to whom, at whose request.
 #[derive(Clone, Debug)]
 pub struct Circumstances {
@@ -191,10 +194,14 @@ impl Sealer {
             Subject::Attested(run) => (run.attempt.version.clone(), run.beside(private)),
             Subject::Ran(outcome) => (outcome.engine.clone(), beside(outcome, private)),
             Subject::Refused { .. } => (ENGINE, (Vec::new(), None)),
+            Subject::Unrouted { .. } => (ROUTER, (Vec::new(), None)),
         };
         let (kind, profile, mut ext) = match &subject {
             Subject::Attested(run) => (run.backend.clone(), run.request.profile, run.ext()),
-            _ => (label("wasm"), Profile::Hardened, BTreeMap::new()),
+            Subject::Unrouted { request, .. } => (ROUTER, request.profile, BTreeMap::new()),
+            Subject::Ran(_) | Subject::Refused { .. } => {
+                (label("wasm"), Profile::Hardened, BTreeMap::new())
+            }
         };
         // What this library says of a run is not to be replaced by what its caller says.
         ext.extend(

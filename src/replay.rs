@@ -16,6 +16,7 @@ use tenzik_receipt::{Blake3, Claim, Disclosed, PrivateMember, RunSecret, Seed, S
 use crate::capability::{ABI, Grants, UnknownCapability};
 use crate::config::{Allocation, Engines, RuntimeConfig, SecurityConfig};
 use crate::execution::{EngineError, ExecuteError, Executor};
+use crate::gateway::{Tools, Transcript, Unlike};
 use crate::limits::{Limits, LimitsAsked};
 use crate::outcome::{Outcome, Request};
 use crate::receipts::wasm_claim;
@@ -34,6 +35,8 @@ pub struct Evidence<'a> {
     pub secret: Option<&'a RunSecret>,
     /// The seed of a private run. Of an open one it stands in the claim.
     pub seed: Option<Seed>,
+    /// What its tools were asked and answered, of a run that called any. They are not called again.
+    pub transcript: Option<&'a Transcript>,
 }
 
 /// What a replay found.
@@ -50,7 +53,7 @@ pub enum Replay {
 pub struct Difference {
     /// The member.
     pub member: &'static str,
-    /// What the receipt claims, as canonical JSON.
+    /// What the receipt claims, as canonical JSON; of `transcript`, the first request that differs, or the root.
     pub claimed: String,
     /// What the run gave, as canonical JSON.
     pub found: String,
@@ -102,6 +105,9 @@ pub enum ReplayError {
     /// The run was private, and what opens it was not given.
     #[error("the run is private; its secret and its seed are needed")]
     Private,
+    /// The run called tools, and the transcript of that was not given.
+    #[error("the run called tools; its transcript is needed")]
+    Transcript,
     /// The claim was made under tables or units that this engine does not have.
     #[error("the claim's {member} is {claimed}; this engine has {known}")]
     Unknown {
@@ -115,7 +121,7 @@ pub enum ReplayError {
     /// What was given is not what the claim is about.
     #[error("the {what} that was given is not the claim's")]
     WrongEvidence {
-        /// The capsule, the input or the seed.
+        /// The capsule, the input, the seed or the transcript.
         what: &'static str,
     },
 }
@@ -187,7 +193,11 @@ impl Replayer {
         let claim = replayable(claim)?;
         let engine = self.engine(known(claim)?)?;
         let request = request(claim, evidence)?;
-        let outcome = self.run(engine, claim, evidence, &request)?;
+        let tools = recorded(claim, evidence)?;
+        let outcome = self.run(engine, claim, evidence, &request, tools)?;
+        if let Some(unlike) = &outcome.called.unlike {
+            return Ok(Replay::Differs(other_request(unlike)));
+        }
         if outcome.status() == Status::Aborted {
             return Err(ReplayError::Aborted);
         }
@@ -203,6 +213,7 @@ impl Replayer {
         claim: &WasmClaim,
         evidence: &Evidence<'_>,
         request: &Request,
+        tools: Tools,
     ) -> Result<Outcome, ReplayError> {
         let config = ValidationConfig {
             capsule_bytes_max: BYTES_MAX,
@@ -212,11 +223,11 @@ impl Replayer {
             _ => validate(evidence.capsule, &config),
         };
         let capsule = capsule.map_err(Arc::new)?;
-        let bound = engine.sandbox.bind(capsule, &self.terms(claim)?)?;
+        let bound = engine.sandbox.bind(capsule, &self.terms(claim, tools)?)?;
         Ok(engine.executor.execute(&bound, request)?)
     }
 
-    fn terms(&self, claim: &WasmClaim) -> Result<Terms, ReplayError> {
+    fn terms(&self, claim: &WasmClaim, tools: Tools) -> Result<Terms, ReplayError> {
         let grants = claim
             .grants
             .as_slice()
@@ -234,6 +245,7 @@ impl Replayer {
                 time_ms: Some(self.time_ms_max),
             },
             policy: claim.policy,
+            tools: Some(tools),
         })
     }
 }
@@ -348,6 +360,37 @@ fn request(claim: &WasmClaim, evidence: &Evidence<'_>) -> Result<Request, Replay
         clock_ms: claim.clock_ms,
         seed,
     })
+}
+
+/// The tools of the claim's run: what its transcript has, which must be what the claim commits to.
+fn recorded(claim: &WasmClaim, evidence: &Evidence<'_>) -> Result<Tools, ReplayError> {
+    let Some(claimed) = &claim.transcript else {
+        return Ok(Tools::recorded(&Transcript::default()));
+    };
+    let transcript = evidence.transcript.ok_or(ReplayError::Transcript)?;
+    let root = transcript.root();
+    let holds = match (claimed, evidence.secret) {
+        (Disclosed::Open(claimed), _) => root == Some(*claimed),
+        (Disclosed::Keyed(keyed), Some(secret)) => {
+            let commit = |root| secret.commit_value(PrivateMember::Transcript, &root);
+            root.map(commit) == Some(*keyed)
+        }
+        (Disclosed::Keyed(_), None) => return Err(ReplayError::Private),
+    };
+    match holds {
+        true => Ok(Tools::recorded(transcript)),
+        false => Err(ReplayError::WrongEvidence { what: "transcript" }),
+    }
+}
+
+/// The run asked its tools something else than the claim's transcript says.
+fn other_request(unlike: &Unlike) -> Difference {
+    let text = |operation| serde_json::to_string(operation).unwrap_or_default();
+    Difference {
+        member: "transcript",
+        claimed: unlike.recorded.as_ref().map_or("null".to_owned(), text),
+        found: text(&unlike.asked),
+    }
 }
 
 fn compare(claimed: &WasmClaim, found: &WasmClaim) -> Replay {

@@ -29,8 +29,10 @@ use crate::control::Control;
 use crate::pipeline::Pipeline;
 use crate::receipts::Circumstances;
 
+use choose::Chosen;
+
 pub use code::{CodeError, CodeTree, FILES_MAX, File, PATH_BYTES_MAX, TREE_BYTES_MAX};
-pub use error::RouteError;
+pub use error::{Refusal, RouteError};
 pub use limits::{Held, InvalidLimits, Limit, LimitsAsked, PerLimit, RunLimits};
 pub use request::{Capsule, Code, ExecuteRequest, Execution, Program, WASM};
 
@@ -136,7 +138,7 @@ impl Router {
     /// Runs a request to its end and signs what came of it. Blocks until nothing of it runs any more.
     ///
     /// # Errors
-    /// [`RouteError`]. Where something ran, the error has the run and its receipt.
+    /// [`RouteError`]. Where something ran, the error has the run and its receipt; where it was refused, the refusal's receipt.
     pub fn execute(
         &self,
         request: &ExecuteRequest,
@@ -158,10 +160,15 @@ impl Router {
         if control.is_cancelled() {
             return Err(RouteError::Cancelled);
         }
-        let limits = run::check(request)?;
-        match self.choose(request)? {
-            None => self.run_capsule(request, &limits, circumstances, control),
-            Some(backend) => self.run_on(&*backend, request, &limits, circumstances, control),
+        let decided = run::check(request).and_then(|limits| Ok((limits, self.choose(request)?)));
+        match decided {
+            Err(refusal) => Err(self.refused(request, refusal, circumstances)),
+            Ok((limits, Chosen::Capsule(capsule))) => {
+                self.run_capsule((request, capsule), &limits, circumstances, control)
+            }
+            Ok((limits, Chosen::Backend(backend))) => {
+                self.run_on(&*backend, request, &limits, circumstances, control)
+            }
         }
     }
 
@@ -192,7 +199,7 @@ impl Router {
 }
 
 /// Limits by name, as a claim has them; one that is not in force is not in it.
-fn claimed(limits: &RunLimits) -> BTreeMap<Label, tenzik_receipt::Int> {
+pub(crate) fn claimed(limits: &RunLimits) -> BTreeMap<Label, tenzik_receipt::Int> {
     Limit::ALL
         .into_iter()
         .filter_map(|limit| {

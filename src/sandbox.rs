@@ -12,6 +12,7 @@ use tenzik_receipt::{Blake3, Label, Sorted};
 
 use crate::capability::{Capability, Grants, HostFunction};
 use crate::config::{RuntimeConfig, SecurityConfig};
+use crate::gateway::Tools;
 use crate::limits::{LimitRefused, Limits, LimitsAsked, label};
 use crate::rules::Metering;
 use crate::validation::ValidatedCapsule;
@@ -26,6 +27,8 @@ pub struct Terms {
     /// The digest of the policy that the request was checked against, if one is named. It is carried
     /// into the claim as it stands.
     pub policy: Option<Blake3>,
+    /// The tools that `tools` stands for, if this host has any. Without that grant they are out of reach.
+    pub tools: Option<Tools>,
 }
 
 /// Why a capsule was not bound. The caller can mend each of these but `NoGateway`.
@@ -112,6 +115,8 @@ pub struct BoundCapsule {
     capsule: ValidatedCapsule,
     /// Shared with every outcome.
     terms: Arc<BoundTerms>,
+    /// There if `tools` is granted, and only then.
+    tools: Option<Tools>,
 }
 
 /// The terms as they stand in a claim: nothing is left open.
@@ -178,7 +183,9 @@ impl Sandbox {
         if pages > allowed {
             return Err(BindError::Memory { pages, allowed });
         }
-        if resolved.grants.contains(Capability::Tools) {
+        let granted = resolved.grants.contains(Capability::Tools);
+        let tools = terms.tools.clone().filter(|_| granted);
+        if granted && tools.is_none() {
             return Err(BindError::NoGateway);
         }
         for &function in capsule.imports() {
@@ -187,6 +194,7 @@ impl Sandbox {
         Ok(BoundCapsule {
             capsule,
             terms: Arc::new(resolved),
+            tools,
         })
     }
 
@@ -220,5 +228,10 @@ impl BoundCapsule {
     /// The limits in force.
     pub fn limits(&self) -> &Limits {
         &self.terms.limits
+    }
+
+    /// The tools that it may call.
+    pub(crate) const fn tools(&self) -> Option<&Tools> {
+        self.tools.as_ref()
     }
 }

@@ -184,6 +184,7 @@ fn the_engine_reads_no_clock_but_to_stop_a_run_or_the_wait_for_a_batch() {
     );
     let keeps_time = [
         "src/backend.rs",
+        "src/control.rs",
         "src/execution.rs",
         "src/json/tests",
         "src/receipts/gather",

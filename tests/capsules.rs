@@ -188,6 +188,7 @@ fn run(
         input: &input,
         secret: None,
         seed: None,
+        transcript: None,
     };
     assert_eq!(
         replayer.replay(run.receipt.claim(), &evidence),

@@ -91,6 +91,7 @@ pub(crate) fn same_claim(order: &Order) {
         input: &order.request.input,
         secret: None,
         seed: None,
+        transcript: None,
     };
     match REPLAYER.replay(&claim, &evidence) {
         Ok(Replay::Same) | Err(ReplayError::Aborted | ReplayError::NotReplayable { .. }) => {}

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tenzik_receipt::Label;
 
 use super::host::{Exit, Host};
+use super::locked;
 use crate::limits::Limits;
 use crate::outcome::{Diagnostics, Ending, Outcome, Request, Usage};
 use crate::rules::output_fuel;
@@ -55,6 +56,10 @@ impl Ended {
         request: &Request,
         wall: Duration,
     ) -> Outcome {
+        let tools = self.host.tools.take();
+        let called = tools
+            .map(|tools| locked(&tools).close())
+            .unwrap_or_default();
         Outcome {
             capsule: bound.capsule().id(),
             terms: Arc::clone(bound.terms()),
@@ -69,6 +74,7 @@ impl Ended {
                 abort: self.host.abort.take(),
             },
             ending: self.ending,
+            called,
             wall,
             engine,
         }

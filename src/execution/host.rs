@@ -14,14 +14,16 @@ pub(super) mod json;
 mod list;
 pub(super) mod random;
 mod text;
+pub(super) mod tools;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use tenzik_receipt::{InputType, Int, Seed};
 
 use crate::capability::HOST_FUNCTIONS;
 use crate::control::Control;
+use crate::gateway::Calls;
 use crate::json::Document;
 use crate::json::text::{quoted_len, write_string};
 use crate::limits::Limits;
@@ -100,6 +102,8 @@ pub(super) struct Host {
     unwatched_fuel: u64,
     /// What the caller looks on by.
     pub(super) control: Option<Control>,
+    /// The run's way to tools, where it has one: shared with what begins the run again.
+    pub(super) tools: Option<Arc<Mutex<Calls>>>,
     /// Set if the author wants to know what the capsule passed to `abort`.
     pub(super) debugging: bool,
     pub(super) abort: Option<String>,
@@ -149,6 +153,7 @@ impl Host {
             calls_total: 0,
             unwatched_fuel: 0,
             control: None,
+            tools: None,
             debugging: false,
             abort: None,
             result: Buffer::Bytes(Vec::new()),

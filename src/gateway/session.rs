@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::message::Operation;
-use super::transcript::{Exchange, Recorder, Transcript};
+use super::transcript::{Exchange, Full, Recorder, Transcript};
 use super::{Answer, GatewayError, GatewayErrorCode, ToolGateway};
 use crate::control::Control;
 
@@ -55,17 +55,27 @@ impl Session {
         operation: &Operation,
         control: &Control,
     ) -> Result<Answer, GatewayError> {
+        self.exchange(operation, control)?.answer
+    }
+
+    /// As [`call_controlled`](Self::call_controlled), for a caller who needs to know whether the answer is in the transcript.
+    pub(super) fn exchange(
+        &self,
+        operation: &Operation,
+        control: &Control,
+    ) -> Result<Exchange, Full> {
         // A gateway that panics has failed this call, and takes neither the run nor its host with it.
         let called = catch_unwind(AssertUnwindSafe(|| self.answer(operation, control)));
         let answer = called.unwrap_or_else(|_| {
             let code = GatewayErrorCode::ToolFailed;
             Err(GatewayError::new(code, "the tool panicked"))
         });
-        let exchange = Exchange::new(operation, &answer);
-        self.recorder()
-            .record(&exchange)
-            .map_err(|full| full.into())
-            .and(answer)
+        let exchange = Exchange {
+            request: operation.clone(),
+            answer,
+        };
+        self.recorder().record(&exchange)?;
+        Ok(exchange)
     }
 
     /// Tools called so far.

@@ -32,13 +32,6 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn new(request: &Operation, answer: &Result<Answer, GatewayError>) -> Self {
-        Self {
-            request: request.clone(),
-            answer: answer.clone(),
-        }
-    }
-
     fn line(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
     }

@@ -13,7 +13,7 @@ use tenzik_receipt::{
 };
 
 use super::claim::{bytes, value};
-use crate::backend::{Attempt, Ended};
+use crate::backend::{Attempt, Ended, Isolation};
 use crate::limits::{label, saturating};
 use crate::router::{Code, ExecuteRequest, Held, Limit, PerLimit};
 
@@ -50,36 +50,8 @@ impl Attested<'_> {
     }
 
     fn request(&self, secret: Option<&RunSecret>) -> AttestedRequest {
-        let (request, isolation) = (self.request, &self.attempt.isolation);
-        let (code, arguments, environment) = match &request.code {
-            Code::Capsule(capsule) => (Blake3::of(&capsule.bytes), None, None),
-            Code::Program(program) => (
-                program.tree.digest(),
-                Some(&program.arguments).filter(|arguments| !arguments.is_empty()),
-                Some(&program.environment),
-            ),
-        };
-        AttestedRequest {
-            arguments: arguments.map(|arguments| {
-                // A list of texts is always JSON.
-                Blake3::of(serde_json::json!(arguments).to_string().as_bytes())
-            }),
-            code,
-            environment: environment
-                .into_iter()
-                .flat_map(|environment| environment.keys())
-                .filter_map(|name| Label::new(name.clone()).ok())
-                .collect(),
-            image: isolation.image,
-            input: bytes(&request.input, PrivateMember::Input, secret),
-            input_type: request.input_type,
-            language: request.code.language().clone(),
-            limits: self.limits.clone(),
-            policy: None,
-            root_file_system: isolation.root_file_system,
-            runtime: isolation.runtime,
-            seccomp: isolation.seccomp,
-        }
+        let limits = self.limits.clone();
+        attested_request(self.request, limits, &self.attempt.isolation, secret)
     }
 
     /// The limits with what was seen of each, and the wall-clock time in microseconds unless the run is private.
@@ -110,6 +82,56 @@ impl Attested<'_> {
             ext.insert(label("metadata"), metadata);
         }
         ext
+    }
+}
+
+/// A request that no backend took: with the limits that would have been in force, or where they cannot be, those that were
+/// asked for.
+pub(super) fn unrouted(request: &ExecuteRequest, secret: Option<&RunSecret>) -> AttestedRequest {
+    let limits = match request.limits.resolve(request.profile) {
+        Ok(limits) => crate::router::claimed(&limits),
+        Err(_) => Limit::ALL
+            .into_iter()
+            .filter_map(|limit| Some((label(limit.name()), request.limits.asked(limit)?)))
+            .collect(),
+    };
+    attested_request(request, limits, &Isolation::default(), secret)
+}
+
+fn attested_request(
+    request: &ExecuteRequest,
+    limits: BTreeMap<Label, Int>,
+    isolation: &Isolation,
+    secret: Option<&RunSecret>,
+) -> AttestedRequest {
+    let (code, arguments, environment) = match &request.code {
+        Code::Capsule(capsule) => (Blake3::of(&capsule.bytes), None, None),
+        Code::Program(program) => (
+            program.tree.digest(),
+            Some(&program.arguments).filter(|arguments| !arguments.is_empty()),
+            Some(&program.environment),
+        ),
+    };
+    AttestedRequest {
+        arguments: arguments.map(|arguments| {
+            // A list of texts is always JSON.
+            Blake3::of(serde_json::json!(arguments).to_string().as_bytes())
+        }),
+        code,
+        environment: environment
+            .into_iter()
+            .flat_map(|environment| environment.keys())
+            .filter_map(|name| Label::new(name.clone()).ok())
+            .collect(),
+        image: isolation.image,
+        input: bytes(&request.input, PrivateMember::Input, secret),
+        input_type: request.input_type,
+        language: request.code.language().clone(),
+        limits,
+        policy: None,
+        root_file_system: isolation.root_file_system,
+        runtime: isolation.runtime,
+        seccomp: isolation.seccomp,
     }
 }
 

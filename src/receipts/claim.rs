@@ -6,12 +6,13 @@
 
 use tenzik_receipt::{
     Blake3, Claim, Detail, Disclosed, Encode, Enforcement, Int, Label, PrivateMember, RefusedClaim,
-    RunSecret, Stage, WasmClaim, WasmRequest,
+    RefusedRequest, RunSecret, Stage, WasmClaim, WasmRequest,
 };
 
 use crate::capability::ABI;
 use crate::limits::{label, saturating};
 use crate::outcome::{Ending, Outcome, Request};
+use crate::router::ExecuteRequest;
 use crate::sandbox::BoundTerms;
 
 /// What a receipt is about.
@@ -29,6 +30,13 @@ pub(crate) enum Subject<'a> {
         /// What was asked.
         request: Box<WasmRequest>,
     },
+    /// A request that no backend took.
+    Unrouted {
+        /// What was asked.
+        request: &'a ExecuteRequest,
+        /// Why.
+        code: &'static str,
+    },
 }
 
 impl Subject<'_> {
@@ -43,8 +51,14 @@ impl Subject<'_> {
             } => Claim::Refused(RefusedClaim {
                 code: label(code),
                 kind: tenzik_receipt::claim::RefusedKind,
-                request: *request,
+                request: RefusedRequest::Wasm(*request),
                 stage,
+            }),
+            Self::Unrouted { request, code } => Claim::Refused(RefusedClaim {
+                code: label(code),
+                kind: tenzik_receipt::claim::RefusedKind,
+                request: RefusedRequest::Attested(super::attested::unrouted(request, secret)),
+                stage: Stage::Routing,
             }),
         }
     }
@@ -116,7 +130,10 @@ pub fn wasm_claim(outcome: &Outcome, secret: Option<&RunSecret>) -> WasmClaim {
         rules: request.rules,
         seed: request.seed,
         status: outcome.status(),
-        transcript: None,
+        transcript: outcome
+            .transcript()
+            .root()
+            .map(|root| value(root, PrivateMember::Transcript, secret)),
     }
 }
 

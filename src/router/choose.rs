@@ -8,10 +8,18 @@ use std::time::Instant;
 
 use tenzik_receipt::Label;
 
-use super::request::{Code, ExecuteRequest, WASM};
-use super::{READY_FOR, RouteError, Router, UNAVAILABLE_FOR};
+use super::request::{Capsule, Code, ExecuteRequest, WASM};
+use super::{READY_FOR, Refusal, Router, UNAVAILABLE_FOR};
 use crate::backend::{Backend, Readiness};
 use crate::router::Limit;
+
+/// Who runs a request.
+pub(super) enum Chosen<'a> {
+    /// A backend that can hold what the profile promises.
+    Backend(Arc<dyn Backend>),
+    /// The capsule path.
+    Capsule(&'a Capsule),
+}
 
 /// Why a backend does not run a request.
 enum Unfit {
@@ -22,29 +30,22 @@ enum Unfit {
 }
 
 impl Router {
-    /// The backend for a request; `None` is the capsule path.
-    pub(super) fn choose(
-        &self,
-        request: &ExecuteRequest,
-    ) -> Result<Option<Arc<dyn Backend>>, RouteError> {
-        match &request.backend {
-            Some(named) if *named != WASM => self.named(request, named).map(Some),
-            Some(_) if !matches!(request.code, Code::Capsule(_)) => Err(denied(
+    /// Where a request runs.
+    pub(super) fn choose<'a>(&self, request: &'a ExecuteRequest) -> Result<Chosen<'a>, Refusal> {
+        match (&request.backend, &request.code) {
+            (Some(named), _) if *named != WASM => self.named(request, named).map(Chosen::Backend),
+            // Whatever the profile, nothing is stricter than the capsule path.
+            (_, Code::Capsule(capsule)) => Ok(Chosen::Capsule(capsule)),
+            (Some(_), Code::Program(program)) => Err(denied(
                 request,
                 &WASM,
-                format!("it does not run {}", request.code.language()),
+                format!("it does not run {}", program.language),
             )),
-            // Whatever the profile, nothing is stricter than the capsule path.
-            _ if matches!(request.code, Code::Capsule(_)) => Ok(None),
-            _ => self.first(request).map(Some),
+            (None, Code::Program(_)) => self.first(request).map(Chosen::Backend),
         }
     }
 
-    fn named(
-        &self,
-        request: &ExecuteRequest,
-        kind: &Label,
-    ) -> Result<Arc<dyn Backend>, RouteError> {
+    fn named(&self, request: &ExecuteRequest, kind: &Label) -> Result<Arc<dyn Backend>, Refusal> {
         let found = self
             .all()
             .into_iter()
@@ -65,7 +66,7 @@ impl Router {
     }
 
     /// The first that fits. If none does, and each that runs the language was denied, the first denial is the answer.
-    fn first(&self, request: &ExecuteRequest) -> Result<Arc<dyn Backend>, RouteError> {
+    fn first(&self, request: &ExecuteRequest) -> Result<Arc<dyn Backend>, Refusal> {
         let (mut tried, mut refused) = (Vec::new(), None);
         let language = request.code.language();
         for backend in self.all() {
@@ -157,16 +158,16 @@ impl Router {
     }
 }
 
-fn denied(request: &ExecuteRequest, backend: &Label, reason: String) -> RouteError {
-    RouteError::BackendDenied {
+fn denied(request: &ExecuteRequest, backend: &Label, reason: String) -> Refusal {
+    Refusal::BackendDenied {
         backend: backend.clone(),
         profile: request.profile,
         reason,
     }
 }
 
-fn unavailable(request: &ExecuteRequest, tried: Vec<(Label, String)>) -> RouteError {
-    RouteError::RuntimeUnavailable {
+fn unavailable(request: &ExecuteRequest, tried: Vec<(Label, String)>) -> Refusal {
+    Refusal::RuntimeUnavailable {
         language: request.code.language().clone(),
         profile: request.profile,
         tried,

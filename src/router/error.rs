@@ -24,16 +24,6 @@ pub enum RouteError {
         /// What is known, with its receipt, which says `aborted`.
         execution: Box<Execution>,
     },
-    /// The backend that was named, or the only one there is, may not run this. The caller's fault.
-    #[error("the backend {backend} is denied at profile {}: {reason}", profile.name())]
-    BackendDenied {
-        /// Which.
-        backend: Label,
-        /// The profile that was asked for.
-        profile: Profile,
-        /// Why.
-        reason: String,
-    },
     /// The caller cancelled it before it began.
     #[error("the request was cancelled before it began")]
     Cancelled,
@@ -55,6 +45,58 @@ pub enum RouteError {
         code: Label,
         /// The run, with its receipt.
         execution: Box<Execution>,
+    },
+    /// It was refused, and nothing ran.
+    #[error("{refusal}")]
+    Refused {
+        /// Why.
+        #[source]
+        refusal: Refusal,
+        /// The node's word on it.
+        receipt: Box<SignedReceipt>,
+    },
+    /// The run met a limit.
+    #[error("the limit {} was reached", limit.name())]
+    ResourceLimit {
+        /// Which.
+        limit: Limit,
+        /// The run, with its receipt.
+        execution: Box<Execution>,
+    },
+    /// The code tried what the sandbox forbids. The code's fault.
+    #[error("the sandbox was violated: {what}")]
+    SandboxViolation {
+        /// What it tried.
+        what: Label,
+        /// The run, with its receipt.
+        execution: Box<Execution>,
+    },
+    /// No receipt could be signed, so no result is given.
+    #[error("no receipt could be signed: {0}")]
+    Sign(#[from] SignError),
+    /// The wall-clock limit was reached.
+    #[error("the run took longer than its {allowed_ms} ms")]
+    Timeout {
+        /// The limit.
+        allowed_ms: u64,
+        /// The run, with its receipt.
+        execution: Box<Execution>,
+    },
+}
+
+/// Why a request was not run. The caller can mend each of these but the last.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The backend that was named, or the only one there is, may not run this. The caller's fault.
+    #[error("the backend {backend} is denied at profile {}: {reason}", profile.name())]
+    BackendDenied {
+        /// Which.
+        backend: Label,
+        /// The profile that was asked for.
+        profile: Profile,
+        /// Why.
+        reason: String,
     },
     /// The input is not of its type. The caller's fault.
     #[error("the input is not {}: {reason}", match input_type { InputType::Json => "strict JSON", InputType::Bytes => "within bounds" })]
@@ -79,14 +121,6 @@ pub enum RouteError {
     /// Tools are asked for, and the request has no gateway. The caller's fault.
     #[error("the request asks for tools and has no gateway")]
     MissingGateway,
-    /// The run met a limit.
-    #[error("the limit {} was reached", limit.name())]
-    ResourceLimit {
-        /// Which.
-        limit: Limit,
-        /// The run, with its receipt.
-        execution: Box<Execution>,
-    },
     /// No backend can run this now. It was not run on a weaker one.
     #[error("nothing can run {language} at profile {}: {}", profile.name(), told(tried))]
     RuntimeUnavailable {
@@ -96,25 +130,6 @@ pub enum RouteError {
         profile: Profile,
         /// Each backend that was looked at, and why not.
         tried: Vec<(Label, String)>,
-    },
-    /// The code tried what the sandbox forbids. The code's fault.
-    #[error("the sandbox was violated: {what}")]
-    SandboxViolation {
-        /// What it tried.
-        what: Label,
-        /// The run, with its receipt.
-        execution: Box<Execution>,
-    },
-    /// No receipt could be signed, so no result is given.
-    #[error("no receipt could be signed: {0}")]
-    Sign(#[from] SignError),
-    /// The wall-clock limit was reached.
-    #[error("the run took longer than its {allowed_ms} ms")]
-    Timeout {
-        /// The limit.
-        allowed_ms: u64,
-        /// The run, with its receipt.
-        execution: Box<Execution>,
     },
 }
 
@@ -135,17 +150,11 @@ impl RouteError {
         match self {
             Self::Aborted { .. } => "aborted",
             Self::Backend { .. } => "backend",
-            Self::BackendDenied { .. } => "backend_denied",
             Self::Cancelled => "cancelled",
             Self::Capsule(_) => "capsule",
             Self::Failed { .. } => "failed",
-            Self::InvalidInput { .. } => "invalid_input",
-            Self::InvalidLimits(_) => "invalid_limits",
-            Self::InvalidRequest { .. } => "invalid_request",
-            Self::MissingCode => "missing_code",
-            Self::MissingGateway => "missing_gateway",
+            Self::Refused { refusal, .. } => refusal.code(),
             Self::ResourceLimit { .. } => "resource_limit",
-            Self::RuntimeUnavailable { .. } => "runtime_unavailable",
             Self::SandboxViolation { .. } => "sandbox_violation",
             Self::Sign(_) => "sign",
             Self::Timeout { .. } => "timeout",
@@ -156,7 +165,8 @@ impl RouteError {
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Backend { error, .. } => error.retryable,
-            Self::Aborted { .. } | Self::RuntimeUnavailable { .. } => true,
+            Self::Aborted { .. } => true,
+            Self::Refused { refusal, .. } => matches!(refusal, Refusal::RuntimeUnavailable { .. }),
             _ => false,
         }
     }
@@ -182,7 +192,23 @@ impl RouteError {
                 RunError::Refused { receipt, .. } => Some(receipt),
                 _ => None,
             },
+            Self::Refused { receipt, .. } => Some(receipt),
             _ => self.execution().map(|execution| &execution.receipt),
+        }
+    }
+}
+
+impl Refusal {
+    /// The code that stands in the receipt.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::BackendDenied { .. } => "backend_denied",
+            Self::InvalidInput { .. } => "invalid_input",
+            Self::InvalidLimits(_) => "invalid_limits",
+            Self::InvalidRequest { .. } => "invalid_request",
+            Self::MissingCode => "missing_code",
+            Self::MissingGateway => "missing_gateway",
+            Self::RuntimeUnavailable { .. } => "runtime_unavailable",
         }
     }
 }

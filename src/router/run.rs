@@ -11,11 +11,11 @@ use tenzik_receipt::{InputType, Label, Profile};
 
 use super::limits::{Held, Limit, PerLimit, RunLimits};
 use super::request::{Capsule, Code, ExecuteRequest, Execution, WASM};
-use super::{RouteError, Router};
+use super::{Refusal, RouteError, Router};
 use crate::backend::{Attempt, Backend, BackendError, Captured, Ended, Isolation, Job};
 use crate::capability::Capability;
 use crate::control::Control;
-use crate::gateway::{Session, SessionLimits, Transcript};
+use crate::gateway::{Session, SessionLimits, Tools, Transcript};
 use crate::json;
 use crate::limits::{LimitsAsked as CapsuleLimits, label};
 use crate::outcome::{AbortCode, Ending, Outcome, Request};
@@ -29,26 +29,26 @@ const INPUT_BYTES_MAX: usize = json::TEXT_BYTES_MAX;
 const PAGE_BYTES: u64 = 65_536;
 
 /// Holds a request against what can be said without a backend.
-pub(super) fn check(request: &ExecuteRequest) -> Result<RunLimits, RouteError> {
+pub(super) fn check(request: &ExecuteRequest) -> Result<RunLimits, Refusal> {
     let limits = request.limits.resolve(request.profile)?;
     let wants_tools = match &request.code {
-        Code::Capsule(capsule) if capsule.bytes.is_empty() => return Err(RouteError::MissingCode),
+        Code::Capsule(capsule) if capsule.bytes.is_empty() => return Err(Refusal::MissingCode),
         Code::Capsule(capsule) => capsule.grants.contains(Capability::Tools),
         Code::Program(program) => {
-            let invalid = |reason| RouteError::InvalidRequest { reason };
+            let invalid = |reason| Refusal::InvalidRequest { reason };
             program.check().map_err(invalid)?;
             request.limits.get(Limit::ToolCalls).is_some()
         }
     };
     if wants_tools && request.gateway.is_none() {
-        return Err(RouteError::MissingGateway);
+        return Err(Refusal::MissingGateway);
     }
     check_input(request)?;
     Ok(limits)
 }
 
-fn check_input(request: &ExecuteRequest) -> Result<(), RouteError> {
-    let invalid = |reason: String| RouteError::InvalidInput {
+fn check_input(request: &ExecuteRequest) -> Result<(), Refusal> {
+    let invalid = |reason: String| Refusal::InvalidInput {
         input_type: request.input_type,
         reason,
     };
@@ -95,11 +95,14 @@ impl Router {
         let (attempt, failure) = match came {
             Ok(attempt) => (attempt, None),
             Err(error) if error.denied => {
-                return Err(RouteError::BackendDenied {
+                let refusal = Refusal::BackendDenied {
                     backend: backend.kind(),
                     profile: request.profile,
                     reason: error.to_string(),
-                });
+                };
+                // The turn ends without a seal of its own; the refusal's is another.
+                drop(turn);
+                return Err(self.refused(request, refusal, circumstances));
             }
             Err(error) => (lost(started.elapsed()), Some(error)),
         };
@@ -141,17 +144,35 @@ impl Router {
         }
     }
 
+    /// The error of a request that is not run, with its receipt.
+    pub(super) fn refused(
+        &self,
+        request: &ExecuteRequest,
+        refusal: Refusal,
+        circumstances: Circumstances,
+    ) -> RouteError {
+        let subject = Subject::Unrouted {
+            request,
+            code: refusal.code(),
+        };
+        let signed = self.pipeline.sealing().enter().seal(subject, circumstances);
+        match signed {
+            Ok(receipt) => RouteError::Refused {
+                refusal,
+                receipt: Box::new(receipt),
+            },
+            Err(error) => RouteError::Capsule(Box::new(error.into())),
+        }
+    }
+
     /// Runs a capsule: the claim is one that anyone can re-run.
     pub(super) fn run_capsule(
         &self,
-        request: &ExecuteRequest,
+        (request, capsule): (&ExecuteRequest, &Capsule),
         limits: &RunLimits,
         circumstances: Circumstances,
         control: &Control,
     ) -> Result<Execution, RouteError> {
-        let Code::Capsule(capsule) = &request.code else {
-            return Err(RouteError::MissingCode);
-        };
         let order = order(request, capsule, limits);
         let run = self.pipeline.run_controlled(&order, circumstances, control);
         let run = match run {
@@ -171,12 +192,21 @@ fn session(
     control: &Control,
 ) -> Option<Arc<Session>> {
     let gateway = Arc::clone(request.gateway.as_ref()?);
+    let session = Session::new(gateway, session_limits(limits), control.clone());
+    Some(Arc::new(session))
+}
+
+fn tools(request: &ExecuteRequest, limits: &RunLimits) -> Option<Tools> {
+    let gateway = Arc::clone(request.gateway.as_ref()?);
+    Some(Tools::new(gateway, session_limits(limits)))
+}
+
+fn session_limits(limits: &RunLimits) -> SessionLimits {
     let narrow = |limit| u32::try_from(limits.get(limit).unwrap_or(0)).unwrap_or(u32::MAX);
-    let limits = SessionLimits {
+    SessionLimits {
         tool_calls: narrow(Limit::ToolCalls),
         chain_steps: narrow(Limit::ChainSteps),
-    };
-    Some(Arc::new(Session::new(gateway, limits, control.clone())))
+    }
 }
 
 fn closed(session: Option<&Session>) -> (Transcript, u32) {
@@ -264,6 +294,7 @@ fn order(request: &ExecuteRequest, capsule: &Capsule, limits: &RunLimits) -> Ord
                 ..CapsuleLimits::default()
             },
             policy: None,
+            tools: tools(request, limits),
         },
         request: Request {
             input: Arc::clone(&request.input),
@@ -277,16 +308,16 @@ fn order(request: &ExecuteRequest, capsule: &Capsule, limits: &RunLimits) -> Ord
 fn of_capsule(run: Run, limits: &RunLimits) -> Execution {
     let Run { outcome, receipt } = run;
     Execution {
+        limits: capsule_limits(&outcome, limits),
+        wall: outcome.wall(),
         ended: ended(&outcome),
         stdout: Captured::default(),
         stderr: Captured::default(),
-        transcript: Transcript::default(),
-        tool_calls: 0,
-        wall: outcome.wall(),
+        tool_calls: outcome.called.tool_calls,
+        transcript: outcome.called.transcript,
         backend: WASM.clone(),
-        version: outcome.engine.clone(),
+        version: outcome.engine,
         profile: Profile::Hardened,
-        limits: capsule_limits(&outcome, limits),
         isolation: Isolation::default(),
         receipt,
     }
@@ -313,7 +344,7 @@ fn ended(outcome: &Outcome) -> Ended {
         Ending::OutOfFuel => Ended::LimitReached(Limit::CpuMs),
         Ending::OutOfStack => Ended::LimitReached(Limit::MemoryBytes),
         Ending::OutputTooLarge => Ended::LimitReached(Limit::OutputBytes),
-        Ending::TooManyCalls => Ended::LimitReached(Limit::ToolCalls),
+        Ending::TooManyCalls => failed(label("too_many_calls")),
         Ending::Trapped(code) => failed(label(code.name())),
     }
 }
@@ -335,7 +366,8 @@ fn capsule_limits(outcome: &Outcome, limits: &RunLimits) -> PerLimit<Held> {
                 Some(applied.output_bytes.into()),
                 outcome.output().map(|output| output.len() as u64),
             ),
-            Limit::ChainSteps | Limit::ToolCalls => (limits.get(limit), Some(0)),
+            Limit::ChainSteps => (limits.get(limit), Some(0)),
+            Limit::ToolCalls => (limits.get(limit), Some(outcome.called.tool_calls.into())),
         };
         Held {
             applied,

@@ -194,7 +194,10 @@ fn a_missing_backend_is_an_error_and_never_a_weaker_run() {
     let strong = Told::new("strong", Profile::Standard).unavailable();
     let router = with([weak, strong]);
     match execute(&router, &program(Profile::Standard)) {
-        Err(RouteError::RuntimeUnavailable { tried, profile, .. }) => {
+        Err(RouteError::Refused {
+            refusal: Refusal::RuntimeUnavailable { tried, profile, .. },
+            ..
+        }) => {
             assert_eq!(profile, Profile::Standard);
             let names: Vec<_> = tried.iter().map(|(name, _)| name.as_str()).collect();
             assert_eq!(names, ["weak", "strong"]);
@@ -203,9 +206,81 @@ fn a_missing_backend_is_an_error_and_never_a_weaker_run() {
     }
     assert!(matches!(
         execute(&router, &program(Profile::Hardened)),
-        Err(RouteError::RuntimeUnavailable { .. } | RouteError::BackendDenied { .. })
+        Err(RouteError::Refused {
+            refusal: Refusal::RuntimeUnavailable { .. },
+            ..
+        } | RouteError::Refused {
+            refusal: Refusal::BackendDenied { .. },
+            ..
+        })
     ));
     assert!(execute(&router, &program(Profile::Dev)).is_ok());
+}
+
+/// Whoever asked can show later that it was asked, and that nothing ran.
+#[test]
+fn every_refusal_has_a_receipt_that_names_the_request() {
+    let router = with([Told::new("weak", Profile::Dev)]);
+    let asked = |change: fn(&mut ExecuteRequest)| {
+        let mut request = program(Profile::Standard);
+        change(&mut request);
+        request
+    };
+    for (request, code) in [
+        (asked(|_| {}), "backend_denied"),
+        (
+            asked(|it| it.backend = Some(label("none"))),
+            "runtime_unavailable",
+        ),
+        (
+            asked(|it| it.input = b"{".as_slice().into()),
+            "invalid_input",
+        ),
+        (
+            asked(|it| it.limits = it.limits.with(Limit::Pids, Some(-1))),
+            "invalid_limits",
+        ),
+        (
+            asked(|it| it.limits = it.limits.with(Limit::ToolCalls, Some(1))),
+            "missing_gateway",
+        ),
+        (
+            asked(|it| it.code = Code::Capsule(Capsule::new(b"".as_slice()))),
+            "missing_code",
+        ),
+    ] {
+        let error = execute(&router, &request).expect_err("it is refused");
+        assert_eq!(error.code(), code);
+        let receipt = error.receipt().expect("a receipt");
+        let expected = Expectations {
+            status: Some("refused"),
+            ..Expectations::default()
+        };
+        let trust = Trust::in_receipts_of(key().public()).expect("a key");
+        let report = verify(&receipt.to_bytes(), &trust, now(), &expected);
+        assert_eq!(report.verdict(), Verdict::Passed, "{report:?}");
+        let Claim::Refused(claim) = receipt.claim() else {
+            panic!("a claim of kind {}", receipt.claim().kind());
+        };
+        assert_eq!(
+            (claim.code.as_str(), claim.stage),
+            (code, tenzik_receipt::Stage::Routing)
+        );
+        let input = receipt.claim().input().open();
+        assert_eq!(input, Some(&Blake3::of(&request.input)));
+    }
+}
+
+#[test]
+fn a_refusal_and_a_run_of_one_request_have_the_same_request_id_where_isolation_adds_nothing() {
+    let request = program(Profile::Dev);
+    let ran = execute(&with([Told::new("told", Profile::Dev)]), &request).expect("it ran");
+    let refused = execute(&with([]), &request).expect_err("nobody runs it");
+    let refused = refused.receipt().expect("a receipt");
+    assert_eq!(
+        refused.claim().request_id(),
+        ran.receipt.claim().request_id()
+    );
 }
 
 #[test]
@@ -216,7 +291,13 @@ fn what_isolates_nothing_is_denied_unless_the_host_says_so() {
         .expect("a new name");
     let denied = execute(&router, &program(Profile::Dev)).expect_err("denied");
     assert!(
-        matches!(denied, RouteError::BackendDenied { .. }),
+        matches!(
+            denied,
+            RouteError::Refused {
+                refusal: Refusal::BackendDenied { .. },
+                ..
+            }
+        ),
         "{denied}"
     );
     assert!(router.backends()[0].denied);
@@ -267,7 +348,7 @@ fn names_are_registered_once_and_go_when_they_are_told_to() {
     assert!(router.unregister(&label("told")) && !router.unregister(&label("told")));
     assert!(matches!(
         execute(&router, &program(Profile::Dev)),
-        Err(RouteError::RuntimeUnavailable { tried, .. }) if tried.is_empty()
+        Err(RouteError::Refused { refusal: Refusal::RuntimeUnavailable { tried, .. }, .. }) if tried.is_empty()
     ));
 }
 
@@ -396,7 +477,13 @@ fn a_backend_that_fails_or_panics_leaves_an_aborted_receipt() {
     request.backend = Some(label_of("denies"));
     let error = execute(&router, &request).expect_err("denied");
     assert!(
-        matches!(error, RouteError::BackendDenied { .. }) && !error.is_retryable(),
+        matches!(
+            error,
+            RouteError::Refused {
+                refusal: Refusal::BackendDenied { .. },
+                ..
+            }
+        ) && !error.is_retryable(),
         "{error}"
     );
 }

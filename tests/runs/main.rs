@@ -25,5 +25,6 @@ mod replay;
 mod settings;
 mod start;
 mod stops;
+mod tools;
 mod traps;
 mod truncation;

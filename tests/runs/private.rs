@@ -116,6 +116,7 @@ fn it_replays_with_secret_and_seed_and_with_nothing_less() {
             input: INPUT,
             secret: Some(&right),
             seed: Some(seed),
+            transcript: None,
         };
         let replay = |evidence: Evidence<'_>| replayer.replay(receipt.claim(), &evidence);
         assert_eq!(replay(all), Ok(Replay::Same));

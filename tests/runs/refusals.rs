@@ -38,7 +38,7 @@ pub(crate) fn refused_by(pipeline: &Pipeline, story: &Story, stage: Stage, code:
         (claim.stage, claim.code.to_string().as_str()),
         (stage, code)
     );
-    assert_eq!(claim.request.capsule, capsule);
+    assert_eq!(receipt.claim().code(), capsule);
     assert_eq!(receipt.claim().status(), "refused");
     assert!(!receipt.claim().is_replayable());
     assert!(!refusal.remedy().is_empty());

@@ -28,6 +28,7 @@ fn evidence(story: &Story) -> Evidence<'_> {
         input: &story.0.request.input,
         secret: None,
         seed: None,
+        transcript: None,
     }
 }
 
@@ -279,6 +280,7 @@ fn receipts_under_the_engines_own_fuel_are_run_again_on_it() {
             input: &input,
             secret: None,
             seed: None,
+            transcript: None,
         };
         let found = REPLAYER.replay(receipt.claim(), &evidence);
         assert_eq!(found, Ok(Replay::Same), "{name}");

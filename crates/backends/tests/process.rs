@@ -6,7 +6,7 @@ mod common;
 use common::{is_gone, is_running, limited, router, run, shell, value};
 use tenzik::control::Control;
 use tenzik::receipts::Circumstances;
-use tenzik::router::{Code, Limit, RouteError, Router};
+use tenzik::router::{Code, Limit, Refusal, RouteError, Router};
 use tenzik_backends::{Process, ProcessConfig};
 use tenzik_receipt::{InputType, Profile};
 
@@ -200,7 +200,13 @@ fn it_serves_dev_alone() {
     let router = process();
     let denied = run(&router, &shell("true", Profile::Standard));
     assert!(
-        matches!(denied, Err(RouteError::BackendDenied { .. })),
+        matches!(
+            denied,
+            Err(RouteError::Refused {
+                refusal: Refusal::BackendDenied { .. },
+                ..
+            })
+        ),
         "{denied:?}"
     );
 }

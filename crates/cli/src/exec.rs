@@ -18,15 +18,15 @@ use tenzik_receipt::{Epoch, SignedReceipt};
 use crate::args::Context;
 use crate::error::Failure;
 use crate::output::Reply;
-use crate::run::{check_destination, keep, receipt_object};
-use crate::{own, system, text};
+use crate::run::{check_destination, keep, keep_transcript, receipt_object};
+use crate::{own, system, text, tools};
 
 pub(crate) use args::Args;
 pub(crate) use backends::{Standing, standing};
 
 /// Runs code on a backend that can hold what the profile promises.
 pub(crate) fn exec(args: Args, context: &Context) -> Result<Reply, Failure> {
-    if let Some(path) = &args.receipt {
+    for path in [&args.receipt, &args.transcript].into_iter().flatten() {
         check_destination(path)?;
     }
     let request = args.request()?;
@@ -37,7 +37,11 @@ pub(crate) fn exec(args: Args, context: &Context) -> Result<Reply, Failure> {
         Err(error) => (error.execution(), error.receipt()),
     };
     let failure = came.as_ref().err().map(failure::of);
-    match (receipt, failure) {
+    let lost = match (execution, &args.transcript) {
+        (Some(execution), Some(path)) => keep_transcript(&execution.transcript, path).err(),
+        _ => None,
+    };
+    match (receipt, failure.or(lost)) {
         (Some(receipt), failure) => told(execution, receipt, failure, &args, context),
         (None, Some(failure)) => Err(failure),
         // An execution has its receipt.
@@ -54,7 +58,11 @@ fn router(args: &Args, context: &Context) -> Result<Router, Failure> {
     )?;
     let sealer = Sealer::new(key, Epoch::from_bytes(*system::random()?))?;
     let settings = &context.settings;
-    let pipeline = Pipeline::new(&settings.security, &settings.runtime, sealer)?;
+    let security = match args.tools {
+        Some(_) => tools::allowed(&settings.security),
+        None => settings.security.clone(),
+    };
+    let pipeline = Pipeline::new(&security, &settings.runtime, sealer)?;
     let config = RouterConfig {
         unsafe_host: args.unsafe_host,
     };

@@ -33,6 +33,7 @@ mod source;
 mod store;
 mod system;
 mod text;
+mod tools;
 mod trust;
 mod verify;
 mod witnessed;

@@ -1,6 +1,7 @@
 //! `replay`: run a receipt again, and compare the whole claim.
 //!
-//! Enters: a receipt, its capsule, its input; of a private run also its secret and seed. Leaves: "same", or the first
+//! Enters: a receipt, its capsule, its input; of a private run also its secret and seed, of one that called tools their
+//! transcript. Leaves: "same", or the first
 //! member that differs. Refuses: claims that nobody can run again, or that this engine cannot. Whether the signature
 //! holds is asked only with `--trust`, and it is said when it was not.
 
@@ -10,13 +11,14 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tenzik::config::Engines;
+use tenzik::gateway::{NotATranscript, Transcript};
 use tenzik::replay::{Difference, Evidence, Replay, ReplayError, Replayer};
 use tenzik_receipt::{Expectations, Report, RunSecret, Seed, SignedReceipt, Verdict};
 
 use crate::args::Context;
 use crate::error::{Exit, Explain, Failure};
 use crate::output::Reply;
-use crate::source::{CAPSULE, INPUT, Source, stdin_once};
+use crate::source::{CAPSULE, INPUT, Source, TRANSCRIPT, stdin_once};
 use crate::trust::TrustArg;
 use crate::{keyfile, store, system, verify};
 
@@ -40,6 +42,9 @@ pub(crate) struct Args {
     /// The seed of a private run, as `tenzik run` told it
     #[arg(long, value_name = "HEX", requires = "secret")]
     seed: Option<Seed>,
+    /// What the run's tools were asked and answered, as `tenzik run` wrote it
+    #[arg(long, value_name = "FILE")]
+    transcript: Option<OsString>,
     /// The engine that runs it; a receipt of an engine's own metering is run on that one
     #[arg(long, value_name = "ENGINE", value_enum, default_value_t = EngineArg::Wasmtime)]
     engine: EngineArg,
@@ -83,6 +88,20 @@ impl Explain for Differs {
     }
 }
 
+impl Explain for NotATranscript {
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn code(&self) -> &'static str {
+        "transcript"
+    }
+
+    fn hint(&self) -> Cow<'static, str> {
+        "give the file that `tenzik run --transcript` wrote, as it was written".into()
+    }
+}
+
 impl Explain for ReplayError {
     fn exit(&self) -> Exit {
         Exit::CannotTell
@@ -93,6 +112,7 @@ impl Explain for ReplayError {
             Self::Aborted => "replay_aborted",
             Self::NotReplayable { .. } => "not_replayable",
             Self::Private => "private",
+            Self::Transcript => "transcript_needed",
             Self::Unknown { .. } => "unknown_rules",
             Self::WrongEvidence { .. } => "wrong_evidence",
             _ => "replay_refused",
@@ -104,6 +124,9 @@ impl Explain for ReplayError {
             Self::Aborted => "give it more time with --timeout MS",
             Self::NotReplayable { .. } => "the signer's word is all there is; see `tenzik verify`",
             Self::Private => "give both with --secret FILE --seed HEX, as the requester has them",
+            Self::Transcript => {
+                "give it with --transcript FILE, as `tenzik run --transcript` wrote it"
+            }
             Self::Unknown { .. } => "replay it with the version of tenzik that has them",
             Self::WrongEvidence { .. } => "find the exact bytes; the receipt has their BLAKE3",
             _ => "the receipt may still be true; this engine does not run it",
@@ -118,6 +141,7 @@ struct Case {
     capsule: Vec<u8>,
     input: Vec<u8>,
     secret: Option<RunSecret>,
+    transcript: Option<Transcript>,
 }
 
 /// Replays a receipt.
@@ -146,6 +170,7 @@ pub(crate) fn replay(args: Args, context: &Context) -> Result<Reply, Failure> {
         input: &case.input,
         secret: case.secret.as_ref(),
         seed: args.seed,
+        transcript: case.transcript.as_ref(),
     };
     let found =
         Replayer::on(args.engine.into(), args.timeout)?.replay(case.receipt.claim(), &evidence)?;
@@ -164,12 +189,17 @@ impl Case {
             ("receipt", Some(&receipt)),
             ("capsule", Some(&capsule)),
             ("input", Some(&input)),
+            (
+                "transcript",
+                args.transcript.clone().map(Source::from).as_ref(),
+            ),
         ])?;
         let receipt = store::read(&receipt, &context.home)?;
         Ok(Self {
             receipt: SignedReceipt::from_bytes(&receipt)?,
             capsule: capsule.read(CAPSULE)?,
             input: input.read(INPUT)?,
+            transcript: transcript(args.transcript.as_ref())?,
             secret: args
                 .secret
                 .as_deref()
@@ -194,6 +224,16 @@ impl Case {
             &expected,
         ))
     }
+}
+
+fn transcript(name: Option<&OsString>) -> Result<Option<Transcript>, Failure> {
+    let Some(name) = name else { return Ok(None) };
+    let bytes = Source::from(name.clone()).read(TRANSCRIPT)?;
+    let text = String::from_utf8(bytes).map_err(|_| NotATranscript {
+        line: 1,
+        reason: "not UTF-8".to_owned(),
+    });
+    Ok(Some(Transcript::read(&text?)?))
 }
 
 fn told(case: &Case, found: Option<&Replay>, verified: Option<&(Report, TrustArg)>) -> Reply {

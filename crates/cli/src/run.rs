@@ -14,6 +14,7 @@ use std::io;
 use std::path::Path;
 
 use serde_json::Value;
+use tenzik::gateway::Transcript;
 use tenzik_receipt::{Seed, SignedReceipt};
 
 use crate::args::Context;
@@ -66,10 +67,14 @@ impl Explain for ReceiptNotWritten {
 pub(crate) fn run(args: Args, context: &Context) -> Result<Reply, Failure> {
     let plan = Plan::resolve(args, context)?;
     let hidden_seed = plan.private.then_some(plan.order.request.seed);
-    let destination = plan.receipt.clone();
+    let (destination, transcript) = (plan.receipt.clone(), plan.transcript.clone());
     let (pipeline, order, circumstances) = plan.set_up(context)?;
     let result = pipeline.run(&order, circumstances);
-    let ended = Ended::of(result, &order, &context.settings)?;
+    let mut ended = Ended::of(result, &order, &context.settings)?;
+    if let (Some(path), Some(run)) = (&transcript, ended.transcript()) {
+        let lost = keep_transcript(run, path).err();
+        ended.failure = ended.failure.or(lost);
+    }
     if context.console.json {
         return Ok(in_json(ended, destination.as_deref(), hidden_seed, context));
     }
@@ -122,6 +127,21 @@ fn in_json(
         Ok(_) => reply.failing(ended.failure),
         Err(error) => reply.failing(Failure::from(error)),
     }
+}
+
+/// Writes what went through a run's tools. It may hold what nobody else is to read.
+pub(crate) fn keep_transcript(transcript: &Transcript, path: &Path) -> Result<(), Failure> {
+    files::replace(path, transcript.as_str().as_bytes(), files::PRIVATE).map_err(|error| {
+        Failure::new(
+            Exit::Other,
+            "transcript_not_written",
+            format!(
+                "the transcript was not written to {}: {error}",
+                text::path(path)
+            ),
+            "the receipt is whole, but without the transcript nobody can run it again",
+        )
+    })
 }
 
 /// Writes the receipt where it belongs, and says where that is.

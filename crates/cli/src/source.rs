@@ -47,6 +47,18 @@ pub(crate) const RECEIPT: Kind = Kind {
     bytes_max: 1024 * 1024,
     too_large: Exit::Failed,
 };
+/// A file of tools.
+pub(crate) const TOOLS: Kind = Kind {
+    what: "tools file",
+    bytes_max: 1024 * 1024,
+    too_large: Exit::Usage,
+};
+/// What a run's tools were asked and answered: as much as there can be.
+pub(crate) const TRANSCRIPT: Kind = Kind {
+    what: "transcript",
+    bytes_max: tenzik::gateway::TRANSCRIPT_BYTES_MAX as u64,
+    too_large: Exit::Usage,
+};
 /// A proof that a receipt is in a log: more than one can have, so that reading it says what is wrong.
 pub(crate) const PROOF: Kind = Kind {
     what: "proof file",

@@ -22,6 +22,12 @@ fn play(name: &str) {
     symlink(root.join("../../capsules"), inside.join("capsules")).expect("a link");
     fs::write(inside.join("spin.wasm"), SPIN).expect("a file");
     fs::write(inside.join("main.sh"), PROGRAM).expect("a file");
+    fs::write(
+        inside.join("ask.wasm"),
+        wat::parse_str(ASK).expect("a module"),
+    )
+    .expect("a file");
+    fs::write(inside.join("tools.json"), TOOLS).expect("a file");
     fs::write(inside.join("broken.wasm"), b"not a module").expect("a file");
     write_keys(&inside);
     let home = scratch.path().join("home");
@@ -73,6 +79,23 @@ const PROGRAM: &str = r#"echo 'this is for people'
 printf '{"ok":{"input":%s}}\n' "$(cat)" >&3
 "#;
 
+/// Asks a tool with its own input, and gives what it said.
+const ASK: &str = r#"(module
+  (import "tenzik_v1" "input_len" (func $len (result i32)))
+  (import "tenzik_v1" "input_read" (func $read (param i32)))
+  (import "tenzik_v1" "tool_call" (func $call (param i32 i32 i32 i32) (result i32)))
+  (import "tenzik_v1" "output_result" (func $give))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "text:echo")
+  (func (export "run")
+    (call $read (i32.const 16))
+    (drop (call $call (i32.const 0) (i32.const 9) (i32.const 16) (call $len)))
+    (call $give)))"#;
+
+/// A command of every Unix system.
+const TOOLS: &str =
+    r#"{"tools":[{"id":"text:echo","summary":"Gives its arguments","command":["/bin/cat"]}]}"#;
+
 /// `(module (memory (export "memory") 1) (func (export "run") (loop (br 0))))`
 const SPIN: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x05\x03\x01\0\x01\
     \x07\x10\x02\x06memory\x02\0\x03run\0\0\x0a\x09\x01\x07\0\x03\x40\x0c\0\x0b\x0b";
@@ -102,5 +125,5 @@ macro_rules! transcripts {
 }
 
 transcripts! {
-    check config denied exec failed help init inspect json keys audit limits log log_proof peers receipts receipts_ls refused replay run serve trust usage verify
+    check config denied exec failed help init inspect json keys audit limits log log_proof peers receipts receipts_ls refused replay run serve tools trust usage verify
 }

@@ -8,6 +8,7 @@
 mod attested;
 mod disclosed;
 mod names;
+mod refused;
 mod wasm;
 
 use alloc::vec::Vec;
@@ -19,7 +20,8 @@ use crate::id::{ClaimId, RequestId};
 pub use attested::{AttestedClaim, AttestedRequest};
 pub use disclosed::Disclosed;
 pub use names::{AttestedKind, AttestedStatus, InputType, RefusedKind, Stage, Status, WasmKind};
-pub use wasm::{HostCalls, RefusedClaim, WasmClaim, WasmLimits, WasmRequest};
+pub use refused::{RefusedClaim, RefusedRequest};
+pub use wasm::{HostCalls, WasmClaim, WasmLimits, WasmRequest};
 
 object! {
     /// Why a run did not end well.
@@ -75,7 +77,7 @@ impl Claim {
     pub const fn input(&self) -> &Disclosed<Blake3> {
         match self {
             Self::Attested(claim) => &claim.request.input,
-            Self::Refused(claim) => &claim.request.input,
+            Self::Refused(claim) => claim.request.input(),
             Self::Wasm(claim) => &claim.input,
         }
     }
@@ -93,7 +95,7 @@ impl Claim {
     pub const fn code(&self) -> Blake3 {
         match self {
             Self::Attested(claim) => claim.request.code,
-            Self::Refused(claim) => claim.request.capsule,
+            Self::Refused(claim) => claim.request.code(),
             Self::Wasm(claim) => claim.capsule,
         }
     }
@@ -112,7 +114,7 @@ impl Claim {
     pub fn request_id(&self) -> RequestId {
         match self {
             Self::Attested(claim) => RequestId::of(&claim.request),
-            Self::Refused(claim) => RequestId::of(&claim.request),
+            Self::Refused(claim) => claim.request.id(),
             Self::Wasm(claim) => claim.request_id(),
         }
     }
@@ -124,10 +126,7 @@ impl Claim {
     pub fn check(&self) -> Result<(), ReadError> {
         match self {
             Self::Attested(claim) => claim.check(),
-            Self::Refused(claim) => require(
-                claim.request.input.is_keyed() == claim.request.seed.is_keyed(),
-                "either all private members are keyed or none",
-            ),
+            Self::Refused(claim) => claim.check(),
             Self::Wasm(claim) => claim.check(),
         }
     }

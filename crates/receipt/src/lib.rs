@@ -40,7 +40,7 @@ pub use batch::PreparedReceipt;
 pub use canonical::{Decode, Encode, Int, Label, NotALabel, ReadError, Sorted, TooLarge, Value};
 pub use claim::{
     AttestedClaim, AttestedRequest, AttestedStatus, Claim, Detail, Disclosed, HostCalls, InputType,
-    RefusedClaim, Stage, Status, WasmClaim, WasmLimits, WasmRequest,
+    RefusedClaim, RefusedRequest, Stage, Status, WasmClaim, WasmLimits, WasmRequest,
 };
 pub use digest::{
     Blake3, Epoch, Keyed, NotADigest, PublicKey, RawSignature, Seed, Sha256, from_hex, to_hex,

@@ -4,10 +4,14 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{attested, ended, int, label, node, private, receipt, refused, wasm, with_signature};
+use common::{
+    attested, ended, int, label, node, private, receipt, refused, unrouted, wasm, wasm_request,
+    with_signature,
+};
 use tenzik_receipt::{
     AttestedClaim, AttestedStatus, Blake3, Claim, Detail, Disclosed, Int, Keyed, ReadError,
-    Receipt, Seed, Sha256, SignError, SignedReceipt, Status, WasmClaim,
+    Receipt, RefusedClaim, RefusedRequest, Seed, Sha256, SignError, SignedReceipt, Stage, Status,
+    WasmClaim, WasmRequest,
 };
 
 const KEYED: Keyed = Keyed::from_bytes([9; 32]);
@@ -215,13 +219,36 @@ fn an_attested_claim_keeps_the_same_rules() {
 #[test]
 fn a_refusal_hides_input_and_seed_together() {
     let words = "all private members are keyed or none";
-    let mut claim = refused();
-    claim.request.input = Disclosed::Keyed(KEYED);
-    contradicts(&receipt(Claim::Refused(claim.clone())), words);
-    claim.request.seed = Disclosed::Keyed(KEYED);
-    stands(Claim::Refused(claim.clone()));
-    claim.request.input = Disclosed::Open(Blake3::of(b""));
-    contradicts(&receipt(Claim::Refused(claim)), words);
+    let mut request = wasm_request();
+    let claim = |request: &WasmRequest| {
+        Claim::Refused(RefusedClaim {
+            request: RefusedRequest::Wasm(request.clone()),
+            ..refused()
+        })
+    };
+    request.input = Disclosed::Keyed(KEYED);
+    contradicts(&receipt(claim(&request)), words);
+    request.seed = Disclosed::Keyed(KEYED);
+    stands(claim(&request));
+    request.input = Disclosed::Open(Blake3::of(b""));
+    contradicts(&receipt(claim(&request)), words);
+}
+
+#[test]
+fn a_request_that_is_no_capsules_is_refused_by_a_router_alone() {
+    stands(Claim::Refused(unrouted()));
+    for stage in [
+        Stage::Binding,
+        Stage::Compilation,
+        Stage::Input,
+        Stage::Validation,
+    ] {
+        let claim = RefusedClaim {
+            stage,
+            ..unrouted()
+        };
+        contradicts(&receipt(Claim::Refused(claim)), "only a router refuses");
+    }
 }
 
 #[test]

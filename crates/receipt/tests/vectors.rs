@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use common::{
     SECRET, attested, audience, ended, int, label, node, private, promise, receipt, refused,
-    requester, sign, verify_now, wasm,
+    requester, sign, unrouted, verify_now, wasm,
 };
 use ed25519_dalek::{Signature as Ed25519, Signer as _, SigningKey, VerifyingKey};
 use serde_json::{Value as Json, json};
@@ -61,6 +61,10 @@ fn receipts() -> Vec<(&'static str, SignedReceipt)> {
             sign(receipt(Claim::Attested(attested()))),
         ),
         ("a refusal", sign(receipt(Claim::Refused(refused())))),
+        (
+            "a router's refusal",
+            sign(receipt(Claim::Refused(unrouted()))),
+        ),
     ];
     let batch = [0, 1, 2].map(|seq| {
         let mut receipt = receipt(Claim::Wasm(wasm()));

@@ -1,8 +1,7 @@
 //! Every host function that can be linked: its row, its body, its parameters.
 //!
 //! Enters: the name of a macro that makes something of each. Leaves: that macro, called with the whole list. Module,
-//! name and price are those of the row, [`crate::capability::IMPORTS`]. `tool_call` is not in the list: there is no
-//! gateway yet, and the sandbox refuses a capsule that asks for one.
+//! name and price are those of the row, [`crate::capability::IMPORTS`].
 
 macro_rules! host_functions {
     ($then:ident) => {
@@ -39,6 +38,7 @@ macro_rules! host_functions {
             TextDecode = io::text_decode(ptr: u32, len: u32);
             TextEncode = io::text_encode(ptr: u32, len: u32);
             TimeNowMs = io::time_now_ms();
+            ToolCall = tools::tool_call(id: u32, id_len: u32, arguments: u32, arguments_len: u32);
         }
     };
 }
@@ -65,7 +65,6 @@ mod tests {
         };
         let table: Vec<(_, Vec<_>)> = IMPORTS
             .iter()
-            .filter(|row| row.function != HostFunction::ToolCall)
             .map(|row| (row.function, row.params.iter().map(spelled).collect()))
             .collect();
         assert_eq!(host_functions!(named), table);

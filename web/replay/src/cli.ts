@@ -11,13 +11,13 @@ import { Runner } from "./node/runner.js";
 import type { Replay, Verdict } from "./replay.js";
 
 const USAGE = `usage: node dist/cli.js RECEIPT --capsule FILE --input FILE
-         [--rules FILE] [--secret FILE --seed HEX] [--time MS] [--claim]
+         [--rules FILE] [--secret FILE --seed HEX] [--transcript FILE] [--time MS] [--claim]
        node dist/cli.js --batch FILE [--rules FILE] [--time MS]
 
 Runs a receipt's claim again. Prints "same CLAIM-ID" (exit code 0), the first member that differs (1), or
 "cannot tell: REASON" (2). With --claim the re-made claim alone is printed, as canonical JSON.
-FILE of --batch has a JSON object on each line, {"receipt","capsule","input"} and if need be "secret" and "seed", and
-is answered line by line.`;
+FILE of --batch has a JSON object on each line, {"receipt","capsule","input"} and if need be "secret", "seed" and
+"transcript", and is answered line by line.`;
 
 const USAGE_EXIT = 64;
 const TIME_MS = 60_000;
@@ -31,6 +31,7 @@ interface Paths {
   input: string;
   secret?: string | undefined;
   seed?: string | undefined;
+  transcript?: string | undefined;
 }
 
 class UsageError extends Error {}
@@ -48,6 +49,7 @@ function readArguments() {
       secret: { type: "string" },
       seed: { type: "string" },
       time: { type: "string" },
+      transcript: { type: "string" },
     },
   });
   const timeMs = Number(values.time ?? TIME_MS);
@@ -64,6 +66,7 @@ function load(paths: Paths, rules: Uint8Array): Replay {
   };
   if (paths.secret !== undefined) given.secret = fromHex(readFileSync(paths.secret, "ascii").trim());
   if (paths.seed !== undefined) given.seed = paths.seed;
+  if (paths.transcript !== undefined) given.transcript = readFileSync(paths.transcript);
   return given;
 }
 
@@ -111,12 +114,12 @@ async function main(): Promise<number> {
   const rules = readFileSync(given.rules ?? RULES);
   if (given.batch !== undefined) return batch(given.batch, rules, given.timeMs);
   const [receipt] = given.positionals;
-  const { capsule, input, secret, seed } = given;
+  const { capsule, input, secret, seed, transcript } = given;
   if (receipt === undefined || capsule === undefined || input === undefined || given.positionals.length > 1) {
     throw new UsageError("a receipt, --capsule and --input are needed");
   }
   const runner = new Runner();
-  const verdict = await runner.replay(load({ receipt, capsule, input, secret, seed }, rules), given.timeMs);
+  const verdict = await runner.replay(load({ receipt, capsule, input, secret, seed, transcript }, rules), given.timeMs);
   await runner.close();
   if (given.claim === true && verdict.kind !== "cannot_tell") process.stdout.write(verdict.claim);
   else console.log(answer(verdict));

@@ -5,7 +5,7 @@
 // "cannot tell". It uses no interface of Node's, so it runs in a browser as it is; in a worker, since a run may be long.
 
 import { blake3 } from "@noble/hashes/blake3.js";
-import { fromHex, toHex } from "./bytes.js";
+import { ascii, fromHex, toHex } from "./bytes.js";
 import type { Request } from "./host/host.js";
 import { CannotTell } from "./outcome.js";
 import { type Value, type ValueObject, writeCanonical } from "./receipt/canonical.js";
@@ -14,6 +14,7 @@ import { closed, commitment } from "./receipt/private.js";
 import { readReceipt } from "./receipt/receipt.js";
 import { readRules, type Rules } from "./rules.js";
 import { type Outcome, runCapsule } from "./run.js";
+import { OtherRequest, Transcript } from "./transcript.js";
 
 export const METERING = "tenzik-meter/1";
 
@@ -25,6 +26,8 @@ export interface Replay {
   /** Of a private run: its 32 secret bytes, and its seed as 64 hex digits. */
   secret?: Uint8Array;
   seed?: string;
+  /** Of a run that called tools: what they were asked and answered. */
+  transcript?: Uint8Array;
 }
 
 export type Verdict =
@@ -32,21 +35,31 @@ export type Verdict =
   | { kind: "differs"; member: string; claimed: string; remade: string; claim: string }
   | { kind: "cannot_tell"; reason: string };
 
-const CAPABILITIES = ["base64", "hash", "json", "random", "time"];
+const CAPABILITIES = ["base64", "hash", "json", "random", "time", "tools"];
 
 export function replay(given: Replay): Verdict {
   try {
     const claim = readReceipt(given.receipt);
-    const remade = remake(claim, given);
-    return compare(claim.value, remade);
+    return answer(claim, given);
   } catch (error) {
     if (error instanceof CannotTell) return { kind: "cannot_tell", reason: error.message };
     return { kind: "cannot_tell", reason: `an error of this program: ${String(error)}` };
   }
 }
 
+function answer(claim: Claim, given: Replay): Verdict {
+  const transcript = transcriptOf(claim, given);
+  try {
+    return compare(claim.value, remake(claim, given, transcript));
+  } catch (error) {
+    if (!(error instanceof OtherRequest)) throw error;
+    const claimed = writeCanonical(claim.value.get("transcript") as Value);
+    return { kind: "differs", member: "transcript", claimed, remade: error.message, claim: "" };
+  }
+}
+
 /** The claim that a run here gives. */
-function remake(claim: Claim, given: Replay): ValueObject {
+function remake(claim: Claim, given: Replay, transcript: Transcript): ValueObject {
   const rules = readRules(given.rules);
   checkKnown(claim, rules);
   const seed = seedOf(claim, given);
@@ -57,9 +70,10 @@ function remake(claim: Claim, given: Replay): ValueObject {
     clockMs: claim.clockMs,
     seed: fromHex(seed),
     limits: claim.limits,
+    transcript,
   };
   const outcome = runCapsule(given.capsule, request, claim.grants, rules);
-  const open = openClaim(claim, outcome, given.input, seed);
+  const open = openClaim(claim, outcome, given.input, seed, transcript.rootOfMet);
   const output = outcome.ending.status === "ok" ? outcome.ending.output : null;
   return given.secret !== undefined && claim.isPrivate ? closed(open, given.secret, given.input, output) : open;
 }
@@ -74,7 +88,6 @@ function checkKnown(claim: Claim, rules: Rules): void {
   if (claim.limits.stack > rules.metering.stackMax) throw new CannotTell("the limit of the stack is beyond the metering's");
   const unknown = claim.grants.find((grant) => !CAPABILITIES.includes(grant));
   if (unknown !== undefined) throw new CannotTell(`the grant ${unknown} cannot be given here`);
-  if (claim.value.get("transcript") !== null) throw new CannotTell("tool calls cannot be made again here");
 }
 
 function seedOf(claim: Claim, given: Replay): string {
@@ -86,6 +99,22 @@ function seedOf(claim: Claim, given: Replay): string {
   const value = Uint8Array.from(`"${given.seed}"`, (character) => character.charCodeAt(0));
   if (commitment(given.secret, "seed", value) !== stated) throw new CannotTell("the seed is not the claim's");
   return given.seed;
+}
+
+/** The record of the run's tools, which is what the claim commits to. */
+function transcriptOf(claim: Claim, given: Replay): Transcript {
+  const stated = claim.value.get("transcript");
+  if (stated === null) return new Transcript(new Uint8Array(0));
+  if (given.transcript === undefined) throw new CannotTell("the run called tools; its transcript is needed");
+  const transcript = new Transcript(given.transcript);
+  const { root } = transcript;
+  if (claim.isPrivate && given.secret?.length !== 32) throw new CannotTell("a private run needs its secret and its seed");
+  const held =
+    claim.isPrivate && given.secret !== undefined && root !== null
+      ? commitment(given.secret, "transcript", ascii(`"${root}"`))
+      : root;
+  if (held !== stated) throw new CannotTell("the transcript is not the claim's");
+  return transcript;
 }
 
 function checkBytes(claim: Claim, given: Replay): void {
@@ -100,7 +129,7 @@ function digest(bytes: Uint8Array): string {
 }
 
 /** The open claim: the request side as it was, and what came of the run. */
-function openClaim(claim: Claim, outcome: Outcome, input: Uint8Array, seed: string): ValueObject {
+function openClaim(claim: Claim, outcome: Outcome, input: Uint8Array, seed: string, root: string | null): ValueObject {
   const { ending } = outcome;
   const isExact = ending.status === "ok" || ending.status === "failed";
   const remade: ValueObject = new Map(claim.value);
@@ -113,7 +142,7 @@ function openClaim(claim: Claim, outcome: Outcome, input: Uint8Array, seed: stri
   put("output", ending.status === "ok" ? digest(ending.output) : null);
   put("seed", seed);
   put("status", ending.status);
-  put("transcript", null);
+  put("transcript", root);
   return remade;
 }
 

@@ -9,6 +9,7 @@ import { hostFunction } from "./host/functions.js";
 import { type Fuel, Host, type Request } from "./host/host.js";
 import { CannotTell, type Ending, Exit } from "./outcome.js";
 import type { Metering, Rules } from "./rules.js";
+import { OtherRequest } from "./transcript.js";
 import { trapCode } from "./traps.js";
 import { type Capsule, readCapsule } from "./wasm/capsule.js";
 import { WHY } from "./wasm/instrument.js";
@@ -123,7 +124,7 @@ class Run {
 
   #thrown(thrown: unknown): Ending {
     if (thrown instanceof Exit) return thrown.ending;
-    if (thrown instanceof CannotTell) throw thrown;
+    if (thrown instanceof CannotTell || thrown instanceof OtherRequest) throw thrown;
     const why = (this.#exports[EXPORTED.why] as WebAssembly.Global).value as number;
     // The engine's own stack may run out in the very function that says why, so only a trap is looked at.
     if (thrown instanceof WebAssembly.RuntimeError) {

@@ -37,6 +37,7 @@ pub(super) fn rerun(
         input,
         secret: None,
         seed: None,
+        transcript: None,
     };
     let on = |engine| -> Result<Replay, Failure> {
         Ok(Replayer::on(engine, timeout)?.replay(claim, &evidence)?)

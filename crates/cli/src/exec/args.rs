@@ -12,7 +12,7 @@ use tenzik_receipt::{InputType, Label, NotALabel, Profile};
 
 use crate::error::{Exit, Failure};
 use crate::source::{CAPSULE, Input, Source, stdin_once};
-use crate::{run, text};
+use crate::{run, text, tools};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -57,6 +57,12 @@ pub(crate) struct Args {
     /// What a capsule may use
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = capability)]
     grant: Vec<Capability>,
+    /// The tools that it may call: a file of commands
+    #[arg(long, value_name = "FILE")]
+    pub(super) tools: Option<PathBuf>,
+    /// Where goes what they were asked and answered
+    #[arg(long, value_name = "FILE", requires = "tools")]
+    pub(super) transcript: Option<PathBuf>,
     /// The directory that is a container's root file system, read-only
     #[arg(long, value_name = "DIR")]
     pub(super) root: Option<PathBuf>,
@@ -88,6 +94,7 @@ impl Args {
         let mut request = ExecuteRequest::new(code, input.read()?, self.profile);
         request.input_type = self.input_type;
         request.backend = self.backend.clone();
+        request.gateway = self.tools.as_deref().map(tools::read).transpose()?;
         for (limit, number) in &self.limits {
             request.limits = request.limits.with(*limit, Some(*number));
         }

@@ -4,7 +4,7 @@
 
 use tenzik::backend::Ended;
 use tenzik::pipeline::RunError;
-use tenzik::router::RouteError;
+use tenzik::router::{Refusal, RouteError};
 
 use crate::error::{Exit, Failure};
 use crate::text;
@@ -29,33 +29,15 @@ pub(super) fn of(error: &RouteError) -> Failure {
 
 fn explained(error: &RouteError) -> (Exit, String) {
     let (exit, hint) = match error {
-        RouteError::BackendDenied { .. } => (
-            Exit::Denied,
-            "--unsafe-host allows what isolates nothing, for dev; for standard, runc needs --root DIR",
-        ),
         RouteError::Capsule(error) => return of_capsule(error),
         RouteError::Failed { .. } => (
             Exit::CapsuleFailed,
             "a program writes {\"ok\":VALUE} in one line to descriptor 3; what it said for people stands above",
         ),
-        RouteError::InvalidInput { .. } => {
-            (Exit::Usage, "give strict JSON, or use --input-type bytes")
-        }
-        RouteError::InvalidLimits(_) => (Exit::Usage, "0, no limit, is for --profile dev"),
-        RouteError::InvalidRequest { .. } | RouteError::MissingCode => {
-            (Exit::Usage, "correct the request")
-        }
-        RouteError::MissingGateway => (
-            Exit::Denied,
-            "this command has no tools to give: leave the limit or grant out",
-        ),
+        RouteError::Refused { refusal, .. } => of_refusal(refusal),
         RouteError::ResourceLimit { .. } | RouteError::Timeout { .. } => (
             Exit::LimitHit,
             "raise it with --limit NAME=N, or let the code do less",
-        ),
-        RouteError::RuntimeUnavailable { .. } => (
-            Exit::Other,
-            "`tenzik doctor` says what each backend needs; runc needs --root DIR too",
         ),
         RouteError::SandboxViolation { .. } => (
             Exit::CapsuleFailed,
@@ -67,6 +49,28 @@ fn explained(error: &RouteError) -> (Exit, String) {
         ),
     };
     (exit, hint.to_owned())
+}
+
+const fn of_refusal(refusal: &Refusal) -> (Exit, &'static str) {
+    match refusal {
+        Refusal::BackendDenied { .. } => (
+            Exit::Denied,
+            "--unsafe-host allows what isolates nothing, for dev; for standard, runc needs --root DIR",
+        ),
+        Refusal::InvalidInput { .. } => {
+            (Exit::Usage, "give strict JSON, or use --input-type bytes")
+        }
+        Refusal::InvalidLimits(_) => (Exit::Usage, "0, no limit, is for --profile dev"),
+        Refusal::MissingGateway => (
+            Exit::Denied,
+            "give it tools with --tools FILE, or leave the limit or grant out",
+        ),
+        Refusal::RuntimeUnavailable { .. } => (
+            Exit::Other,
+            "`tenzik doctor` says what each backend needs; runc needs --root DIR too",
+        ),
+        _ => (Exit::Usage, "correct the request"),
+    }
 }
 
 fn of_capsule(error: &RunError) -> (Exit, String) {

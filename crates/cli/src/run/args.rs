@@ -32,6 +32,15 @@ pub(crate) struct Args {
     /// What the capsule may use: of base64, hash, json, random, time, tools; `tenzik check` says what it needs
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = capability)]
     pub(crate) grant: Vec<Capability>,
+    /// The tools that it may call, for the grant `tools`: a file of commands
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tools: Option<PathBuf>,
+    /// How many of them it may call
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "tools", value_parser = count)]
+    pub(crate) tool_calls: u32,
+    /// Where goes what they were asked and answered, which a replay needs
+    #[arg(long, value_name = "FILE", requires = "tools")]
+    pub(crate) transcript: Option<PathBuf>,
     /// The fuel limit
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = fuel)]
     pub(crate) fuel: Option<u64>,

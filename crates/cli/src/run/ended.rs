@@ -6,6 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
+use tenzik::gateway::Transcript;
 use tenzik::outcome::{Ending, Outcome};
 use tenzik::pipeline::{Order, Run, RunError};
 use tenzik_receipt::{Blake3, SignedReceipt};
@@ -76,6 +77,11 @@ impl Ended {
     /// The output, if it ended well.
     pub(crate) fn output(&self) -> Option<&[u8]> {
         self.outcome.as_ref().and_then(Outcome::output)
+    }
+
+    /// What went through its tools, if it ran.
+    pub(crate) fn transcript(&self) -> Option<&Transcript> {
+        self.outcome.as_ref().map(Outcome::transcript)
     }
 
     /// The members of the JSON answer.

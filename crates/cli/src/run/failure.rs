@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use tenzik::capability::Capability;
 use tenzik::execution::ExecuteError;
 use tenzik::outcome::{AbortCode, Ending, Outcome, TrapCode};
 use tenzik::pipeline::{Order, Refusal};
@@ -263,6 +264,10 @@ fn binding_hint(error: &BindError, order: &Order, settings: &Settings) -> String
             reason: GrantGap::NotAsked,
             ..
         } => format!("grant what it imports: --grant {}", needed(order, settings)),
+        BindError::MissingGrant {
+            capability: Capability::Tools,
+            ..
+        } => "name the tools that it may call: --tools FILE".to_owned(),
         BindError::MissingGrant { capability, .. } => {
             format!(
                 "allow {capability} in security.allowed_capabilities in your settings, or by TENZIK_SECURITY_ALLOWED_CAPABILITIES"

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use tenzik::gateway::{SessionLimits, Tools};
 use tenzik::limits::LimitsAsked;
 use tenzik::outcome::Request;
 use tenzik::pipeline::{Order, Pipeline};
@@ -20,7 +21,7 @@ use super::args::Args;
 use crate::args::Context;
 use crate::error::{Exit, Explain, Failure};
 use crate::source::{CAPSULE, stdin_once};
-use crate::{files, keyfile, own, system, text};
+use crate::{files, keyfile, own, system, text, tools};
 
 /// A run that can begin.
 pub(crate) struct Plan {
@@ -28,6 +29,8 @@ pub(crate) struct Plan {
     pub(crate) order: Order,
     /// Where the receipt goes; absent means the store.
     pub(crate) receipt: Option<PathBuf>,
+    /// Where the transcript goes, if it is wanted.
+    pub(crate) transcript: Option<PathBuf>,
     /// Whether the receipt will hide the seed.
     pub(crate) private: bool,
     key: SecretKey,
@@ -98,7 +101,10 @@ impl Plan {
         let requester = requester
             .map(|path| keyfile::read_for(path, KeyUse::Requester))
             .transpose()?;
-        let terms = terms(&args);
+        if let Some(path) = &args.transcript {
+            check_destination(path)?;
+        }
+        let terms = terms(&args)?;
         let (home, settings) = (&context.home, &context.settings);
         Ok(Self {
             order: Order {
@@ -111,6 +117,7 @@ impl Plan {
             audience: audience(args.audience, args.challenge, args.expires),
             issued_at: system::now()?,
             receipt: args.receipt,
+            transcript: args.transcript,
             requester,
             secret,
         })
@@ -124,7 +131,11 @@ impl Plan {
         let epoch = Epoch::from_bytes(*system::random()?);
         let sealer = Sealer::new(self.key, epoch)?;
         let settings = &context.settings;
-        let pipeline = Pipeline::new(&settings.security, &settings.runtime, sealer)?;
+        let security = match self.order.terms.tools {
+            Some(_) => tools::allowed(&settings.security),
+            None => settings.security.clone(),
+        };
+        let pipeline = Pipeline::new(&security, &settings.runtime, sealer)?;
         let secret = self.secret.as_ref();
         let statement = RequestStatement {
             audience: self.audience.clone(),
@@ -177,8 +188,13 @@ fn request(args: &Args, input: Vec<u8>) -> Result<Request, Failure> {
     })
 }
 
-fn terms(args: &Args) -> Terms {
-    Terms {
+fn terms(args: &Args) -> Result<Terms, Failure> {
+    let gateway = args.tools.as_deref().map(tools::read).transpose()?;
+    let limits = SessionLimits {
+        tool_calls: args.tool_calls,
+        chain_steps: 1,
+    };
+    Ok(Terms {
         grants: args.grant.iter().copied().collect(),
         limits: LimitsAsked {
             fuel: args.fuel,
@@ -188,7 +204,8 @@ fn terms(args: &Args) -> Terms {
             time_ms: args.timeout,
         },
         policy: None,
-    }
+        tools: gateway.map(|gateway| Tools::new(gateway, limits)),
+    })
 }
 
 /// clap has seen to it that all three are there or none.

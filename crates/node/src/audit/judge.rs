@@ -53,6 +53,7 @@ impl Judge {
             input,
             secret: None,
             seed: None,
+            transcript: None,
         };
         let (first, took) = replay(&self.first, claim, &evidence);
         let verdict = match first {

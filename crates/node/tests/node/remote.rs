@@ -13,7 +13,8 @@ use tenzik::control::Control;
 use tenzik::pipeline::Pipeline;
 use tenzik::receipts::{Circumstances, Sealer};
 use tenzik::router::{
-    Capsule, Code, CodeTree, ExecuteRequest, Limit, Program, RouteError, Router, RouterConfig,
+    Capsule, Code, CodeTree, ExecuteRequest, Limit, Program, Refusal, RouteError, Router,
+    RouterConfig,
 };
 use tenzik_node::federation::client::{Client, Patience};
 use tenzik_node::remote::{Remote, RemoteConfig, RemoteError};
@@ -131,7 +132,7 @@ fn every_end_comes_through() {
     // The node refuses it, and its refusal is a receipt about this request too.
     let refused = run(&router, &request(b"not a module".to_vec()));
     assert!(
-        matches!(&refused, Err(RouteError::BackendDenied { reason, .. }) if reason.contains("refused")),
+        matches!(&refused, Err(RouteError::Refused { refusal: Refusal::BackendDenied { reason, .. }, .. }) if reason.contains("refused")),
         "{refused:?}"
     );
     let tree = CodeTree::single("main.sh", b"true".as_slice()).expect("a tree");
@@ -140,7 +141,10 @@ fn every_end_comes_through() {
     other.code = Code::Program(program);
     assert!(matches!(
         run(&router, &other),
-        Err(RouteError::BackendDenied { .. })
+        Err(RouteError::Refused {
+            refusal: Refusal::BackendDenied { .. },
+            ..
+        })
     ));
 }
 
@@ -150,7 +154,7 @@ fn a_receipt_under_another_key_is_no_result() {
     let other = SecretKey::from_seed(&[8; 32], KeyUse::Receipt, now()).public();
     let refused = run(&router(&url(&node), other), &echo());
     assert!(
-        matches!(&refused, Err(RouteError::BackendDenied { reason, .. }) if reason.contains("does not hold")),
+        matches!(&refused, Err(RouteError::Refused { refusal: Refusal::BackendDenied { reason, .. }, .. }) if reason.contains("does not hold")),
         "{refused:?}"
     );
 }
@@ -233,7 +237,7 @@ fn an_old_answer_and_one_about_something_else_are_no_results() {
     assert!(run(&first, &echo()).is_ok());
     let again = run(&first, &echo());
     assert!(
-        matches!(&again, Err(RouteError::BackendDenied { reason, .. }) if reason.contains("audience")),
+        matches!(&again, Err(RouteError::Refused { refusal: Refusal::BackendDenied { reason, .. }, .. }) if reason.contains("audience")),
         "{again:?}"
     );
 
@@ -249,7 +253,7 @@ fn an_old_answer_and_one_about_something_else_are_no_results() {
         });
         let other = run(&router(&changes.url, node.key), &echo());
         assert!(
-            matches!(&other, Err(RouteError::BackendDenied { reason, .. }) if reason.contains("another request")),
+            matches!(&other, Err(RouteError::Refused { refusal: Refusal::BackendDenied { reason, .. }, .. }) if reason.contains("another request")),
             "{change}: {other:?}"
         );
     }
@@ -264,7 +268,7 @@ fn an_old_answer_and_one_about_something_else_are_no_results() {
     });
     let forged = run(&router(&forges.url, node.key), &echo());
     assert!(
-        matches!(&forged, Err(RouteError::BackendDenied { reason, .. }) if reason.contains("output")),
+        matches!(&forged, Err(RouteError::Refused { refusal: Refusal::BackendDenied { reason, .. }, .. }) if reason.contains("output")),
         "{forged:?}"
     );
 }
@@ -276,7 +280,13 @@ fn nonsense_is_refused_and_a_busy_node_is_asked_again() {
         let lies = Between::start(move |_, _| Some((200, nonsense.to_vec())));
         let refused = run(&router(&lies.url, node.key), &echo());
         assert!(
-            matches!(refused, Err(RouteError::BackendDenied { .. })),
+            matches!(
+                refused,
+                Err(RouteError::Refused {
+                    refusal: Refusal::BackendDenied { .. },
+                    ..
+                })
+            ),
             "{refused:?}"
         );
         assert_eq!(
@@ -335,7 +345,13 @@ fn a_node_that_is_not_there_is_unavailable_and_a_token_goes_to_nobody_in_clear()
         .expect("an address");
     let absent = run(&router(&format!("http://{free}"), key), &echo());
     assert!(
-        matches!(absent, Err(RouteError::RuntimeUnavailable { .. })),
+        matches!(
+            absent,
+            Err(RouteError::Refused {
+                refusal: Refusal::RuntimeUnavailable { .. },
+                ..
+            })
+        ),
         "{absent:?}"
     );
     let clear = remote("http://node.example", key);

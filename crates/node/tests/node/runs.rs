@@ -65,6 +65,7 @@ fn a_receipt_verifies_and_replays() {
         input: &input,
         secret: None,
         seed: None,
+        transcript: None,
     };
     let replayer = Replayer::new(10_000).expect("an engine");
     let replay = replayer.replay(verified.receipt().claim(), &evidence);
@@ -241,6 +242,7 @@ fn a_private_run_hides_what_it_is_about() {
         input: &input,
         secret: Some(&secret),
         seed: Some(seed),
+        transcript: None,
     };
     let replayer = Replayer::new(10_000).expect("an engine");
     assert_eq!(

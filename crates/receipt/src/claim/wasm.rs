@@ -1,10 +1,10 @@
-//! The claim of a capsule's run, and of one that was refused.
+//! The claim of a capsule's run.
 //!
 //! Enters: digests, limits and figures. Leaves: claims. Refuses: claims that contradict themselves.
 
 use alloc::collections::BTreeMap;
 
-use super::{Detail, Disclosed, InputType, RefusedKind, Stage, Status, WasmKind, require};
+use super::{Detail, Disclosed, InputType, Status, WasmKind, require};
 use crate::canonical::{Int, Label, ReadError, Sorted, object};
 use crate::digest::{Blake3, Seed, Sha256};
 use crate::id::RequestId;
@@ -225,20 +225,5 @@ impl WasmRequest {
     /// The identity of what is asked: that of every claim that answers it.
     pub fn id(&self) -> RequestId {
         RequestId::of(self)
-    }
-}
-
-object! {
-    /// A request that was refused before anything ran.
-    #[derive(Clone, Debug, PartialEq, Eq)]
-    pub RefusedClaim {
-        /// Why: a code of the stage.
-        "code" => code: Label,
-        /// `refused`
-        "kind" => kind: RefusedKind,
-        /// What was asked.
-        "request" => request: WasmRequest,
-        /// Where it ended.
-        "stage" => stage: Stage,
     }
 }

@@ -7,8 +7,8 @@ use proptest::sample::select;
 use tenzik_receipt::claim::{AttestedKind, RefusedKind, WasmKind};
 use tenzik_receipt::{
     AttestedClaim, AttestedRequest, AttestedStatus, Blake3, Claim, Detail, Disclosed, Encode,
-    InputType, Int, Keyed, RefusedClaim, RunSecret, Seed, Stage, Status, WasmClaim, WasmLimits,
-    WasmRequest,
+    InputType, Int, Keyed, RefusedClaim, RefusedRequest, RunSecret, Seed, Stage, Status, WasmClaim,
+    WasmLimits, WasmRequest,
 };
 
 use super::strategies::{blake3, int, label, labels, sha256};
@@ -177,20 +177,29 @@ pub(crate) fn claim() -> BoxedStrategy<Claim> {
             Claim::Refused(RefusedClaim {
                 code,
                 kind: RefusedKind,
-                request: WasmRequest {
+                request: RefusedRequest::Wasm(WasmRequest {
                     input: hide(open(&request.input), private),
                     seed: hide(seed, private),
                     ..request
-                },
+                }),
                 stage,
             })
         },
     );
+    let unrouted = (attested(), label()).prop_map(|(claim, code)| {
+        Claim::Refused(RefusedClaim {
+            code,
+            kind: RefusedKind,
+            request: RefusedRequest::Attested(claim.request),
+            stage: Stage::Routing,
+        })
+    });
     prop_oneof![
         wasm().prop_map(Claim::Wasm),
         wasm().prop_map(move |claim| Claim::Wasm(keyed(claim, &secret()))),
         attested().prop_map(Claim::Attested),
         refused,
+        unrouted,
     ]
     .boxed()
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use tenzik_receipt::claim::{AttestedKind, RefusedKind, WasmKind};
 use tenzik_receipt::{
     AttestedClaim, AttestedRequest, AttestedStatus, Blake3, Detail, Disclosed, Encode, InputType,
-    PrivateMember, RefusedClaim, RunSecret, Seed, Sha256, Stage, Status, WasmClaim, WasmLimits,
-    WasmRequest,
+    PrivateMember, RefusedClaim, RefusedRequest, RunSecret, Seed, Sha256, Stage, Status, WasmClaim,
+    WasmLimits, WasmRequest,
 };
 
 use super::{CAPSULE, INPUT, OUTPUT, SECRET, int, label};
@@ -138,8 +138,18 @@ pub(crate) fn refused() -> RefusedClaim {
     RefusedClaim {
         code: label("grant_denied"),
         kind: RefusedKind,
-        request: wasm_request(),
+        request: RefusedRequest::Wasm(wasm_request()),
         stage: Stage::Binding,
+    }
+}
+
+/// A request that no backend could take.
+pub(crate) fn unrouted() -> RefusedClaim {
+    RefusedClaim {
+        code: label("runtime_unavailable"),
+        kind: RefusedKind,
+        request: RefusedRequest::Attested(attested().request),
+        stage: Stage::Routing,
     }
 }
 

@@ -10,7 +10,7 @@ pub(crate) mod strategies;
 
 use std::collections::BTreeMap;
 
-pub(crate) use claims::{attested, ended, keyed, private, refused, wasm};
+pub(crate) use claims::{attested, ended, keyed, private, refused, unrouted, wasm, wasm_request};
 use tenzik_receipt::{
     Advisory, Audience, Backend, Challenge, CheckName, Claim, Encode, Enforcement, Epoch,
     Expectations, Int, KeyUse, Label, LogPromise, Nonce, Outcome, Profile, Receipt, ReceiptType,

@@ -10,9 +10,10 @@ import { HASH } from "./hash.js";
 import type { Host } from "./host.js";
 import { IO } from "./io.js";
 import { JSON_FUNCTIONS } from "./json.js";
+import { TOOLS } from "./tools.js";
 
 const FUNCTIONS = new Map<string, Work>(
-  [BASE64, HASH, IO, JSON_FUNCTIONS].flatMap((table) => Object.entries(table)),
+  [BASE64, HASH, IO, JSON_FUNCTIONS, TOOLS].flatMap((table) => Object.entries(table)),
 );
 
 export type HostFunction = (...args: number[]) => number | bigint | undefined;

@@ -9,6 +9,7 @@ import { quoted, quotedLength } from "../json/value.js";
 import { type Ending, Exit, trap } from "../outcome.js";
 import type { Rules } from "../rules.js";
 import { utf8ToUtf16 } from "../text.js";
+import { Transcript } from "../transcript.js";
 import { Keystream } from "./random.js";
 
 export interface RunLimits {
@@ -25,6 +26,8 @@ export interface Request {
   clockMs: number;
   seed: Uint8Array;
   limits: RunLimits;
+  /** What its tools answered; without it, nothing. */
+  transcript?: Transcript;
 }
 
 /** Fuel that is left, wherever it is kept; below zero is out of fuel. */
@@ -48,6 +51,7 @@ export class Host {
   held: number | null = null;
   readonly document: Document | null;
   readonly keystream: Keystream;
+  readonly transcript: Transcript;
   readonly #output = new ByteBuilder();
   #payload: Uint8Array | null = null;
 
@@ -61,6 +65,7 @@ export class Host {
   ) {
     this.document = document;
     this.keystream = new Keystream(request.seed);
+    this.transcript = request.transcript ?? new Transcript(new Uint8Array(0));
   }
 
   /** The input in the form in which the capsule reads it. */

@@ -138,7 +138,8 @@ test("what cannot be told", async () => {
   assert.match(await told({ metering: "engine:wasmtime/48.0.8" }), /the metering engine:wasmtime\/48.0.8 is not known/);
   assert.match(await told({ rules: blake3Text(INPUT) }), /the rules are/);
   assert.match(await told({ abi: "tenzik_v2" }), /the abi tenzik_v2/);
-  assert.match(await told({ grants: ["tools"] }), /the grant tools/);
+  assert.match(await told({ grants: ["teleport"] }), /the grant teleport/);
+  assert.match(await told({ transcript: `sha256:${"ab".repeat(32)}` }), /its transcript is needed/);
   assert.match(await told({ capsule: blake3Text(INPUT) }), /the capsule is not the claim's/);
   assert.match(await told({ input: blake3Text(MODULE) }), /the input is not the claim's/);
   assert.match(await told({ grants: ["json", "hash"] }), /not of the form/);

@@ -82,6 +82,7 @@ impl RunRequest {
                 grants: grants(&self.grants)?,
                 limits: self.limits.resolve(),
                 policy: policy.transpose()?,
+                tools: None,
             },
             request,
             audience: self.audience.map(AudienceWanted::resolve).transpose()?,
