@@ -13,6 +13,10 @@
 
 mod backend;
 mod gateway;
+mod proxy;
+mod router;
 
 pub use backend::{Programs, backend};
 pub use gateway::{KnownTool, gateway};
+pub use proxy::{Connect, Served, Stream, proxy_client, proxy_server};
+pub use router::router;

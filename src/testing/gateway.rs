@@ -27,6 +27,18 @@ impl KnownTool {
         }
     }
 
+    pub(super) const fn tool(&self) -> &ToolId {
+        &self.tool
+    }
+
+    pub(super) const fn arguments(&self) -> &Json {
+        &self.arguments
+    }
+
+    pub(super) const fn result(&self) -> &Json {
+        &self.result
+    }
+
     fn step(&self, use_previous: bool) -> ChainStep {
         ChainStep {
             tool: self.tool.clone(),

@@ -221,3 +221,9 @@ fn tools_are_reached_by_a_descriptor_and_a_guessed_token_reaches_none() {
 fn it_keeps_the_contract_of_every_backend() {
     tenzik::testing::backend(&Process::new(ProcessConfig::default()), &common::programs());
 }
+
+#[test]
+fn a_router_keeps_its_contract_with_it() {
+    let router = router(Process::new(ProcessConfig::default()));
+    tenzik::testing::router(&router, &common::programs(), Profile::Dev);
+}

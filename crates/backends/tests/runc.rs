@@ -271,3 +271,9 @@ fn it_keeps_the_contract_of_every_backend() {
     let Some(backend) = backend() else { return };
     tenzik::testing::backend(&backend, &common::programs());
 }
+
+#[test]
+fn a_router_keeps_its_contract_with_it() {
+    let Some(router) = runc() else { return };
+    tenzik::testing::router(&router, &common::programs(), Profile::Standard);
+}

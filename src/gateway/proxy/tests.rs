@@ -353,3 +353,40 @@ proptest! {
         prop_assert_eq!(format!("{read:?}"), format!("Some({call:?})"));
     }
 }
+
+#[test]
+fn both_halves_keep_the_protocol() {
+    use crate::testing::{KnownTool, Served, Stream, proxy_client, proxy_server};
+    let known = KnownTool::new("text:echo", r#"{"a":1.50}"#, r#"{"a":1.50}"#);
+    let streams = |stream: UnixStream| Stream {
+        reader: Box::new(stream.try_clone().expect("a clone")),
+        writer: Box::new(stream),
+    };
+    let session = session(&Arc::default());
+    proxy_server(
+        &|| {
+            let token = token();
+            let (stream, _) = served(&session, &token, false);
+            Served {
+                stream: streams(stream),
+                token,
+            }
+        },
+        &known,
+    );
+    let echo = Tool::new(id("text:echo"), "Echoes", |arguments, _| {
+        Ok(arguments.clone())
+    });
+    let tools: Arc<dyn crate::gateway::ToolGateway> =
+        Arc::new(Direct::new([echo]).expect("one tool"));
+    proxy_client(
+        &|stream, token| {
+            let client = Client::connect(stream.reader, stream.writer, token);
+            client
+                .map(|client| Box::new(client) as _)
+                .map_err(|error| error.to_string())
+        },
+        &tools,
+        &known,
+    );
+}
