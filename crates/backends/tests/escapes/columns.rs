@@ -1,0 +1,48 @@
+//! The backends that are here, each with a router of its own.
+
+use std::path::Path;
+
+use tenzik::router::Router;
+use tenzik_backends::{Oci, OciConfig, Process, ProcessConfig};
+use tenzik_receipt::Profile;
+
+use crate::common::{busybox_root, cannot_run, missing, router, shell_command};
+
+/// One backend.
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) profile: Profile,
+    pub(crate) router: Router,
+    /// Whether it can bound how many processes there are.
+    pub(crate) holds_pids: bool,
+}
+
+/// All that can run here. What is missing is told, and in continuous integration nothing may be.
+pub(crate) fn columns() -> Vec<Column> {
+    [process(), runc()].into_iter().flatten().collect()
+}
+
+fn process() -> Option<Column> {
+    Some(Column {
+        name: "`process`",
+        profile: Profile::Dev,
+        router: router(Process::new(ProcessConfig::default())),
+        holds_pids: false,
+    })
+}
+
+fn runc() -> Option<Column> {
+    let Some(root) = busybox_root() else {
+        missing("no static busybox for a root file system: apt-get install busybox-static");
+        return None;
+    };
+    let mut config = OciConfig::new(root.to_owned(), shell_command());
+    config.state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runc-escapes");
+    let backend = Oci::new(config).expect("a root file system");
+    (!cannot_run(&backend)).then(|| Column {
+        name: "`runc`",
+        profile: Profile::Standard,
+        router: router(backend),
+        holds_pids: true,
+    })
+}
