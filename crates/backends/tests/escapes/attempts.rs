@@ -304,9 +304,10 @@ fn fill_disk(column: &Column) -> Became {
     let request = limited(shell(text, column.profile), &[(Limit::DiskBytes, 1 << 20)]);
     let execution = match ask(column, &request) {
         Ok(execution) => execution,
-        Err(RouteError::ResourceLimit { limit, .. }) if limit == Limit::DiskBytes => {
-            return Became::Bounded;
-        }
+        Err(RouteError::ResourceLimit {
+            limit: Limit::DiskBytes,
+            ..
+        }) => return Became::Bounded,
         Err(error) => panic!("{}: {error}", column.name),
     };
     let held = execution.limits.get(Limit::DiskBytes);
