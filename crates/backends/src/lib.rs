@@ -24,11 +24,17 @@
 #![cfg(target_os = "linux")]
 #![forbid(unsafe_code)]
 
+#[allow(dead_code, reason = "containers have their groups from the runtime")]
+mod cgroup;
+#[allow(dead_code, reason = "containers are ended by the runtime")]
+mod counted;
 mod digest;
 mod guest;
 mod oci;
 mod process;
 mod program;
+#[allow(dead_code, reason = "containers have no user namespace")]
+mod seen;
 mod supervise;
 mod tools;
 

@@ -8,7 +8,6 @@
 //! alone. Its root is read-only; `/tmp` is in memory and bounded. Nothing of it is left when the run is over.
 
 mod bundle;
-mod cgroup;
 mod guard;
 mod root;
 
@@ -16,14 +15,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::OnceLock;
 
 use tenzik::backend::{Attempt, Backend, BackendError, Ended, Isolation, Job, Readiness};
 use tenzik::router::Limit;
 use tenzik_receipt::{Blake3, Label, Profile, to_hex};
 
+use crate::cgroup;
 use crate::digest::{Digests, executable};
+
 use crate::process::held;
 use crate::program::{self, Private};
 use crate::supervise::{Gone, supervise};
@@ -96,7 +97,12 @@ impl Oci {
     fn isolation(&self, container: &Container) -> Result<Isolation, BackendError> {
         let runtime = self.digests.of(&self.config.runtime);
         Ok(Isolation {
-            seen: container.seen().into_iter().map(Label::constant).collect(),
+            seen: container
+                .seen()
+                .iter()
+                .copied()
+                .map(Label::constant)
+                .collect(),
             root_file_system: Some(self.root.digest()),
             runtime: Some(runtime.map_err(|error| BackendError::failed("read", error))?),
             seccomp: Some(self.seccomp),
@@ -158,7 +164,7 @@ impl Backend for Oci {
             .arg(private.path())
             .arg(&id);
         let runtime = (self.config.runtime.clone(), self.config.state.clone());
-        let guard = |_: &std::process::Child| Container::new(runtime, &id, pid_file, *job.limits);
+        let guard = |_: &mut Child| Ok(Container::new(runtime, &id, pid_file, *job.limits));
         let (gone, mut container) = supervise(command, job, guard)?;
         container.remove()?;
         if !container.began() {
@@ -168,7 +174,10 @@ impl Backend for Oci {
             ));
         }
         let mut attempt = Attempt::new(ended(&gone, &container), self.version(), gone.wall);
-        attempt.limits = container.held(held(job, gone.wall.as_millis()));
+        let bounded = container.seen().contains(&"bounded_tmp");
+        attempt.limits = container
+            .counted
+            .held(held(job, gone.wall.as_millis()), bounded);
         attempt.isolation = self.isolation(&container)?;
         attempt.stdout = gone.stdout;
         attempt.stderr = gone.stderr;
@@ -221,7 +230,7 @@ fn version(told: &[u8]) -> Option<Label> {
 fn ended(gone: &Gone, container: &Container) -> Ended {
     match &gone.ended {
         Ended::Failed { code, .. } if !code.as_str().starts_with("own:") => {
-            if let Some(limit) = container.limit_met() {
+            if let Some(limit) = container.counted.limit_met() {
                 return Ended::LimitReached(limit);
             }
             match gone.status.and_then(exit_code) {

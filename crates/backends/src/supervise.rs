@@ -26,9 +26,9 @@ use crate::guest::{ResultLine, failed};
 use crate::tools;
 
 /// The descriptor of the result.
-const RESULT_FD: i32 = 3;
+pub(crate) const RESULT_FD: i32 = 3;
 /// The descriptor of the gateway, where the run has one.
-const GATEWAY_FD: i32 = 4;
+pub(crate) const GATEWAY_FD: i32 = 4;
 /// How often limits are looked at.
 const TICK: Duration = Duration::from_millis(10);
 /// How long a process that gave its result may take to leave by itself, and how long after a process's end its output is
@@ -47,6 +47,21 @@ pub(crate) trait Guard {
     fn kill(&mut self);
 }
 
+/// A command, with what it finds open beside its input, its output, its result and its tools.
+pub(crate) struct Prepared {
+    pub(crate) command: Command,
+    pub(crate) descriptors: Vec<FdMapping>,
+}
+
+impl From<Command> for Prepared {
+    fn from(command: Command) -> Self {
+        Self {
+            command,
+            descriptors: Vec::new(),
+        }
+    }
+}
+
 /// A child that is gone.
 pub(crate) struct Gone {
     pub(crate) ended: Ended,
@@ -56,16 +71,21 @@ pub(crate) struct Gone {
     pub(crate) wall: Duration,
 }
 
-/// Starts a command and stays with it to its end.
+/// Starts a command and stays with it to its end. `guard` is asked for as soon as there is a child; without one there is no
+/// run.
 pub(crate) fn supervise<G: Guard>(
-    command: Command,
+    prepared: impl Into<Prepared>,
     job: &Job<'_>,
-    guard: impl FnOnce(&Child) -> G,
+    guard: impl FnOnce(&mut Child) -> Result<G, BackendError>,
 ) -> Result<(Gone, G), BackendError> {
     let started = Instant::now();
     let (tools, theirs) = job.gateway.map(tools::open).transpose()?.unzip();
-    let (mut child, result) = start(command, theirs)?;
-    let mut guard = guard(&child);
+    let (mut child, result) = start(prepared.into(), theirs)?;
+    let mut guard = guard(&mut child).inspect_err(|_| {
+        // It may have ended by itself, which may be why there is no guard.
+        let _ = child.kill();
+        reap(&mut child);
+    })?;
     let mut watched = Watched::new(&mut child, result, job);
     let stopped = watched.until_over(&mut child, job, &mut guard);
     guard.kill();
@@ -90,14 +110,19 @@ pub(crate) fn supervise<G: Guard>(
     }
 }
 
-fn start(mut command: Command, gateway: Option<OwnedFd>) -> Result<(Child, OwnedFd), BackendError> {
+fn start(prepared: Prepared, gateway: Option<OwnedFd>) -> Result<(Child, OwnedFd), BackendError> {
+    let Prepared {
+        mut command,
+        descriptors,
+    } = prepared;
     let (reader, writer) =
         pipe_with(PipeFlags::CLOEXEC).map_err(|error| BackendError::failed("pipe", error))?;
     let mapping = |parent_fd, child_fd| FdMapping {
         parent_fd,
         child_fd,
     };
-    let mut mappings = vec![mapping(writer, RESULT_FD)];
+    let mut mappings = descriptors;
+    mappings.push(mapping(writer, RESULT_FD));
     mappings.extend(gateway.map(|stream| mapping(stream, GATEWAY_FD)));
     command
         .fd_mappings(mappings)

@@ -1,0 +1,385 @@
+//! What the kernel's control groups hold and count, in either of their versions.
+//!
+//! Enters: a group's name, and what its processes may use. Leaves: numbers, each read from the kernel. Refuses: to keep a group
+//! that was made here longer than its owner. What cannot be read is `None`, and what is `None` was not seen.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+const MOUNT: &str = "/sys/fs/cgroup";
+/// Below it are all of ours.
+const PARENT: &str = "tenzik";
+/// The controllers of version 1 that a run needs. `cpuacct` is last: it only counts.
+const ONE: [&str; 3] = ["memory", "pids", "cpuacct"];
+/// How long the kernel may take to end what was killed, and to let go of a group.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Which of the two forms the system has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    One,
+    Two,
+}
+
+impl Version {
+    /// The one that this process can make groups in; `None` if it cannot.
+    pub(crate) fn found() -> Option<Self> {
+        let mount = Path::new(MOUNT);
+        let writable = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
+        if let Ok(controllers) = fs::read_to_string(mount.join("cgroup.controllers")) {
+            let has = |name: &str| controllers.split_whitespace().any(|found| found == name);
+            return (["cpu", "memory", "pids"].into_iter().all(has) && writable(mount))
+                .then_some(Self::Two);
+        }
+        let has = |name: &str| writable(&mount.join(name));
+        ["cpuacct", "memory", "pids"]
+            .into_iter()
+            .all(has)
+            .then_some(Self::One)
+    }
+}
+
+/// What all processes of a group together may use; `None` is no limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct GroupLimits {
+    pub(crate) memory_bytes: Option<u64>,
+    pub(crate) pids: Option<u64>,
+}
+
+/// One run's group.
+#[derive(Debug)]
+pub(crate) struct Group {
+    version: Option<Version>,
+    name: String,
+    /// Whether it was made here, and so is removed here.
+    own: bool,
+}
+
+impl Group {
+    /// A group that somebody else makes and removes.
+    pub(crate) fn of_another(name: &str) -> Self {
+        Self {
+            version: Version::found(),
+            name: name.to_owned(),
+            own: false,
+        }
+    }
+
+    /// Makes a group in each controller, with its limits set. Dropped, it ends all that is in it and is removed.
+    pub(crate) fn create(name: &str, limits: GroupLimits) -> io::Result<Self> {
+        let version = Version::found().ok_or(io::ErrorKind::Unsupported)?;
+        let mut group = Self {
+            version: Some(version),
+            name: name.to_owned(),
+            own: false,
+        };
+        let directories = group.directories();
+        for parent in directories
+            .iter()
+            .filter_map(|directory| directory.parent())
+        {
+            fs::create_dir_all(parent)?;
+        }
+        if version == Version::Two {
+            enable(Path::new(MOUNT))?;
+            enable(&Path::new(MOUNT).join(PARENT))?;
+        }
+        for directory in &directories {
+            fs::create_dir(directory)?;
+            // From the first on, what was made before a failure goes with `group`.
+            group.own = true;
+        }
+        group.limit(limits)?;
+        Ok(group)
+    }
+
+    fn limit(&self, limits: GroupLimits) -> io::Result<()> {
+        if let Some(bytes) = limits.memory_bytes {
+            self.write(("memory", "memory.limit_in_bytes"), "memory.max", bytes)?;
+            // None of it is swapped out: version 1 counts memory and swap together, version 2 apart.
+            let (one, two) = (("memory", "memory.memsw.limit_in_bytes"), "memory.swap.max");
+            let swap = match self.version {
+                Some(Version::Two) => 0,
+                _ => bytes,
+            };
+            // A kernel that does not count swap has no such file.
+            if self.path(one, two).is_some_and(|path| path.exists()) {
+                self.write(one, two, swap)?;
+            }
+        }
+        match limits.pids {
+            Some(count) => self.write(("pids", "pids.max"), "pids.max", count),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a process into it. What that starts from then on is in it too.
+    pub(crate) fn add(&self, pid: Pid) -> io::Result<()> {
+        for file in self.joined() {
+            fs::write(file, pid.as_raw_nonzero().to_string())?;
+        }
+        Ok(())
+    }
+
+    /// The files that a process is written to, to be in it.
+    pub(crate) fn joined(&self) -> Vec<PathBuf> {
+        let file = |directory: PathBuf| directory.join("cgroup.procs");
+        self.directories().into_iter().map(file).collect()
+    }
+
+    /// Ends all that is in it, and gives back whether all of it has ended. From then on nothing new can begin in it, and its
+    /// bound on processes is no longer what it was.
+    pub(crate) fn kill(&self) -> bool {
+        let until = Instant::now() + PATIENCE;
+        // No newcomers, so that the list below can only become shorter.
+        let _ = self.write(("pids", "pids.max"), "pids.max", 0);
+        let _ = self.write(("", ""), "cgroup.kill", 1);
+        loop {
+            let left: Vec<Pid> = self.joined().iter().flat_map(|file| listed(file)).collect();
+            if left.is_empty() {
+                return true;
+            }
+            for pid in left {
+                // It may be gone by now.
+                let _ = kill_process(pid, Signal::KILL);
+            }
+            if Instant::now() >= until {
+                return false;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Ends all that is in it, and removes it.
+    pub(crate) fn remove(&mut self) -> io::Result<()> {
+        if !std::mem::take(&mut self.own) {
+            return Ok(());
+        }
+        self.kill();
+        let until = Instant::now() + PATIENCE;
+        let mut removed = Ok(());
+        for directory in self.directories() {
+            removed = removed.and(remove_directory(&directory, until));
+        }
+        removed
+    }
+
+    /// Where it is: one directory for each controller of version 1, one in all of version 2.
+    fn directories(&self) -> Vec<PathBuf> {
+        let below = |mount: PathBuf| mount.join(PARENT).join(&self.name);
+        let mount = PathBuf::from(MOUNT);
+        match self.version {
+            Some(Version::One) => ONE.map(|name| below(mount.join(name))).into(),
+            Some(Version::Two) => vec![below(mount)],
+            None => Vec::new(),
+        }
+    }
+
+    /// One of its files; `None` where its version has none.
+    fn path(&self, one: (&str, &str), two: &str) -> Option<PathBuf> {
+        let mount = PathBuf::from(MOUNT);
+        let (mount, file) = match self.version? {
+            Version::One => (mount.join(one.0), one.1),
+            Version::Two => (mount, two),
+        };
+        (!file.is_empty()).then(|| mount.join(PARENT).join(&self.name).join(file))
+    }
+
+    fn write(&self, one: (&str, &str), two: &str, number: u64) -> io::Result<()> {
+        match self.path(one, two) {
+            Some(path) => fs::write(path, number.to_string()),
+            None => Ok(()),
+        }
+    }
+
+    fn read(&self, one: (&str, &str), two: &str) -> Option<String> {
+        fs::read_to_string(self.path(one, two)?).ok()
+    }
+
+    fn number(&self, one: (&str, &str), two: &str) -> Option<u64> {
+        self.read(one, two)?.trim().parse().ok()
+    }
+
+    /// A number of a file that has a name and a number in each line.
+    fn named(&self, one: (&str, &str), two: &str, name: &str) -> Option<u64> {
+        let text = self.read(one, two)?;
+        text.lines().find_map(|line| {
+            let (found, number) = line.split_once(' ')?;
+            (found == name).then(|| number.trim().parse().ok())?
+        })
+    }
+
+    /// The bound on memory.
+    pub(crate) fn memory_max(&self) -> Option<u64> {
+        self.number(("memory", "memory.limit_in_bytes"), "memory.max")
+    }
+
+    /// The most memory at one time.
+    pub(crate) fn memory_peak(&self) -> Option<u64> {
+        self.number(("memory", "memory.max_usage_in_bytes"), "memory.peak")
+    }
+
+    /// How many processes were killed for want of memory.
+    pub(crate) fn memory_kills(&self) -> Option<u64> {
+        self.named(
+            ("memory", "memory.oom_control"),
+            "memory.events",
+            "oom_kill",
+        )
+    }
+
+    /// The bound on processes.
+    pub(crate) fn pids_max(&self) -> Option<u64> {
+        self.number(("pids", "pids.max"), "pids.max")
+    }
+
+    /// How often a process could not be made.
+    pub(crate) fn pids_refused(&self) -> Option<u64> {
+        self.named(("pids", "pids.events"), "pids.events", "max")
+    }
+
+    /// How many processes and threads there are now.
+    pub(crate) fn pids(&self) -> Option<u64> {
+        self.number(("pids", "pids.current"), "pids.current")
+    }
+
+    /// Processor time of all that is or was in it, in milliseconds.
+    pub(crate) fn cpu_ms(&self) -> Option<u64> {
+        match self.version? {
+            Version::One => self
+                .number(("cpuacct", "cpuacct.usage"), "")
+                .map(|ns| ns / 1_000_000),
+            Version::Two => self
+                .named(("", ""), "cpu.stat", "usage_usec")
+                .map(|us| us / 1_000),
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Whoever wants to know calls `remove`.
+        let _ = self.remove();
+    }
+}
+
+/// Lets groups below a directory of version 2 have the controllers.
+fn enable(directory: &Path) -> io::Result<()> {
+    fs::write(
+        directory.join("cgroup.subtree_control"),
+        "+cpu +memory +pids",
+    )
+}
+
+/// The processes in a list of the kernel's.
+fn listed(file: &Path) -> Vec<Pid> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let numbers = text.lines().filter_map(|line| line.parse().ok());
+    numbers.filter_map(Pid::from_raw).collect()
+}
+
+/// Removes a group that has no processes. The kernel may still be ending the last one.
+fn remove_directory(directory: &Path, until: Instant) -> io::Result<()> {
+    loop {
+        match fs::remove_dir(directory) {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy && Instant::now() < until => {
+                std::thread::sleep(PAUSE);
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => return Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command, ExitStatus};
+
+    use super::*;
+    use crate::supervise::pid;
+
+    /// A group of a name that only this process has; `None` where none can be made.
+    fn group(name: &str) -> Option<Group> {
+        if Version::found().is_none() {
+            let ci = std::env::var("CI").as_deref() == Ok("true");
+            assert!(!ci, "in CI nothing may be missing: control groups");
+            eprintln!("skipped: no control groups can be made here");
+            return None;
+        }
+        let limits = GroupLimits {
+            memory_bytes: Some(64 << 20),
+            pids: Some(16),
+        };
+        let name = format!("test-{name}-{}", std::process::id());
+        Some(Group::create(&name, limits).expect("a group"))
+    }
+
+    fn sleeper(group: &Group) -> Child {
+        let child = Command::new("sleep").arg("60").spawn().expect("sleep");
+        group.add(pid(&child).expect("a number")).expect("a place");
+        child
+    }
+
+    fn waited(mut child: Child) -> ExitStatus {
+        child.wait().expect("its end")
+    }
+
+    #[test]
+    fn its_limits_are_read_back() {
+        let Some(group) = group("limits") else { return };
+        assert_eq!(
+            (group.memory_max(), group.pids_max()),
+            (Some(64 << 20), Some(16))
+        );
+        assert_eq!(
+            (group.memory_kills(), group.pids_refused()),
+            (Some(0), Some(0))
+        );
+        assert!(group.cpu_ms().is_some() && group.memory_peak().is_some());
+    }
+
+    #[test]
+    fn what_is_in_it_is_counted_and_ended() {
+        let Some(group) = group("ended") else { return };
+        let children = [sleeper(&group), sleeper(&group)];
+        assert_eq!(group.pids(), Some(2));
+        // They are this process's children: it has to take their ends, which nobody does while it waits.
+        let threads = children.map(|child| std::thread::spawn(|| waited(child)));
+        assert!(group.kill());
+        for thread in threads {
+            assert!(!thread.join().expect("an end").success());
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_of_one_that_is_dropped() {
+        let Some(group) = group("dropped") else {
+            return;
+        };
+        let directories = group.directories();
+        let child = sleeper(&group);
+        let thread = std::thread::spawn(|| waited(child));
+        assert!(directories.iter().all(|directory| directory.is_dir()));
+        drop(group);
+        assert!(!thread.join().expect("an end").success());
+        assert!(directories.iter().all(|directory| !directory.exists()));
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_refused_and_stays_its_owners() {
+        let Some(group) = group("taken") else { return };
+        let again = Group::create(&group.name, GroupLimits::default());
+        assert!(again.is_err());
+        assert!(
+            group
+                .directories()
+                .iter()
+                .all(|directory| directory.is_dir())
+        );
+    }
+}

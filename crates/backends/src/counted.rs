@@ -1,0 +1,119 @@
+//! What the kernel counted of a run, beside its limits.
+//!
+//! Enters: a run's group and limits. Leaves: which limit was met, and what was done about each. Refuses: to say that a limit
+//! was enforced that it did not read back from the kernel in this run.
+
+use tenzik::router::{Held, Limit, PerLimit, RunLimits};
+
+use crate::cgroup::Group;
+use crate::seen::PAGE_BYTES;
+
+/// One run's group, with what was last read of it.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    pub(crate) group: Group,
+    limits: RunLimits,
+    last: Numbers,
+    /// Whether all in it was ended, after which its bounds are no longer the run's.
+    ended: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Numbers {
+    memory_max: Option<u64>,
+    memory_peak: Option<u64>,
+    memory_kills: Option<u64>,
+    pids_max: Option<u64>,
+    pids_refused: Option<u64>,
+    pids_peak: Option<u64>,
+    cpu_ms: Option<u64>,
+}
+
+impl Counted {
+    pub(crate) fn new(group: Group, limits: RunLimits) -> Self {
+        Self {
+            group,
+            limits,
+            last: Numbers::default(),
+            ended: false,
+        }
+    }
+
+    /// Reads it all once more. What cannot be read any longer stays as it was.
+    pub(crate) fn count(&mut self) {
+        if self.ended {
+            return;
+        }
+        let (group, last) = (&self.group, &mut self.last);
+        *last = Numbers {
+            memory_max: group.memory_max().or(last.memory_max),
+            memory_peak: group.memory_peak().or(last.memory_peak),
+            memory_kills: group.memory_kills().or(last.memory_kills),
+            pids_max: group.pids_max().or(last.pids_max),
+            pids_refused: group.pids_refused().or(last.pids_refused),
+            pids_peak: group.pids().max(last.pids_peak),
+            cpu_ms: group.cpu_ms().or(last.cpu_ms),
+        };
+    }
+
+    /// Reads it all for the last time, and ends all that is in the group; whether all of it has ended.
+    pub(crate) fn end(&mut self) -> bool {
+        self.count();
+        self.ended = true;
+        self.group.kill()
+    }
+
+    /// Processor time of all that is or was in it, as last read.
+    pub(crate) const fn cpu_ms(&self) -> Option<u64> {
+        self.last.cpu_ms
+    }
+
+    /// The limit that nobody but this process holds, where it is reached.
+    pub(crate) fn limit_reached(&self) -> Option<Limit> {
+        let (allowed, used) = (self.limits.get(Limit::CpuMs)?, self.last.cpu_ms?);
+        (used >= allowed).then_some(Limit::CpuMs)
+    }
+
+    /// A limit that the kernel made it feel.
+    pub(crate) fn limit_met(&self) -> Option<Limit> {
+        let some = |count: Option<u64>| count.is_some_and(|count| count > 0);
+        if some(self.last.memory_kills) {
+            return Some(Limit::MemoryBytes);
+        }
+        some(self.last.pids_refused).then_some(Limit::Pids)
+    }
+
+    /// Whether the bounds that were asked for are in force.
+    pub(crate) fn is_bounded(&self) -> bool {
+        let pages = |bytes: Option<u64>| bytes.map(|bytes| bytes / PAGE_BYTES);
+        let asked = |limit| self.limits.get(limit);
+        let memory = asked(Limit::MemoryBytes);
+        let pids = asked(Limit::Pids);
+        (memory.is_none() || pages(memory) == pages(self.last.memory_max))
+            && (pids.is_none() || pids == self.last.pids_max)
+    }
+
+    /// What was done about each limit; of the place to write it is told whether it was seen to be bounded.
+    pub(crate) fn held(&self, held: PerLimit<Held>, disk_bounded: bool) -> PerLimit<Held> {
+        let counted = &self.last;
+        let pages = |bytes: Option<u64>| bytes.map(|bytes| bytes / PAGE_BYTES);
+        let entry = |limit: Limit, in_force: bool, observed| Held {
+            applied: self.limits.get(limit),
+            enforced: in_force && self.limits.get(limit).is_some(),
+            observed,
+        };
+        let memory_held = pages(self.limits.get(Limit::MemoryBytes)) == pages(counted.memory_max);
+        let pids_held = self.limits.get(Limit::Pids) == counted.pids_max;
+        let cpu_held = counted.cpu_ms.is_some();
+        [
+            (Limit::MemoryBytes, memory_held, counted.memory_peak),
+            (Limit::Pids, pids_held, counted.pids_peak),
+            (Limit::CpuMs, cpu_held, counted.cpu_ms),
+            (Limit::DiskBytes, disk_bounded, None),
+        ]
+        .into_iter()
+        .fold(held, |held, (limit, in_force, observed)| {
+            held.with(limit, entry(limit, in_force, observed))
+        })
+    }
+}
