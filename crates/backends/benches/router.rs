@@ -218,7 +218,7 @@ mod linux {
             .map(|kind| serde_json::json!({"type": kind}))
             .collect();
         let seccomp: serde_json::Value =
-            serde_json::from_str(include_str!("../src/oci/seccomp.json")).expect("JSON");
+            serde_json::from_str(include_str!("../src/seccomp.json")).expect("JSON");
         serde_json::json!({
             "ociVersion": "1.0.2",
             "root": {"path": root, "readonly": true},

@@ -63,11 +63,6 @@ impl Counted {
         self.group.kill()
     }
 
-    /// Processor time of all that is or was in it, as last read.
-    pub(crate) const fn cpu_ms(&self) -> Option<u64> {
-        self.last.cpu_ms
-    }
-
     /// The limit that nobody but this process holds, where it is reached.
     pub(crate) fn limit_reached(&self) -> Option<Limit> {
         let (allowed, used) = (self.limits.get(Limit::CpuMs)?, self.last.cpu_ms?);

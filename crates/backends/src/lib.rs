@@ -3,6 +3,7 @@
 //! | backend | keeps code apart by | serves |
 //! |---|---|---|
 //! | [`Process`] | nothing but a process group and an empty environment | `dev` |
+//! | [`Sandbox`] | namespaces, Landlock, a system-call filter, cgroups | `standard` |
 //! | [`Oci`] with runc | namespaces, capabilities, a system-call filter, cgroups | `standard` |
 //!
 //! Enters: a [`Job`](tenzik::backend::Job). Leaves: an [`Attempt`](tenzik::backend::Attempt) in which each limit that is said
@@ -24,19 +25,21 @@
 #![cfg(target_os = "linux")]
 #![forbid(unsafe_code)]
 
-#[allow(dead_code, reason = "containers have their groups from the runtime")]
 mod cgroup;
-#[allow(dead_code, reason = "containers are ended by the runtime")]
+mod confine;
 mod counted;
 mod digest;
+mod filter;
 mod guest;
 mod oci;
 mod process;
 mod program;
-#[allow(dead_code, reason = "containers have no user namespace")]
+mod sandbox;
 mod seen;
 mod supervise;
 mod tools;
 
+pub use confine::confine;
 pub use oci::{Oci, OciConfig, RootError};
 pub use process::{Process, ProcessConfig};
+pub use sandbox::{Sandbox, SandboxConfig, SandboxError};

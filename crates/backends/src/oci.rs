@@ -4,7 +4,7 @@
 //! control groups counted. Refuses: images other than its own, capsules, and to run where it cannot make control groups.
 //!
 //! A container has namespaces of its own for processes, mounts, network (without any interface that is up), names and
-//! messages; it runs as `nobody` without capabilities, cannot gain any, and may make the system calls of `oci/seccomp.json`
+//! messages; it runs as `nobody` without capabilities, cannot gain any, and may make the system calls of `seccomp.json`
 //! alone. Its root is read-only; `/tmp` is in memory and bounded. Nothing of it is left when the run is over.
 
 mod bundle;
@@ -13,30 +13,27 @@ mod root;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command};
 use std::sync::OnceLock;
 
-use tenzik::backend::{Attempt, Backend, BackendError, Ended, Isolation, Job, Readiness};
+use tenzik::backend::{Attempt, Backend, BackendError, Isolation, Job, Readiness};
 use tenzik::router::Limit;
 use tenzik_receipt::{Blake3, Label, Profile, to_hex};
 
 use crate::cgroup;
 use crate::digest::{Digests, executable};
+use crate::filter::SECCOMP;
 
 use crate::process::held;
 use crate::program::{self, Private};
-use crate::supervise::{Gone, supervise};
+use crate::supervise::{ended_with, supervise};
 
-use bundle::SECCOMP;
 use guard::Container;
 use root::Root;
 pub use root::RootError;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// What a container exits with if its first process was ended for a forbidden system call: 128 and SIGSYS.
-const FORBIDDEN_CALL: i32 = 128 + 31;
 
 /// Which runtime, and what is in its containers.
 #[derive(Clone, Debug)]
@@ -173,7 +170,11 @@ impl Backend for Oci {
                 String::from_utf8_lossy(&gone.stderr.bytes),
             ));
         }
-        let mut attempt = Attempt::new(ended(&gone, &container), self.version(), gone.wall);
+        let mut attempt = Attempt::new(
+            ended_with(&gone, container.counted.limit_met()),
+            self.version(),
+            gone.wall,
+        );
         let bounded = container.seen().contains(&"bounded_tmp");
         attempt.limits = container
             .counted
@@ -224,28 +225,4 @@ fn ready(runtime: &Path) -> Readiness {
 fn version(told: &[u8]) -> Option<Label> {
     let told = std::str::from_utf8(told).ok()?;
     Label::new(told.lines().next()?.replace(" version ", " ")).ok()
-}
-
-/// The end, with what the kernel counted: a program that was killed for its memory says nothing itself.
-fn ended(gone: &Gone, container: &Container) -> Ended {
-    match &gone.ended {
-        Ended::Failed { code, .. } if !code.as_str().starts_with("own:") => {
-            if let Some(limit) = container.counted.limit_met() {
-                return Ended::LimitReached(limit);
-            }
-            match gone.status.and_then(exit_code) {
-                Some(FORBIDDEN_CALL) => Ended::SandboxViolation {
-                    what: Label::constant("system_call"),
-                },
-                _ => gone.ended.clone(),
-            }
-        }
-        ended => ended.clone(),
-    }
-}
-
-fn exit_code(status: ExitStatus) -> Option<i32> {
-    status
-        .code()
-        .or_else(|| status.signal().map(|signal| 128 + signal))
 }

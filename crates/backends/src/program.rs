@@ -1,16 +1,33 @@
-//! What both backends do before they start something: find the command, and put the code where nobody else has it.
+//! What backends do before they start something: find the command, and put the code where nobody else has it.
 //!
 //! Enters: a job, the commands of a backend. Leaves: the program with its command, and its private copy.
 //! Refuses: capsules, images, languages without a command.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use tenzik::backend::{BackendError, Job};
 use tenzik::router::{Code, Program};
 use tenzik_receipt::Label;
+
+/// The user and group `nobody`.
+pub(crate) const NOBODY: u32 = 65_534;
+
+/// A program's whole environment where it is apart from this system: what it was given, and what everybody needs.
+pub(crate) fn environment(program: &Program) -> BTreeMap<String, String> {
+    let defaults = [
+        ("HOME", "/tmp"),
+        ("LANG", "C.UTF-8"),
+        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+    ];
+    let defaults = defaults.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let given = program.environment.clone();
+    defaults.into_iter().chain(given).collect()
+}
 
 /// The program of a job, with the words of its command; there is at least one.
 pub(crate) fn of<'a>(
@@ -42,12 +59,23 @@ impl Private {
         let failed = |error| BackendError::failed("copy the code", error);
         let directory = tempfile::Builder::new()
             .prefix("tenzik-")
+            .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .map_err(failed)?;
         let code = directory.path().join("code");
         fs::create_dir(&code).map_err(failed)?;
         program.tree.write(&code).map_err(failed)?;
+        // Whatever this process's own mask is, the code's user can go through its directories.
+        open_directories(&code).map_err(failed)?;
         Ok(Self { directory, code })
+    }
+
+    /// Lets `nobody` read the code, and nobody else but its owner.
+    pub(crate) fn lend_to_nobody(&self) -> Result<(), BackendError> {
+        let failed = |error| BackendError::failed("copy the code", error);
+        chown(self.path(), None, Some(NOBODY)).map_err(failed)?;
+        let mode = Permissions::from_mode(0o750);
+        fs::set_permissions(self.path(), mode).map_err(failed)
     }
 
     /// The directory.
@@ -59,4 +87,15 @@ impl Private {
     pub(crate) fn code(&self) -> &Path {
         &self.code
     }
+}
+
+fn open_directories(directory: &Path) -> io::Result<()> {
+    fs::set_permissions(directory, Permissions::from_mode(0o755))?;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            open_directories(&entry.path())?;
+        }
+    }
+    Ok(())
 }

@@ -37,6 +37,8 @@ const GRACE: Duration = Duration::from_millis(200);
 /// How long the end of a killed child is waited for. The kernel ends it as soon as it may.
 const REAP: Duration = Duration::from_secs(10);
 const CHUNK: usize = 64 * 1024;
+/// What a sandbox exits with if its first process was ended for a forbidden system call: 128 and SIGSYS.
+const FORBIDDEN_CALL: i32 = 128 + 31;
 
 /// What ends a child and all that is its own, and what is looked at while it runs.
 pub(crate) trait Guard {
@@ -51,6 +53,19 @@ pub(crate) trait Guard {
 pub(crate) struct Prepared {
     pub(crate) command: Command,
     pub(crate) descriptors: Vec<FdMapping>,
+}
+
+impl Prepared {
+    /// Starts it without input, result and tools.
+    pub(crate) fn spawn_alone(mut self) -> std::io::Result<Child> {
+        self.command
+            .fd_mappings(self.descriptors)
+            .map_err(std::io::Error::other)?
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+    }
 }
 
 impl From<Command> for Prepared {
@@ -372,6 +387,27 @@ impl<'a> Watched<'a> {
             (None, None) => without_result(status),
         }
     }
+}
+
+/// The end, with a limit that the kernel made it feel: a program that was killed for its memory says nothing itself.
+pub(crate) fn ended_with(gone: &Gone, limit_met: Option<Limit>) -> Ended {
+    match &gone.ended {
+        Ended::Failed { code, .. } if !code.as_str().starts_with("own:") => {
+            match (limit_met, gone.status.and_then(exit_code)) {
+                (Some(limit), _) => Ended::LimitReached(limit),
+                (None, Some(FORBIDDEN_CALL)) => Ended::SandboxViolation {
+                    what: Label::constant("system_call"),
+                },
+                (None, _) => gone.ended.clone(),
+            }
+        }
+        ended => ended.clone(),
+    }
+}
+
+fn exit_code(status: ExitStatus) -> Option<i32> {
+    let signal = || status.signal().map(|signal| 128 + signal);
+    status.code().or_else(signal)
 }
 
 /// The end of a program that said nothing.

@@ -8,11 +8,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tenzik::router::{Limit, Program, RunLimits};
 
-/// The system calls that a container may make. Whatever the profile, there is no run without it.
-pub(super) const SECCOMP: &str = include_str!("seccomp.json");
-
-/// The user and group `nobody`.
-const NOBODY: u32 = 65_534;
+use crate::filter::SECCOMP;
+use crate::program::{NOBODY, environment};
 
 pub(super) struct Parts<'a> {
     pub(super) id: &'a str,
@@ -50,20 +47,10 @@ fn process(parts: &Parts<'_>) -> Value {
     let mut arguments = parts.words.to_vec();
     arguments.push(format!("/code/{}", parts.program.tree.entrypoint()));
     arguments.extend(parts.program.arguments.iter().cloned());
-    let given = parts.program.environment.iter();
-    let mut environment: Vec<String> = [
-        "PATH=/usr/local/bin:/usr/bin:/bin",
-        "HOME=/tmp",
-        "LANG=C.UTF-8",
-    ]
-    .into_iter()
-    .filter(|default| {
-        let (name, _) = default.split_once('=').unwrap_or_default();
-        !parts.program.environment.contains_key(name)
-    })
-    .map(str::to_owned)
-    .collect();
-    environment.extend(given.map(|(name, value)| format!("{name}={value}")));
+    let environment: Vec<String> = environment(parts.program)
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     json!({
         "terminal": false,
         "user": {"uid": NOBODY, "gid": NOBODY},

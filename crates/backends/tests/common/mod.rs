@@ -1,6 +1,8 @@
 //! What the contract tests share: a router with one backend, shell programs, and what is looked at afterwards.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod hostile;
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

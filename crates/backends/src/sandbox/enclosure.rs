@@ -1,0 +1,345 @@
+//! Any command in the OS sandbox.
+//!
+//! Enters: a command with its environment, its code, its limits. Leaves: a [`Prepared`] to start, and after that an
+//! [`Enclosed`], which looks at it and ends it. Refuses: to let the command begin before every part of its isolation was seen
+//! in force, and its group holds it.
+//!
+//! `bwrap` makes the namespaces and mounts, as `nobody`; the launcher inside confines itself and waits. So what is seen is seen
+//! before there is anything to see it: not even the shortest run is over too soon.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use command_fds::FdMapping;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Gid, MemfdFlags, Uid, fchown, memfd_create};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
+use tenzik::backend::BackendError;
+use tenzik::router::{Held, Limit, PerLimit, RunLimits};
+use tenzik_receipt::{Blake3, to_hex};
+
+use super::view::View;
+use crate::cgroup::{Group, GroupLimits};
+use crate::confine::{CONFINED, GO, GO_FD, ORDERS_FD, Orders, PROGRAM_FD, TOLD_FD};
+use crate::counted::Counted;
+use crate::filter::SECCOMP;
+use crate::program::NOBODY;
+use crate::seen;
+use crate::supervise::{Guard, Prepared, pid};
+
+/// Where `bwrap` tells the number of the first process.
+const INFO_FD: i32 = 9;
+/// How long all that comes before the command may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The most that is read of what is told on the way.
+const TOLD_BYTES_MAX: usize = 4_096;
+/// What has to be seen of each command, beside what only some have.
+const SEEN: [&str; 6] = [
+    "no_capabilities",
+    "no_network",
+    "no_new_privileges",
+    "read_only_root",
+    "seccomp",
+    "user_nobody",
+];
+/// The kinds of namespaces that each command has of its own.
+const NAMESPACES: [&str; 7] = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
+
+/// What every command of a backend has in common.
+#[derive(Debug)]
+pub(crate) struct Enclosure {
+    pub(super) bubblewrap: PathBuf,
+    pub(super) program: File,
+    pub(super) arguments: Vec<String>,
+    pub(super) view: View,
+}
+
+/// One command.
+pub(crate) struct Parts<'a> {
+    /// The command as it is started inside, with its arguments.
+    pub(crate) words: Vec<String>,
+    /// All of its environment.
+    pub(crate) environment: BTreeMap<String, String>,
+    /// What is at `/code`: a directory that `nobody` can reach, such as [`Private::lent`](crate::program::Private::lent).
+    pub(crate) code: &'a Path,
+    pub(crate) limits: &'a RunLimits,
+    /// Whether descriptor 4 is open and the command's.
+    pub(crate) gateway: bool,
+}
+
+/// A command that was prepared: what is needed to let it begin.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    counted: Counted,
+    disk_bytes: Option<u64>,
+    info: OwnedFd,
+    told: OwnedFd,
+    go: OwnedFd,
+}
+
+/// A command that runs. Dropped, it is ended, and nothing of it is left.
+#[derive(Debug)]
+pub(crate) struct Enclosed {
+    pub(crate) counted: Counted,
+    monitor: Pid,
+    seen: Vec<&'static str>,
+}
+
+impl Enclosure {
+    /// Makes the command's group, and what starts it. The caller starts [`Prepared`] with descriptors 3, and 4 where there is
+    /// a gateway, and hands the child to [`Waiting::admit`]; until then nothing of the command runs.
+    ///
+    /// The child ends with the *thread* that started it.
+    pub(crate) fn prepare(&self, parts: &Parts<'_>) -> Result<(Prepared, Waiting), BackendError> {
+        let failed = |error: std::io::Error| BackendError::failed("prepare the sandbox", error);
+        let limits = GroupLimits {
+            memory_bytes: parts.limits.get(Limit::MemoryBytes),
+            pids: parts.limits.get(Limit::Pids),
+        };
+        let mut chance = [0; 8];
+        getrandom::fill(&mut chance)
+            .map_err(|error| BackendError::failed("name a sandbox", error))?;
+        let group = Group::create(&format!("sandbox-{}", to_hex(&chance)), limits)
+            .map_err(|error| BackendError::failed("make the control group", error))?;
+        let disk_bytes = parts.limits.get(Limit::DiskBytes);
+        let (info, info_theirs) = pipe().map_err(failed)?;
+        let (told, told_theirs) = pipe().map_err(failed)?;
+        let (go_theirs, go) = pipe().map_err(failed)?;
+        let mut command = Command::new(&self.bubblewrap);
+        command
+            .env_clear()
+            .args(["--info-fd", &INFO_FD.to_string()])
+            .args(self.view.arguments(parts.code, disk_bytes))
+            .arg("--")
+            .arg(format!("/proc/self/fd/{PROGRAM_FD}"))
+            .args(&self.arguments)
+            // From here on it is nobody, also for the rest of this system.
+            .uid(NOBODY)
+            .gid(NOBODY);
+        let program = self.program.try_clone().map_err(failed)?;
+        let mapping = |parent_fd, child_fd| FdMapping {
+            parent_fd,
+            child_fd,
+        };
+        let descriptors = vec![
+            mapping(program.into(), PROGRAM_FD),
+            mapping(told_theirs, TOLD_FD),
+            mapping(go_theirs, GO_FD),
+            mapping(self.orders(parts)?, ORDERS_FD),
+            mapping(info_theirs, INFO_FD),
+        ];
+        let waiting = Waiting {
+            counted: Counted::new(group, *parts.limits),
+            disk_bytes,
+            info,
+            told,
+            go,
+        };
+        Ok((
+            Prepared {
+                command,
+                descriptors,
+            },
+            waiting,
+        ))
+    }
+
+    /// The orders, as a file that has no name.
+    fn orders(&self, parts: &Parts<'_>) -> Result<OwnedFd, BackendError> {
+        let failed =
+            |reason: &dyn ToString| BackendError::failed("write the orders", reason.to_string());
+        let orders = Orders {
+            filter: Blake3::of(SECCOMP.as_bytes()).to_string(),
+            gateway: parts.gateway,
+            read: self.view.read(),
+            look: self.view.look(),
+            devices: self.view.devices(),
+            write: self.view.write(),
+            words: parts.words.clone(),
+            environment: parts.environment.clone(),
+        };
+        let text = serde_json::to_vec(&orders).map_err(|error| failed(&error))?;
+        let file = memfd_create("orders", MemfdFlags::CLOEXEC).map_err(|error| failed(&error))?;
+        let mut file = File::from(file);
+        file.write_all(&text).map_err(|error| failed(&error))?;
+        Ok(file.into())
+    }
+}
+
+/// A pipe that `nobody` can open again by its number.
+fn pipe() -> std::io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    lend(reader.as_fd())?;
+    Ok((reader, writer))
+}
+
+fn lend(pipe: BorrowedFd<'_>) -> std::io::Result<()> {
+    let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    Ok(fchown(pipe, Some(user), Some(group))?)
+}
+
+/// What `bwrap` tells.
+#[derive(Deserialize)]
+struct Info {
+    #[serde(rename = "child-pid")]
+    child_pid: i32,
+}
+
+impl Waiting {
+    /// Looks at a child that was started as prepared, and lets its command begin, in its group and with everything in force
+    /// that is to be. If this fails nothing of the command has run, and the child is to be ended by the caller.
+    pub(crate) fn admit(self, child: &mut Child) -> Result<Enclosed, BackendError> {
+        let until = Instant::now() + PATIENCE;
+        let Self {
+            mut counted,
+            disk_bytes,
+            info,
+            told,
+            go,
+        } = self;
+        let monitor = pid(child).ok_or_else(|| refused("its monitor has no number", child))?;
+        let info = read_to_end(&info, until).and_then(|bytes| {
+            let info: Info = serde_json::from_slice(&bytes).map_err(std::io::Error::other)?;
+            Pid::from_raw(info.child_pid).ok_or(std::io::ErrorKind::InvalidData.into())
+        });
+        let first = info.map_err(|_| refused("the sandbox did not come to be", child))?;
+        counted
+            .group
+            .add(first)
+            .map_err(|error| refused(&format!("its control group: {error}"), child))?;
+        let word = read_line(&told, until).unwrap_or_default();
+        if word != CONFINED {
+            return Err(refused(&String::from_utf8_lossy(&word), child));
+        }
+        counted.count();
+        let seen = seen_of(first, disk_bytes)
+            .map_err(|missing| refused(&format!("{missing} was not seen to be in force"), child))?;
+        if !counted.is_bounded() {
+            return Err(refused("its limits were not seen to be in force", child));
+        }
+        for stream in [
+            child.stdout.as_ref().map(AsFd::as_fd),
+            child.stderr.as_ref().map(AsFd::as_fd),
+        ] {
+            // So that a program can open `/dev/stderr`. Where it cannot, it has the descriptor.
+            drop(stream.map(lend));
+        }
+        let go = File::from(go).write_all(&[GO]);
+        go.map_err(|error| refused(&format!("it did not wait: {error}"), child))?;
+        // The launcher's end is closed when the command has begun; what it says instead is why that could not be.
+        let word = read_to_end(&told, until).unwrap_or_default();
+        if !word.is_empty() {
+            return Err(refused(&String::from_utf8_lossy(&word), child));
+        }
+        Ok(Enclosed {
+            counted,
+            monitor,
+            seen,
+        })
+    }
+}
+
+/// A child that is not let in, with what it or its monitor said.
+fn refused(reason: &str, child: &mut Child) -> BackendError {
+    // Then its streams come to their end.
+    let _ = child.kill();
+    let mut told = Vec::new();
+    if let Some(stderr) = child.stderr.as_mut() {
+        let _ = stderr.take(TOLD_BYTES_MAX as u64).read_to_end(&mut told);
+    }
+    let told = String::from_utf8_lossy(&told);
+    BackendError::failed("start", format!("{} {}", reason.trim(), told.trim()))
+}
+
+/// Everything that is to be seen, or the first that is not.
+fn seen_of(first: Pid, disk_bytes: Option<u64>) -> Result<Vec<&'static str>, &'static str> {
+    let mut seen = seen::of(first, disk_bytes);
+    let bounded = disk_bytes.map(|_| "bounded_tmp");
+    let missing = SEEN
+        .into_iter()
+        .chain(bounded)
+        .find(|name| !seen.contains(name));
+    let shared = NAMESPACES
+        .into_iter()
+        .find(|kind| !seen::has_own(first, kind));
+    match missing.or(shared) {
+        Some(missing) => Err(missing),
+        None => {
+            // The launcher lists the root directory before and after, and says that it is confined only if it no longer can.
+            seen.extend(["landlock", "namespaces"]);
+            Ok(seen)
+        }
+    }
+}
+
+/// What comes until the other end is closed.
+fn read_to_end(pipe: &OwnedFd, until: Instant) -> std::io::Result<Vec<u8>> {
+    read_until(pipe, until, |_| false)
+}
+
+/// What comes until the end of a line, or until the other end is closed.
+fn read_line(pipe: &OwnedFd, until: Instant) -> std::io::Result<Vec<u8>> {
+    read_until(pipe, until, |bytes| bytes.ends_with(b"\n"))
+}
+
+fn read_until(
+    pipe: &OwnedFd,
+    until: Instant,
+    is_all: impl Fn(&[u8]) -> bool,
+) -> std::io::Result<Vec<u8>> {
+    let (mut bytes, mut byte) = (Vec::new(), [0]);
+    while !is_all(&bytes) && bytes.len() < TOLD_BYTES_MAX {
+        let left = until.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).map_err(std::io::Error::other)?;
+        if poll(&mut [PollFd::new(pipe, PollFlags::IN)], Some(&left))? == 0 {
+            return Err(std::io::ErrorKind::TimedOut.into());
+        }
+        match rustix::io::read(pipe, &mut byte)? {
+            0 => break,
+            _ => bytes.extend(byte),
+        }
+    }
+    Ok(bytes)
+}
+
+impl Enclosed {
+    /// What was seen to keep it apart, before it began.
+    pub(crate) fn seen(&self) -> &[&'static str] {
+        &self.seen
+    }
+
+    /// What was done about each limit.
+    pub(crate) fn held(&self, held: PerLimit<Held>) -> PerLimit<Held> {
+        self.counted.held(held, self.seen.contains(&"bounded_tmp"))
+    }
+
+    /// Ends what is left, and removes the group.
+    pub(crate) fn remove(&mut self) -> Result<(), BackendError> {
+        let removed = self.counted.group.remove();
+        removed.map_err(|error| BackendError::failed("remove the control group", error))
+    }
+}
+
+impl Guard for Enclosed {
+    fn limit_reached(&mut self) -> Option<Limit> {
+        self.counted.count();
+        self.counted.limit_reached()
+    }
+
+    fn kill(&mut self) {
+        if self.counted.end() {
+            // With its last process the monitor ends by itself, and tells how that ended; so it is not killed first.
+            return;
+        }
+        // It is not taken from the kernel yet, so that its number is still its own.
+        let _ = kill_process(self.monitor, Signal::KILL);
+    }
+}

@@ -1,0 +1,157 @@
+//! Programs that try to get out or to take more than they may, for any backend that has a shell and serves more than `dev`.
+//! Each holds what came of one against what must.
+
+use std::io::Read as _;
+use std::net::TcpListener;
+
+use tenzik::router::{ExecuteRequest, Execution, Limit, RouteError, Router};
+use tenzik_receipt::Profile;
+
+use super::{is_gone, limited, run, shell, value};
+
+/// A backend under test.
+pub(crate) struct Target {
+    pub(crate) router: Router,
+    pub(crate) profile: Profile,
+    /// The memory that its smallest program can run in.
+    pub(crate) memory_bytes: i64,
+    /// A program of its own that leads to `r=1` if it connects to the port in `$port` of the loopback.
+    pub(crate) connects: &'static str,
+}
+
+impl Target {
+    pub(crate) fn request(&self, text: &str) -> ExecuteRequest {
+        shell(text, self.profile)
+    }
+
+    pub(crate) fn value(&self, text: &str) -> String {
+        value(&self.router, &self.request(text))
+    }
+
+    /// The limit that a program meets.
+    pub(crate) fn meets(&self, text: &str, limits: &[(Limit, i64)]) -> (Limit, Box<Execution>) {
+        match run(&self.router, &limited(self.request(text), limits)) {
+            Err(RouteError::ResourceLimit { limit, execution }) => (limit, execution),
+            Err(RouteError::Timeout { execution, .. }) => (Limit::WallMs, execution),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The words of what was seen to keep a run apart.
+    pub(crate) fn seen(execution: &Execution) -> Vec<&str> {
+        let seen = execution.isolation.seen.as_slice();
+        seen.iter().map(|label| label.as_str()).collect()
+    }
+}
+
+/// Of a file of the host's, the host's own places and the code, nothing is read that is not for it, and nothing written.
+pub(crate) fn reads_and_writes_nothing_of_the_host(target: &Target) {
+    let secret = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(secret.path(), "the host's").expect("a file");
+    let path = secret.path().display();
+    let text = format!(
+        r#"n=
+        cat {path} && n="$n file"
+        cat /proc/1/root{path} && n="$n root"
+        ls /etc/shadow /sys/kernel /root && n="$n etc"
+        ls /proc/1/root/etc/shadow && n="$n root_etc"
+        echo x > /bin/new && n="$n bin"
+        echo x > /new && n="$n top"
+        echo x > /code/new && n="$n code"
+        echo x >> /code/main.sh && n="$n own_code"
+        echo x > /dev/new && n="$n dev"
+        echo x > /proc/sys/kernel/hostname && n="$n sys"
+        echo b > /proc/sysrq-trigger && n="$n sysrq"
+        mknod /tmp/disk b 8 0 && n="$n device"
+        echo "{{\"ok\":\"$n\"}}" >&3"#
+    );
+    assert_eq!(target.value(&text), "\"\"");
+}
+
+/// A listener on the host's loopback hears nothing.
+pub(crate) fn reaches_no_loopback(target: &Target) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    listener.set_nonblocking(true).expect("it is ours");
+    let text = format!(
+        "port={port}; r=0; {}; echo \"{{\\\"ok\\\":$r}}\" >&3",
+        target.connects
+    );
+    assert_eq!(target.value(&text), "0");
+    if let Ok((mut stream, _)) = listener.accept() {
+        let mut told = String::new();
+        let _ = stream.read_to_string(&mut told);
+        panic!("it came through: {told}");
+    }
+}
+
+pub(crate) fn fills_the_memory(target: &Target) {
+    let text = r#"x=xxxxxxxxxxxxxxxx; while :; do x="$x$x"; done"#;
+    let (limit, execution) = target.meets(text, &[(Limit::MemoryBytes, target.memory_bytes)]);
+    assert_eq!(limit, Limit::MemoryBytes);
+    let held = execution.limits.get(limit);
+    let allowed = target.memory_bytes.unsigned_abs();
+    assert!(
+        held.enforced && held.observed.is_some_and(|peak| peak <= allowed),
+        "{held:?}"
+    );
+}
+
+/// `word` is a number that no other test sleeps for.
+pub(crate) fn bombs_with_forks(target: &Target, word: &str) {
+    let text = format!("bomb() {{ bomb | bomb & sleep {word}; }}; bomb");
+    let limits = [(Limit::Pids, 16), (Limit::WallMs, 3_000)];
+    let (limit, execution) = target.meets(&text, &limits);
+    assert!(matches!(limit, Limit::Pids | Limit::WallMs), "{limit:?}");
+    let held = execution.limits.get(Limit::Pids);
+    assert!(
+        held.enforced && held.observed.is_some_and(|peak| peak <= 16),
+        "{held:?}"
+    );
+    assert!(is_gone(word));
+}
+
+pub(crate) fn burns_the_processor(target: &Target) {
+    let limits = [(Limit::CpuMs, 300), (Limit::WallMs, 20_000)];
+    let (limit, execution) = target.meets("while :; do :; done", &limits);
+    assert_eq!(limit, Limit::CpuMs);
+    let held = execution.limits.get(limit);
+    assert!(held.enforced && held.observed.is_some_and(|used| used >= 300));
+}
+
+pub(crate) fn fills_the_disk(target: &Target) {
+    let text = r#"dd if=/dev/zero of=/tmp/full bs=4096 count=1000 2>/dev/null && r=1 || r=0
+        echo "{\"ok\":[$r,$(stat -c %s /tmp/full)]}" >&3"#;
+    let request = limited(target.request(text), &[(Limit::DiskBytes, 1 << 20)]);
+    let full = format!("[0,{}]", 1 << 20);
+    assert_eq!(value(&target.router, &request), full);
+}
+
+/// The clock ends also what does not want to end, in groups and sessions of its own. `words` are numbers of seconds.
+pub(crate) fn ignores_the_clock(target: &Target, words: [&str; 3]) {
+    let [one, two, three] = words;
+    let text = format!("trap '' TERM INT HUP; sleep {one} & setsid sleep {two} & sleep {three}");
+    let (limit, _) = target.meets(&text, &[(Limit::WallMs, 1_000)]);
+    assert_eq!(limit, Limit::WallMs);
+    assert!(words.into_iter().all(is_gone));
+}
+
+pub(crate) fn leaves_something_behind(target: &Target, word: &str) {
+    let text = format!(r#"setsid sleep {word} <&- >&- 2>&- 3>&- & echo '{{"ok":1}}' >&3"#);
+    assert_eq!(target.value(&text), "1");
+    assert!(is_gone(word));
+}
+
+pub(crate) fn forges_a_result_on_standard_output(target: &Target) {
+    let forged = run(&target.router, &target.request(r#"echo '{"ok":1}'"#));
+    assert!(matches!(forged, Err(RouteError::Failed { code, .. }) if code.as_str() == "no_result"));
+}
+
+/// A call that has no use but to get out ends the process.
+pub(crate) fn makes_a_forbidden_call(target: &Target, text: &str) {
+    let came = run(&target.router, &target.request(text));
+    assert!(
+        matches!(came, Err(RouteError::SandboxViolation { .. })),
+        "{text}: {came:?}"
+    );
+}
