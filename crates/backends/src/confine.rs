@@ -126,6 +126,8 @@ pub fn confine() -> ExitCode {
 fn begin(mut told: &File, mut go: File, mut orders: File) -> Result<ExitCode, ConfineError> {
     let mut text = String::new();
     orders.read_to_string(&mut text)?;
+    // What is closed below by its number must be nobody's.
+    drop(orders);
     let orders: Orders = serde_json::from_str(&text)?;
     if orders.filter != Blake3::of(SECCOMP.as_bytes()).to_string() {
         return Err(ConfineError::AnotherFilter);
@@ -157,14 +159,19 @@ fn begin(mut told: &File, mut go: File, mut orders: File) -> Result<ExitCode, Co
 /// Closes what is not the code's. Of its own it keeps what is closed by itself when the code begins.
 fn close_foreign(gateway: bool, own: &[i32]) -> io::Result<()> {
     let last = if gateway { GATEWAY_FD } else { RESULT_FD };
-    let entries: Vec<_> = fs::read_dir("/proc/self/fd")?.collect::<Result<_, _>>()?;
-    for entry in entries {
-        let number: Option<i32> = entry
+    let number = |entry: io::Result<fs::DirEntry>| -> io::Result<Option<i32>> {
+        Ok(entry?
             .file_name()
             .to_str()
-            .and_then(|name| name.parse().ok());
-        if let Some(number) = number.filter(|number| *number > last && !own.contains(number)) {
-            // The directory that was listed is closed by now.
+            .and_then(|name| name.parse().ok()))
+    };
+    // With its last entry the directory is closed, before its number is come to.
+    let numbers: Vec<_> = fs::read_dir("/proc/self/fd")?
+        .map(number)
+        .collect::<io::Result<_>>()?;
+    for number in numbers.into_iter().flatten() {
+        if number > last && !own.contains(&number) {
+            // That of the directory is closed by now.
             let _ = nix::unistd::close(number);
         }
     }

@@ -14,7 +14,7 @@ use common::hostile::{self, Target};
 use common::{cannot_run, limited, missing, router, run, shell, value};
 use tenzik::backend::{Backend as _, Readiness};
 use tenzik::router::{
-    Code, CodeTree, ExecuteRequest, Execution, Limit, Program, RouteError, Router,
+    Code, CodeTree, ExecuteRequest, Execution, Limit, Program, Refusal, RouteError, Router,
 };
 use tenzik_backends::{Sandbox, SandboxConfig, SandboxError};
 use tenzik_receipt::{Label, Profile};
@@ -100,9 +100,10 @@ fn nothing_of_the_host_can_be_read_or_written() {
     let Some(target) = target() else { return };
     hostile::reads_and_writes_nothing_of_the_host(&target);
     let text = r#"echo "{\"ok\":\"$(cd /etc && echo *) $(cd /dev && echo *) $(env | cut -d= -f1 | sort | xargs)\"}" >&3"#;
+    // Of /etc it may use what it knows by name.
     assert_eq!(
         target.value(text),
-        r#""alternatives ld.so.cache fd full null random shm stderr stdin stdout urandom zero HOME LANG PATH PWD""#
+        r#""* fd full null random shm stderr stdin stdout urandom zero HOME LANG PATH PWD""#
     );
 }
 
@@ -242,11 +243,7 @@ fn nobody_outside_can_be_signalled_or_found() {
         \x20   except OSError: pass\n\
         say([found, os.readlink('/proc/1/exe').startswith('/usr/bin/python3')])"
     );
-    // Its own memory is its own.
-    assert_eq!(
-        python_value(&target.router, &text),
-        r#"[["/proc/1/mem"], true]"#
-    );
+    assert_eq!(python_value(&target.router, &text), "[[], true]");
 }
 
 #[test]
@@ -292,7 +289,7 @@ fn a_runtime_that_makes_code_runs_under_it() {
     "#;
     let execution = run(&target.router, &program("javascript", "main.js", text));
     let execution = execution.expect("a result");
-    assert_eq!(execution.value(), Some(&b"[1,14999997,true]"[..]));
+    assert_eq!(execution.value(), Some(&b"[1,14999995,true]"[..]));
 }
 
 #[test]
@@ -402,7 +399,13 @@ fn it_serves_standard_and_not_hardened() {
     let Some(target) = target() else { return };
     let denied = run(&target.router, &shell("true", Profile::Hardened));
     assert!(
-        matches!(denied, Err(RouteError::BackendDenied { .. })),
+        matches!(
+            denied,
+            Err(RouteError::Refused {
+                refusal: Refusal::BackendDenied { .. },
+                ..
+            })
+        ),
         "{denied:?}"
     );
 }
@@ -419,4 +422,10 @@ fn it_keeps_the_contract_of_every_backend() {
         return;
     };
     tenzik::testing::backend(&backend, &common::programs());
+}
+
+#[test]
+fn a_router_keeps_its_contract_with_it() {
+    let Some(target) = target() else { return };
+    tenzik::testing::router(&target.router, &common::programs(), Profile::Standard);
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tenzik::router::Router;
-use tenzik_backends::{Oci, OciConfig, Process, ProcessConfig};
+use tenzik_backends::{Oci, OciConfig, Process, ProcessConfig, Sandbox, SandboxConfig};
 use tenzik_receipt::Profile;
 
 use crate::common::{busybox_root, cannot_run, missing, router, shell_command};
@@ -19,7 +19,10 @@ pub(crate) struct Column {
 
 /// All that can run here. What is missing is told, and in continuous integration nothing may be.
 pub(crate) fn columns() -> Vec<Column> {
-    [process(), runc()].into_iter().flatten().collect()
+    [process(), sandbox(), runc()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn process() -> Option<Column> {
@@ -28,6 +31,17 @@ fn process() -> Option<Column> {
         profile: Profile::Dev,
         router: router(Process::new(ProcessConfig::default())),
         holds_pids: false,
+    })
+}
+
+fn sandbox() -> Option<Column> {
+    let launcher = env!("CARGO_BIN_EXE_tenzik-confine").to_owned();
+    let backend = Sandbox::new(SandboxConfig::new(vec![launcher])).expect("a launcher");
+    (!cannot_run(&backend)).then(|| Column {
+        name: "`sandbox`",
+        profile: Profile::Standard,
+        router: router(backend),
+        holds_pids: true,
     })
 }
 
