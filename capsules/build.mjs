@@ -1,15 +1,13 @@
 // Builds the committed capsules, or with --check compares a fresh build with what is committed.
 //
-// In: `<name>/index.ts` (AssemblyScript) or `<name>/<name>.wat`. Out: `<name>/<name>.wasm` and a table
-// of sizes. It refuses a capsule over the limit. It does not build `crc32`, which needs a C compiler:
+// In: `<name>/index.ts` (AssemblyScript) or `<name>/<name>.wat`. Out: `<name>/<name>.wasm`, of AssemblyScript also
+// `<name>/<name>.manifest.json`, and a table of sizes. It refuses a capsule over the limit. It does not build `crc32`, which needs a C compiler:
 // see `crc32/build.sh`. Nothing here but Node's own library and the pinned compilers, so the same
 // lock file gives the same bytes.
 
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import asc from "assemblyscript/asc";
+import { BuildError, build as buildAssemblyScript, print } from "@tenzik/sdk/build";
 import wabt from "wabt";
 
 // What the engine accepts by default.
@@ -27,23 +25,33 @@ const checking = process.argv.includes("--check");
 let wrong = 0;
 
 for (const name of capsules()) {
-  const built = await build(name);
-  const path = `${name}/${name}.wasm`;
-  const same = existsSync(path) && built.equals(readFileSync(path));
-  let note = same ? "" : checking ? "differs from the committed file" : "changed";
-  if (checking && !same) wrong++;
-  if (built.length > SIZE_BYTES_MAX) {
-    note = `over the limit of ${SIZE_BYTES_MAX} bytes`;
+  try {
+    const { module, manifest } = await build(name);
+    keep(`${name}/${name}.wasm`, module, SIZE_BYTES_MAX);
+    if (manifest) keep(`${name}/${name}.manifest.json`, Buffer.from(manifest));
+  } catch (error) {
+    if (!(error instanceof BuildError)) throw error;
+    console.error(error.message);
     wrong++;
-  } else if (!checking && !same) {
-    writeFileSync(path, built);
   }
-  console.log(`${String(built.length).padStart(5)}  ${path.padEnd(34)} ${note}`.trimEnd());
 }
 
 if (wrong) {
   console.error(`${wrong} not in order${checking ? "; run `npm run build` and look at the difference" : ""}`);
   process.exit(1);
+}
+
+function keep(path, built, bytes_max = Infinity) {
+  const same = existsSync(path) && built.equals(readFileSync(path));
+  let note = same ? "" : checking ? "differs from the committed file" : "changed";
+  if (checking && !same) wrong++;
+  if (built.length > bytes_max) {
+    note = `over the limit of ${bytes_max} bytes`;
+    wrong++;
+  } else if (!checking && !same) {
+    writeFileSync(path, built);
+  }
+  if (path.endsWith(".wasm") || note) console.log(`${String(built.length).padStart(5)}  ${path.padEnd(42)} ${note}`.trimEnd());
 }
 
 function capsules() {
@@ -61,7 +69,10 @@ function source(name) {
 
 async function build(name) {
   const path = source(name);
-  return path.endsWith(".wat") ? buildText(path) : buildAssemblyScript(path);
+  if (path.endsWith(".wat")) return { module: await buildText(path) };
+  const { bytes, manifest, warnings } = await buildAssemblyScript(path, { write: false });
+  if (warnings) console.error(warnings);
+  return { module: Buffer.from(bytes), manifest: print(manifest) };
 }
 
 async function buildText(path) {
@@ -72,20 +83,5 @@ async function buildText(path) {
     return Buffer.from(module.toBinary({ write_debug_names: false }).buffer);
   } finally {
     module.destroy();
-  }
-}
-
-async function buildAssemblyScript(path) {
-  const scratch = mkdtempSync(join(tmpdir(), "tenzik-capsules-"));
-  try {
-    const outFile = join(scratch, "capsule.wasm");
-    const { error, stderr } = await asc.main([path, "--config", "asconfig.json", "--outFile", outFile]);
-    const words = stderr.toString().trim();
-    // The compiler says so where one more round of its optimiser made things worse; it keeps the better.
-    if (words && words !== "Last converge was suboptimal.") console.error(words);
-    if (error) throw error;
-    return readFileSync(outFile);
-  } finally {
-    rmSync(scratch, { recursive: true });
   }
 }

@@ -98,6 +98,8 @@ check_capsules() {
         return
     fi
     (cd capsules && npm ci --ignore-scripts --no-audit --no-fund && npm run check)
+    step "the SDK's transform"
+    (cd capsules && npm test)
     step "kernels of the benches rebuild to the same bytes"
     benches/kernels/build.sh --check
 }
@@ -115,6 +117,16 @@ check_web() {
         npm run build
         TENZIK="${CARGO_TARGET_DIR:-$PWD/../../target}/release/tenzik" TENZIK_GENERATED=${TENZIK_GENERATED_V8:-1000} npm test
     )
+}
+
+# Needs the replayer, which check_web builds.
+check_sdk() {
+    step "a capsule from the packed SDK, in a clean folder"
+    if [[ ! -e web/replay/dist/run.js || ! -d capsules/node_modules ]]; then
+        skip "the packed SDK was not tested: no npm, or node older than 20"
+        return
+    fi
+    node capsules/test/packed.mjs
 }
 
 # The C compiler comes as a Python package, in an environment of its own.
@@ -189,6 +201,7 @@ check_release
 check_capsules
 check_c_capsule
 check_web
+check_sdk
 check_soak
 check_interop
 check_fuzz

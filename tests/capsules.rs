@@ -21,6 +21,7 @@ use tenzik_receipt::{Claim, InputType, Int, Seed};
 #[serde(deny_unknown_fields)]
 struct Description {
     name: String,
+    version: Option<String>,
     description: String,
     grants: Vec<String>,
     input_type: String,
@@ -240,11 +241,12 @@ fn every_run_gives_what_its_capsule_says() {
     let (pipeline, replayer) = (pipeline(), Replayer::new(60_000).expect("an engine"));
     let second = Second::new(&SecurityConfig::default(), &RuntimeConfig::default());
     let folders = folders();
-    assert!(folders.len() >= 8, "{folders:?}");
+    assert!(folders.len() >= 11, "{folders:?}");
     let mut lines = String::new();
     for folder in folders {
         let description = describe(&folder);
         assert!(!description.description.is_empty());
+        assert_ne!(description.version.as_deref(), Some(""));
         lines += &run(
             &pipeline,
             &second,

@@ -92,7 +92,7 @@ function header(at: usize): usize {
   store<usize>(slot, out);
   let more: bool;
   do {
-    if (slot == starts + COLUMNS_MAX * 4) fail("more than 256 fields in the header");
+    if (slot == starts + COLUMNS_MAX * 4) fail("more than 256 fields");
     const name = load<usize>(slot);
     at = field(at);
     more = load<u8>(at) == Char.Comma;
@@ -102,7 +102,7 @@ function header(at: usize): usize {
     for (let other = starts; other < slot; other += 4) {
       const start = load<usize>(other);
       if (load<usize>(other, 4) - start == length && same(start, name, length - BETWEEN_BYTES)) {
-        fail("a name stands twice in the header");
+        fail("a name stands twice");
       }
     }
     slot += 4;
@@ -171,7 +171,7 @@ function past(at: usize): usize {
   if (at == end) return at;
   const c: u32 = load<u8>(at++);
   if (c == CR ? load<u8>(at++) != LF : c != Char.Comma && c != LF) {
-    failAt("no comma or line end after a field: row", row);
+    failAt("text after a field: row", row);
   }
   return at;
 }

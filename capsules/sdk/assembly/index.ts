@@ -7,3 +7,5 @@
 export { alloc, fail, failAt, take } from "./text";
 export { Input, Type, Value } from "./input";
 export { Char, Output } from "./output";
+export { blake3, fromBase64, fromUtf8, hmacSha256, sha256, toBase64, utf8 } from "./bytes";
+export { NO_PADDING, URL_SAFE } from "./abi/base64";

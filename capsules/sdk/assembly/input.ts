@@ -36,6 +36,10 @@ export namespace Input {
  * all else traps with `invalid_handle`.
  */
 @unmanaged export class Value {
+  /** No value. */
+  // @ts-ignore: decorator
+  @inline static get none(): Value { return changetype<Value>(-1); }
+
   /** The host's number for this value; -1 for none. */
   // @ts-ignore: decorator
   @inline get handle(): i32 { return <i32>changetype<usize>(this); }

@@ -14,10 +14,7 @@ import { fail_text, result_read } from "./abi/core";
 
 /** The text in the result buffer as a string; `len` is what the host function returned. */
 export function take(len: i32): string {
-  const bytes = <usize>len << 1;
-  // The layout of a managed object: its size stands in the four bytes before its content.
-  const ptr = alloc(bytes + sizeof<u32>()) + sizeof<u32>();
-  store<u32>(ptr - sizeof<u32>(), <u32>bytes);
+  const ptr = __new(<usize>len << 1, idof<string>());
   result_read(ptr);
   return changetype<string>(ptr);
 }
@@ -30,18 +27,17 @@ export function fail(message: string): void {
 /** Ends the run as `failed` with the message, a blank and the number. */
 export function failAt(message: string, number: u32): void {
   const bytes = <usize>message.length << 1;
-  // Room for the blank and the ten digits a u32 can have. The digits come last one first, so they
-  // are written from the right.
-  const buffer = alloc(bytes + 22);
-  let end = buffer + bytes + 2;
-  for (let rest = number / BASE; rest; rest /= BASE) end += 2;
+  // Room for the blank and the ten digits that a u32 can have. It is written from the right.
+  const end = alloc(bytes + 22) + bytes + 22;
   let at = end;
   do {
-    store<u16>(at, 48 + number % BASE);
     at -= 2;
+    store<u16>(at, 48 + number % BASE);
     number /= BASE;
   } while (number);
+  at -= 2;
   store<u16>(at, 32);
-  memory.copy(buffer, changetype<usize>(message), bytes);
-  fail_text(buffer, <i32>((end + 2 - buffer) >> 1));
+  at -= bytes;
+  memory.copy(at, changetype<usize>(message), bytes);
+  fail_text(at, <i32>((end - at) >> 1));
 }

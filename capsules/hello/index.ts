@@ -1,0 +1,3 @@
+export function run(name: string): string {
+  return "Hello, " + name + "!";
+}

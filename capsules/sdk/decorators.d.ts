@@ -1,0 +1,12 @@
+// Decorators that the SDK's transform reads, for the editor. Name this file in `include` of your tsconfig.json.
+
+/** The member may be missing; it then keeps its initial value, which must be written out. */
+declare function optional(target: any, member?: any): void;
+/** The member's name in JSON. */
+declare function name(json: string): (target: any, member?: any) => void;
+/** Members that the class does not name are refused. */
+declare function strict(target: any): void;
+/** The classes that extend this abstract class are told apart by the member of that name. */
+declare function union(member: string): (target: any) => void;
+/** What the union's member says for this class; without it, the class's name. */
+declare function tag(value: string): (target: any) => void;

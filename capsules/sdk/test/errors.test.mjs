@@ -1,0 +1,62 @@
+// What the transform refuses, and where it says so. Each source has a mark, //^, below the place the message points at.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { BuildError, build } from "../transform/build.js";
+
+const folder = mkdtempSync(join(tmpdir(), "tenzik-sdk-"));
+after(() => rmSync(folder, { recursive: true }));
+
+const REFUSED = {
+  "no run": [`export function go(): void {}`, 1, "no run"],
+  "a run that is not exported": [`function run(): void {}`, 1, "no run"],
+  "two inputs": [`export function run(a: string,\n  b: string): string { return a; }`, 2, "run takes one value"],
+  "a generic run": [`export function run<T>(a: string): string { return a; }`, 1, "run cannot be generic"],
+  "an unknown type": [`class A {\n  x: Nope = 0;\n}\nexport function run(a: A): void {}`, 2, "the type Nope is not known here"],
+  "a function": [`class A {\n  x: () => void = () => {};\n}\nexport function run(a: A): void {}`, 2, "a function or tuple type cannot be JSON"],
+  "bytes": [`class A {\n  x: Uint8Array = new Uint8Array(0);\n}\nexport function run(a: A): void {}`, 2, "use a string, in base64"],
+  "a pointer": [`export function run(a: usize): void {}`, 1, "use u32"],
+  "a generic class": [`class Box<T> { x: string = ""; }\nexport function run(\n  a: Box<i32>): void {}`, 3, "a generic class cannot be JSON"],
+  "a map of numbers": [`export function run(\n  a: Map<i32, string>): void {}`, 2, "they must be string"],
+  "a number or null": [`class A {\n  x: f64 | null = null;\n}\nexport function run(a: A): void {}`, 2, "cannot be null"],
+  "an interface": [`interface I { x: f64; }\nexport function run(\n  a: I): void {}`, 3, "not interfaces"],
+  "a private member": [`class A {\n  private x: f64 = 0;\n}\nexport function run(a: A): void {}`, 2, "only public members"],
+  "a constructor of a class that is read": [`class A {\n  x: f64;\n  constructor() { this.x = 1; }\n}\nexport function run(a: A): void {}`, 3, "cannot have a constructor"],
+  "an optional member without a literal": [`class B {}\nclass A {\n  @optional b: B = new B();\n}\nexport function run(a: A): void {}`, 3, "must be written out"],
+  "an optional number out of range": [`class A {\n  @optional b: u8 = 256;\n}\nexport function run(a: A): void {}`, 2, "must be written out"],
+  "two members of one name": [`class A {\n  a: f64 = 0;\n  @name("a") b: f64 = 0;\n}\nexport function run(a: A): void {}`, 3, 'two members named "a"'],
+  "a union of none": [`@union("kind")\nabstract class A {}\nexport function run(a: A): void {}`, 2, "no class extends this union"],
+  "a union without a name": [`@union()\nabstract class A {}\nclass B extends A {}\nexport function run(a: A): void {}`, 1, "name the member"],
+  "two of one tag": [`@union("kind")\nabstract class A {}\n@tag("b") class B extends A {}\n@tag("b") class C extends A {}\nexport function run(a: A): void {}`, 2, "have one tag"],
+  "a member named as the tag": [`@union("kind")\nabstract class A {\n  kind: string = "";\n}\nclass B extends A {}\nexport function run(a: A): void {}`, 3, 'two members named "kind"'],
+  "an enum of both sorts": [`enum E { A = "a",\n  B = 1 }\nexport function run(a: E): void {}`, 2, "either all members"],
+  "an enum with an expression": [`const N = 1;\nenum E {\n  A = N }\nexport function run(a: E): void {}`, 3, "written out"],
+  "a type that is itself": [`type A = B[]; type B = A[];\nexport function run(a: A): void {}`, 1, "itself"],
+  "a class of somebody else": [`class A extends\n  Error {}\nexport function run(a: A): void {}`, 2, "only extend a class of yours"],
+  "what asc finds by itself": [`export function run(a: string): string {\n  return 1;\n}`, 2, "not assignable"],
+};
+
+for (const [name, [source, line, words]] of Object.entries(REFUSED)) {
+  test(`refuses ${name}`, async () => {
+    const path = join(folder, "index.ts");
+    writeFileSync(path, source);
+    await assert.rejects(build(path, { write: false }), (error) => {
+      assert.ok(error instanceof BuildError, String(error));
+      assert.equal(error.code, 1);
+      assert.ok(error.message.includes(words), error.message);
+      assert.ok(error.message.includes(`index.ts(${line},`), `not line ${line}: ${error.message}`);
+      return true;
+    });
+  });
+}
+
+test("refuses a capsule.json that is no JSON, and a file that is not there", async () => {
+  writeFileSync(join(folder, "index.ts"), "export function run(a: string): string { return a; }");
+  writeFileSync(join(folder, "capsule.json"), "{");
+  await assert.rejects(build(join(folder, "index.ts"), { write: false }), (error) => error instanceof BuildError && error.code === 2);
+  rmSync(join(folder, "capsule.json"));
+  await assert.rejects(build(join(folder, "nothing.ts"), { write: false }), (error) => error instanceof BuildError && error.code === 1);
+});

@@ -1,0 +1,94 @@
+// One build from start to end. In: an entry file and where things go. Out: the module and its manifest, written; or a
+// `BuildError` with the compiler's own words. Nothing is written where anything is wrong.
+
+import { existsSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import asc from "assemblyscript/asc";
+import { last } from "./index.js";
+import { describe, embed, manifest } from "./manifest.js";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const CONFIG = join(ROOT, "asconfig.base.json");
+// The compiler looks for packages from the current folder upwards; this one is where this file is.
+const OWN = /(?:^|[\\/])node_modules[\\/]@tenzik[\\/]sdk[\\/](.+)$/;
+
+export class BuildError extends Error {
+  /** @param {string} message @param {1 | 2} code 1 for the source, 2 for what the caller wants */
+  constructor(message, code) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/**
+ * @param {string} entry
+ * @param {{ out?: string, manifest?: string, embed?: boolean, debug?: boolean, dry?: boolean, write?: boolean }} [options]
+ *   `dry` stops after the readers and writers; `write: false` gives everything back and writes nothing
+ */
+export async function build(entry, options = {}) {
+  const folder = dirname(resolve(entry));
+  const description = read(entry);
+  const name = typeof description?.name === "string" ? description.name : basename(folder);
+  const out = options.out ?? resolve(folder, `${name}.wasm`);
+  const { module, map, warnings, glue, input, output, typed } = await compile(entry, out, !!options.debug);
+  const content = manifest({ module, name, description, folder, input, output, typed });
+  const bytes = options.embed ? embed(module, content) : module;
+  const manifestPath = options.manifest ?? `${out.replace(/\.wasm$/, "")}.manifest.json`;
+  if (!options.dry && options.write !== false) {
+    writeFileSync(out, bytes);
+    writeFileSync(manifestPath, print(content));
+    if (map) writeFileSync(`${out}.map`, map);
+  }
+  return { bytes, manifest: content, manifestPath, out, warnings, glue };
+}
+
+/** The one way in which a manifest is written to a file. @param {any} content */
+export function print(content) {
+  return `${JSON.stringify(content, null, 2)}\n`;
+}
+
+function read(/** @type {string} */ entry) {
+  const found = describe(entry);
+  if (!found) return undefined;
+  try {
+    return JSON.parse(found.text);
+  } catch (error) {
+    throw new BuildError(`${found.path}: ${/** @type {Error} */ (error).message}`, 2);
+  }
+}
+
+async function compile(/** @type {string} */ entry, /** @type {string} */ out, /** @type {boolean} */ debug) {
+  /** @type {Map<string, any>} */
+  const files = new Map();
+  // Paths in messages are from the caller's folder. The file itself is found from there too.
+  const path = relative(process.cwd(), resolve(entry)).replaceAll("\\", "/");
+  const args = [path, "--config", CONFIG, "--outFile", basename(out)];
+  if (debug) args.push("--debug", "--sourceMap");
+  for (const folder of packages(dirname(resolve(entry)))) args.push("--path", relative(process.cwd(), folder));
+  const { error, stderr } = await asc.main(args, {
+    readFile: (name, base) => {
+      const own = OWN.exec(name);
+      return readFile(own ? join(ROOT, own[1] ?? "") : resolve(base, name), "utf8").catch(() => null);
+    },
+    writeFile: (name, contents) => {
+      files.set(name.replace(/^\.\//, ""), contents);
+    },
+  });
+  // The compiler says so where one more round of its optimiser made things worse; it keeps the better.
+  const words = stderr.toString().replace("Last converge was suboptimal.\n", "");
+  if (error) throw new BuildError(words || String(error), 1);
+  const module = files.get(basename(out));
+  if (!module || !last) throw new BuildError(`${entry}: nothing was compiled`, 1);
+  return { module: Uint8Array.from(module), map: files.get(`${basename(out)}.map`), warnings: words, ...last };
+}
+
+/** Where packages may be, from the entry's folder upwards. */
+function packages(/** @type {string} */ folder) {
+  const found = [];
+  for (let at = folder, last = ""; at !== last; last = at, at = dirname(at)) {
+    if (existsSync(join(at, "node_modules"))) found.push(join(at, "node_modules"));
+  }
+  return found;
+}

@@ -1,0 +1,84 @@
+// What a capsule says of itself. In: its module, its schemas, and `capsule.json` where there is one. Out: the manifest,
+// and on request the module with it as a custom section. It looks at imports only, and trusts no list of grants.
+
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+/** The custom section with the manifest: its JSON, UTF-8. */
+export const SECTION = "tenzik:manifest";
+
+// docs/abi.md: which import belongs to which capability. What is not here needs none.
+const CAPABILITIES = [
+  ["hash", /^(hash_|hmac_)/], ["json", /^(json_|num_)/], ["base64", /^base64_/], ["time", /^time_/], ["random", /^random_/],
+  ["tools", /^tool_/],
+];
+
+/**
+ * @param {Uint8Array<ArrayBuffer>} module
+ * @returns {string[]}
+ */
+export function capabilities(module) {
+  const names = WebAssembly.Module.imports(new WebAssembly.Module(module)).map((one) => one.name);
+  return CAPABILITIES.filter(([, pattern]) => names.some((name) => /** @type {RegExp} */ (pattern).test(name))).map(([name]) => String(name));
+}
+
+/**
+ * @param {{ module: Uint8Array<ArrayBuffer>, name: string, description: any, folder: string, input: any, output: any, typed: boolean }} of
+ */
+export function manifest({ module, name, description, folder, input, output, typed }) {
+  const { version = "0.0.0", description: words = "", input_type = "json", example } = description ?? {};
+  const type = typed ? "json" : input_type;
+  return {
+    manifest: 1, name, version, description: words, abi: "tenzik_v1", input_type: type, capabilities: capabilities(module),
+    ...(type === "json" ? { input, output } : {}),
+    examples: example ? [one(example, folder)] : [],
+  };
+}
+
+// Input and output are the files' text, so that no number in it is rounded on the way; base64 where it is no text.
+function one(/** @type {any} */ example, /** @type {string} */ folder) {
+  const { clock_ms, seed } = example;
+  return {
+    ...text("input", join(folder, example.input)), ...text("output", join(folder, example.output)),
+    ...(clock_ms === undefined ? {} : { clock_ms }), ...(seed === undefined ? {} : { seed }),
+  };
+}
+
+function text(/** @type {string} */ member, /** @type {string} */ path) {
+  const bytes = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
+  try {
+    return { [member]: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
+  } catch {
+    return { [`${member}_base64`]: bytes.toString("base64") };
+  }
+}
+
+/**
+ * `capsule.json` of the folder that the entry is in, or nothing.
+ * @param {string} entry
+ */
+export function describe(entry) {
+  const path = join(dirname(entry), "capsule.json");
+  return existsSync(path) ? { path, text: readFileSync(path, "utf8") } : undefined;
+}
+
+/**
+ * The module with one more custom section at its end.
+ * @param {Uint8Array} module @param {any} content
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+export function embed(module, content) {
+  const name = new TextEncoder().encode(SECTION);
+  const body = new TextEncoder().encode(JSON.stringify(content));
+  const inner = [...length(name.length), ...name, ...body];
+  return Uint8Array.from([...module, 0, ...length(inner.length), ...inner]);
+}
+
+function length(/** @type {number} */ n) {
+  const bytes = [];
+  do {
+    bytes.push((n & 127) | (n > 127 ? 128 : 0));
+    n >>>= 7;
+  } while (n);
+  return bytes;
+}

@@ -1,0 +1,45 @@
+// An author outside this repository: a clean folder, the packed tarball, the compiler, three classes and a function.
+//
+// In: nothing; npm must reach its registry for the compiler, at the version of the lock file. Out: nothing, or the first
+// thing that is not as the SDK's README has it.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { run } from "./host.mjs";
+
+const capsules = fileURLToPath(new URL("..", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "tenzik-author-"));
+const npm = (...args) => execFileSync("npm", [...args, "--no-audit", "--no-fund", "--ignore-scripts"], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] }).toString();
+
+try {
+  npm("pack", join(capsules, "sdk"), "--pack-destination", folder);
+  const [tarball] = readdirSync(folder);
+  const { version } = JSON.parse(readFileSync(join(capsules, "node_modules/assemblyscript/package.json"), "utf8"));
+  writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }\n');
+  npm("install", "--prefer-offline", `./${tarball}`, `assemblyscript@${version}`);
+
+  cpSync(join(capsules, "typed-total/index.ts"), join(folder, "index.ts"));
+  const told = JSON.parse(execFileSync("npx", ["--no-install", "tenzik-asc", "index.ts", "--out", "total.wasm", "--json"], { cwd: folder }).toString());
+  const module = readFileSync(join(folder, "total.wasm"));
+  assert.deepEqual(told, { module: "total.wasm", manifest: "total.manifest.json", bytes: module.length, capabilities: ["json"] });
+  assert.deepEqual(module, readFileSync(join(capsules, "typed-total/typed-total.wasm")), "the same bytes as in the repository");
+  assert.ok(module.length <= 1500, `${module.length} bytes`);
+  assert.equal(run(module, '{"items":[{"sku":"a","price":2.5,"qty":2}]}').output, '{"count":2,"total":5}');
+  assert.equal(JSON.parse(readFileSync(join(folder, "total.manifest.json"), "utf8")).input.$defs.Item.properties.qty.type, "integer");
+
+  writeFileSync(join(folder, "asconfig.json"), '{ "extends": "@tenzik/sdk/asconfig.base.json" }\n');
+  execFileSync("npx", ["--no-install", "asc", "index.ts", "--config", "asconfig.json", "--outFile", "plain.wasm"], { cwd: folder, stdio: "inherit" });
+  assert.deepEqual(readFileSync(join(folder, "plain.wasm")), module, "asc alone gives the same module");
+
+  execFileSync("npx", ["--no-install", "tenzik-asc", "--out", "embedded.wasm", "--embed"], { cwd: folder });
+  const [section] = WebAssembly.Module.customSections(new WebAssembly.Module(readFileSync(join(folder, "embedded.wasm"))), "tenzik:manifest");
+  assert.deepEqual(JSON.parse(new TextDecoder().decode(section)), JSON.parse(readFileSync(join(folder, "embedded.manifest.json"), "utf8")));
+  assert.equal(run(readFileSync(join(folder, "embedded.wasm")), '{"items":[]}').output, '{"count":0,"total":0}');
+  console.log(`a capsule of ${module.length} bytes, from the tarball alone`);
+} finally {
+  rmSync(folder, { recursive: true });
+}
