@@ -132,6 +132,12 @@ impl Group {
         self.directories().into_iter().map(file).collect()
     }
 
+    /// What is in it now.
+    pub(crate) fn processes(&self) -> Vec<Pid> {
+        // Those of version 1 are the same in each controller, but while they enter.
+        self.joined().iter().flat_map(|file| listed(file)).collect()
+    }
+
     /// Ends all that is in it, and gives back whether all of it has ended. From then on nothing new can begin in it, and its
     /// bound on processes is no longer what it was.
     pub(crate) fn kill(&self) -> bool {
@@ -140,7 +146,7 @@ impl Group {
         let _ = self.write(("pids", "pids.max"), "pids.max", 0);
         let _ = self.write(("", ""), "cgroup.kill", 1);
         loop {
-            let left: Vec<Pid> = self.joined().iter().flat_map(|file| listed(file)).collect();
+            let left = self.processes();
             if left.is_empty() {
                 return true;
             }

@@ -126,7 +126,7 @@ pub fn confine() -> ExitCode {
 fn begin(mut told: &File, mut go: File, mut orders: File) -> Result<ExitCode, ConfineError> {
     let mut text = String::new();
     orders.read_to_string(&mut text)?;
-    // What is closed below by its number must be nobody's.
+    // Nothing of its own may be open that is closed below.
     drop(orders);
     let orders: Orders = serde_json::from_str(&text)?;
     if orders.filter != Blake3::of(SECCOMP.as_bytes()).to_string() {
@@ -159,23 +159,22 @@ fn begin(mut told: &File, mut go: File, mut orders: File) -> Result<ExitCode, Co
 /// Closes what is not the code's. Of its own it keeps what is closed by itself when the code begins.
 fn close_foreign(gateway: bool, own: &[i32]) -> io::Result<()> {
     let last = if gateway { GATEWAY_FD } else { RESULT_FD };
-    let number = |entry: io::Result<fs::DirEntry>| -> io::Result<Option<i32>> {
-        Ok(entry?
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok()))
-    };
-    // With its last entry the directory is closed, before its number is come to.
-    let numbers: Vec<_> = fs::read_dir("/proc/self/fd")?
-        .map(number)
-        .collect::<io::Result<_>>()?;
-    for number in numbers.into_iter().flatten() {
+    for number in open_descriptors()? {
         if number > last && !own.contains(&number) {
-            // That of the directory is closed by now.
+            // The directory that was listed is closed by now, and may be in its list.
             let _ = nix::unistd::close(number);
         }
     }
     Ok(())
+}
+
+fn open_descriptors() -> io::Result<Vec<i32>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let name = entry?.file_name();
+        numbers.extend(name.to_str().and_then(|name| name.parse::<i32>().ok()));
+    }
+    Ok(numbers)
 }
 
 fn limit() -> io::Result<()> {

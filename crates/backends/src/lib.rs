@@ -5,6 +5,7 @@
 //! | [`Process`] | nothing but a process group and an empty environment | `dev` |
 //! | [`Sandbox`] | namespaces, Landlock, a system-call filter, cgroups | `standard` |
 //! | [`Oci`] with runc | namespaces, capabilities, a system-call filter, cgroups | `standard` |
+//! | [`Oci`] with gVisor | a system of its own in a process, which is kept apart itself | `hardened` |
 //!
 //! Enters: a [`Job`](tenzik::backend::Job). Leaves: an [`Attempt`](tenzik::backend::Attempt) in which each limit that is said
 //! to be enforced was seen in force in that very run. Refuses: languages and images that it was not told of.
@@ -40,6 +41,6 @@ mod supervise;
 mod tools;
 
 pub use confine::confine;
-pub use oci::{Oci, OciConfig, RootError};
+pub use oci::{Oci, OciConfig, OciRuntime, RootError};
 pub use process::{Process, ProcessConfig};
 pub use sandbox::{Sandbox, SandboxConfig, SandboxError};

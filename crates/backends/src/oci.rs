@@ -1,15 +1,19 @@
-//! A container that `runc` makes, without a daemon.
+//! A container that `runc` or gVisor's `runsc` makes, without a daemon.
 //!
 //! Enters: a program, and a root file system that its operator prepared. Leaves: what came of it, with what the kernel's
 //! control groups counted. Refuses: images other than its own, capsules, and to run where it cannot make control groups.
 //!
-//! A container has namespaces of its own for processes, mounts, network (without any interface that is up), names and
+//! A container of `runc` has namespaces of its own for processes, mounts, network (without any interface that is up), names and
 //! messages; it runs as `nobody` without capabilities, cannot gain any, and may make the system calls of `seccomp.json`
 //! alone. Its root is read-only; `/tmp` is in memory and bounded. Nothing of it is left when the run is over.
+//!
+//! With gVisor the system that a container sees is a process of its own, the Sentry, and no call of the container's reaches
+//! this one. What is told of it is what is seen of the Sentry from outside.
 
 mod bundle;
 mod guard;
 mod root;
+mod sentry;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,51 +21,105 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::OnceLock;
 
-use tenzik::backend::{Attempt, Backend, BackendError, Isolation, Job, Readiness};
-use tenzik::router::Limit;
+use tempfile::TempDir;
+use tenzik::backend::{Attempt, Backend, BackendError, Ended, Isolation, Job, Readiness};
+use tenzik::router::{Held, Limit, PerLimit};
 use tenzik_receipt::{Blake3, Label, Profile, to_hex};
 
 use crate::cgroup;
 use crate::digest::{Digests, executable};
 use crate::filter::SECCOMP;
-
 use crate::process::held;
 use crate::program::{self, Private};
-use crate::supervise::{ended_with, supervise};
+use crate::supervise::{Gone, ended_with, supervise};
 
 use guard::Container;
 use root::Root;
 pub use root::RootError;
+use sentry::{Sentry, Start};
 
+/// The first release of gVisor whose default was systrap: what came before has only what is slower, or less apart.
+const SYSTRAP_SINCE: u32 = 20_230_501;
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Which runtime makes the containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OciRuntime {
+    /// gVisor's, for `hardened`.
+    Gvisor,
+    /// runc, for `standard`.
+    Runc,
+}
+
+impl OciRuntime {
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::Gvisor => "gvisor",
+            Self::Runc => "runc",
+        }
+    }
+
+    /// The name of its executable, which is that of its Debian package too.
+    const fn command(self) -> &'static str {
+        match self {
+            Self::Gvisor => "runsc",
+            Self::Runc => "runc",
+        }
+    }
+
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::Gvisor => "apt-get install -t bookworm-backports runsc",
+            Self::Runc => "apt-get install runc",
+        }
+    }
+}
 
 /// Which runtime, and what is in its containers.
 #[derive(Clone, Debug)]
 pub struct OciConfig {
-    /// The runtime's executable. Default: `runc`, where the system has it.
+    /// Which it is.
+    pub kind: OciRuntime,
+    /// The runtime's executable. Default: `runc` or `runsc`, where the system has it.
     pub runtime: PathBuf,
     /// The directory that is a container's root, read-only. It has `code`, `dev`, `proc` and `tmp`, empty
     /// directories, `tmp` with mode 1777.
     pub root_file_system: PathBuf,
     /// For each language the command inside that runs an entrypoint, whose path is added as the last word.
     pub commands: BTreeMap<Label, Vec<String>>,
-    /// Where the runtime keeps its state. Default: `/run/tenzik-runc`.
+    /// Where the runtime keeps its state. Default: `/run/tenzik-runc` or `/run/tenzik-runsc`.
     pub state: PathBuf,
 }
 
 impl OciConfig {
     /// `runc` with this root file system and these commands.
     pub fn new(root_file_system: PathBuf, commands: BTreeMap<Label, Vec<String>>) -> Self {
+        Self::by(OciRuntime::Runc, root_file_system, commands)
+    }
+
+    /// gVisor with this root file system and these commands.
+    pub fn gvisor(root_file_system: PathBuf, commands: BTreeMap<Label, Vec<String>>) -> Self {
+        Self::by(OciRuntime::Gvisor, root_file_system, commands)
+    }
+
+    fn by(
+        kind: OciRuntime,
+        root_file_system: PathBuf,
+        commands: BTreeMap<Label, Vec<String>>,
+    ) -> Self {
+        let command = kind.command();
         Self {
-            runtime: executable("runc", PATH).unwrap_or_else(|| PathBuf::from("/usr/sbin/runc")),
+            kind,
+            runtime: executable(command, PATH).unwrap_or_else(|| PathBuf::from(command)),
             root_file_system,
             commands,
-            state: PathBuf::from("/run/tenzik-runc"),
+            state: PathBuf::from(format!("/run/tenzik-{command}")),
         }
     }
 }
 
-/// Containers by `runc`.
+/// Containers by an OCI runtime.
 #[derive(Debug)]
 pub struct Oci {
     config: OciConfig,
@@ -86,47 +144,39 @@ impl Oci {
         })
     }
 
-    /// Whether a runtime of this name could make containers here, whatever is in them.
-    pub fn look(name: &str) -> Readiness {
-        ready(&executable(name, PATH).unwrap_or_else(|| PathBuf::from(name)))
-    }
-
-    fn isolation(&self, container: &Container) -> Result<Isolation, BackendError> {
-        let runtime = self.digests.of(&self.config.runtime);
-        Ok(Isolation {
-            seen: container
-                .seen()
-                .iter()
-                .copied()
-                .map(Label::constant)
-                .collect(),
-            root_file_system: Some(self.root.digest()),
-            runtime: Some(runtime.map_err(|error| BackendError::failed("read", error))?),
-            seccomp: Some(self.seccomp),
-            ..Isolation::default()
-        })
+    /// Whether a runtime could make containers here, whatever is in them.
+    pub fn look(kind: OciRuntime) -> Readiness {
+        let command = kind.command();
+        ready(
+            kind,
+            &executable(command, PATH).unwrap_or_else(|| PathBuf::from(command)),
+        )
     }
 }
 
 impl Backend for Oci {
     fn kind(&self) -> Label {
-        Label::constant("runc")
+        Label::constant(self.config.kind.kind())
     }
 
     fn profile_max(&self) -> Profile {
-        Profile::Standard
+        match self.config.kind {
+            OciRuntime::Gvisor => Profile::Hardened,
+            OciRuntime::Runc => Profile::Standard,
+        }
     }
 
     fn languages(&self) -> Vec<Label> {
         self.config.commands.keys().cloned().collect()
     }
 
-    fn holds(&self, _: Limit, _: Profile) -> bool {
-        true
+    /// Under gVisor a bound on processes would count the Sentry's own.
+    fn holds(&self, limit: Limit, _: Profile) -> bool {
+        self.config.kind != OciRuntime::Gvisor || limit != Limit::Pids
     }
 
     fn probe(&self) -> Readiness {
-        ready(&self.config.runtime)
+        ready(self.config.kind, &self.config.runtime)
     }
 
     fn run(&self, job: &Job<'_>) -> Result<Attempt, BackendError> {
@@ -136,16 +186,29 @@ impl Backend for Oci {
             .map_err(|error| BackendError::failed("name a container", error))?;
         let id = format!("tenzik-{}", to_hex(&chance));
         let private = Private::new(program)?;
-        let spec = bundle::spec(&bundle::Parts {
+        let parts = bundle::Parts {
             id: &id,
             root: self.root.path(),
             code: private.code(),
             program,
             words,
             limits: job.limits,
-        });
-        fs::write(private.path().join("config.json"), spec.to_string())
-            .map_err(|error| BackendError::failed("write the bundle", error))?;
+        };
+        match self.config.kind {
+            OciRuntime::Gvisor => self.run_gvisor(job, &private, &parts),
+            OciRuntime::Runc => self.run_runc(job, &private, &parts),
+        }
+    }
+}
+
+impl Oci {
+    fn run_runc(
+        &self,
+        job: &Job<'_>,
+        private: &Private,
+        parts: &bundle::Parts<'_>,
+    ) -> Result<Attempt, BackendError> {
+        write_bundle(private, &bundle::spec(parts))?;
         let pid_file = private.path().join("pid");
         // The result's, and the gateway's.
         let descriptors = if job.gateway.is_some() { "2" } else { "1" };
@@ -159,9 +222,9 @@ impl Backend for Oci {
             .arg(&pid_file)
             .arg("--bundle")
             .arg(private.path())
-            .arg(&id);
+            .arg(parts.id);
         let runtime = (self.config.runtime.clone(), self.config.state.clone());
-        let guard = |_: &mut Child| Ok(Container::new(runtime, &id, pid_file, *job.limits));
+        let guard = |_: &mut Child| Ok(Container::new(runtime, parts.id, pid_file, *job.limits));
         let (gone, mut container) = supervise(command, job, guard)?;
         container.remove()?;
         if !container.began() {
@@ -170,23 +233,74 @@ impl Backend for Oci {
                 String::from_utf8_lossy(&gone.stderr.bytes),
             ));
         }
-        let mut attempt = Attempt::new(
-            ended_with(&gone, container.counted.limit_met()),
-            self.version(),
-            gone.wall,
-        );
         let bounded = container.seen().contains(&"bounded_tmp");
-        attempt.limits = container
+        let held = container
             .counted
             .held(held(job, gone.wall.as_millis()), bounded);
-        attempt.isolation = self.isolation(&container)?;
+        let ended = ended_with(&gone, container.counted.limit_met());
+        self.attempt(gone, ended, held, container.seen())
+    }
+
+    fn run_gvisor(
+        &self,
+        job: &Job<'_>,
+        private: &Private,
+        parts: &bundle::Parts<'_>,
+    ) -> Result<Attempt, BackendError> {
+        write_bundle(private, &bundle::spec_for_sentry(parts))?;
+        let state = self.state_of_one()?;
+        let sentry = Sentry::new(parts.id, private.path().join("pid"), job.limits)?;
+        let mut command = sentry.command(&Start {
+            runtime: &self.config.runtime,
+            state: state.path(),
+            bundle: private.path(),
+            id: parts.id,
+            gateway: job.gateway.is_some(),
+        });
+        command.env_clear().env("PATH", PATH);
+        let (gone, mut sentry) = supervise(command, job, |_| Ok(sentry))?;
+        sentry.remove()?;
+        let ended = ended_with(&gone, sentry.limit_met());
+        if !sentry.began() && matches!(ended, Ended::Failed { .. }) {
+            return Err(BackendError::failed(
+                "start",
+                String::from_utf8_lossy(&gone.stderr.bytes),
+            ));
+        }
+        let held = sentry.held(held(job, gone.wall.as_millis()));
+        self.attempt(gone, ended, held, sentry.seen())
+    }
+
+    /// A directory for the state of one sandbox, which goes with it: there is nothing to ask the runtime to remove.
+    fn state_of_one(&self) -> Result<TempDir, BackendError> {
+        let failed = |error| BackendError::failed("keep the runtime's state", error);
+        fs::create_dir_all(&self.config.state).map_err(failed)?;
+        TempDir::new_in(&self.config.state).map_err(failed)
+    }
+
+    fn attempt(
+        &self,
+        gone: Gone,
+        ended: Ended,
+        held: PerLimit<Held>,
+        seen: &[&'static str],
+    ) -> Result<Attempt, BackendError> {
+        let runtime = self.digests.of(&self.config.runtime);
+        let mut attempt = Attempt::new(ended, self.version(), gone.wall);
+        attempt.limits = held;
+        attempt.isolation = Isolation {
+            seen: seen.iter().copied().map(Label::constant).collect(),
+            root_file_system: Some(self.root.digest()),
+            runtime: Some(runtime.map_err(|error| BackendError::failed("read", error))?),
+            // The Sentry's filter is a part of the runtime.
+            seccomp: (self.config.kind == OciRuntime::Runc).then_some(self.seccomp),
+            ..Isolation::default()
+        };
         attempt.stdout = gone.stdout;
         attempt.stderr = gone.stderr;
         Ok(attempt)
     }
-}
 
-impl Oci {
     /// The runtime's own word, asked once: it is part of no claim.
     fn version(&self) -> Label {
         let told = self.version.get_or_init(|| {
@@ -196,33 +310,60 @@ impl Oci {
                 .ok()?;
             version(&told.stdout)
         });
-        told.clone().unwrap_or(Label::constant("runc"))
+        told.clone().unwrap_or(self.kind())
     }
 }
 
-fn ready(runtime: &Path) -> Readiness {
-    let unavailable = |reason: &str, remedy: &str| Readiness::Unavailable {
-        reason: reason.to_owned(),
+fn write_bundle(private: &Private, spec: &serde_json::Value) -> Result<(), BackendError> {
+    fs::write(private.path().join("config.json"), spec.to_string())
+        .map_err(|error| BackendError::failed("write the bundle", error))
+}
+
+fn ready(kind: OciRuntime, runtime: &Path) -> Readiness {
+    let unavailable = |reason: String, remedy: &str| Readiness::Unavailable {
+        reason,
         remedy: remedy.to_owned(),
     };
+    let command = kind.command();
     let told = Command::new(runtime).arg("--version").output();
     let Some(version) = told.ok().and_then(|told| version(&told.stdout)) else {
-        return unavailable(
-            "runc is not there, or does not tell its version",
-            "apt-get install runc",
-        );
+        let reason = format!("{command} is not there, or does not tell its version");
+        return unavailable(reason, kind.remedy());
     };
+    if kind == OciRuntime::Gvisor && date(version.as_str()).is_none_or(|date| date < SYSTRAP_SINCE)
+    {
+        let reason = format!("{version} has no systrap platform, which came in {SYSTRAP_SINCE}");
+        return unavailable(reason, kind.remedy());
+    }
     match cgroup::Version::found() {
         Some(_) => Readiness::Ready { version },
         None => unavailable(
-            "no control groups for memory, pids and cpu can be made here",
+            "no control groups for memory, pids and cpu can be made here".to_owned(),
             "run it as root, with the memory, pids and cpu controllers",
         ),
     }
 }
 
-/// The first line of `runc --version`.
+/// The day of a gVisor release, such as 20240729 in `release-20240729.0` and `0.0~20240729.0`.
+fn date(version: &str) -> Option<u32> {
+    let mut words = version.split(|c: char| !c.is_ascii_digit());
+    words.find(|word| word.len() == 8)?.parse().ok()
+}
+
+/// The first line of what `--version` says.
 fn version(told: &[u8]) -> Option<Label> {
     let told = std::str::from_utf8(told).ok()?;
     Label::new(told.lines().next()?.replace(" version ", " ")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_of_gvisor_tells_its_day() {
+        assert_eq!(date("runsc release-20240729.0"), Some(20_240_729));
+        assert_eq!(date("runsc 0.0~20240729.0"), Some(20_240_729));
+        assert_eq!(date("runsc VERSION_MISSING"), None);
+    }
 }

@@ -34,6 +34,7 @@ fn target() -> Option<Target> {
         router: backend_with(config()).map(router)?,
         profile: Profile::Standard,
         memory_bytes: 32 << 20,
+        cpu_ms: 300,
         connects: r#"/bin/bash -c "echo hello > /dev/tcp/127.0.0.1/$port" && r=1"#,
     })
 }

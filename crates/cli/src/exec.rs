@@ -22,6 +22,8 @@ use crate::run::{check_destination, keep, keep_transcript, receipt_object};
 use crate::{own, system, text, tools};
 
 pub(crate) use args::Args;
+#[cfg(target_os = "linux")]
+pub(crate) use backends::CONFINE;
 pub(crate) use backends::{Standing, standing};
 
 /// Runs code on a backend that can hold what the profile promises.

@@ -41,6 +41,11 @@ mod witnessed;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // In a sandbox nothing else of this command may be done.
+    #[cfg(target_os = "linux")]
+    if std::env::args_os().skip(1).eq([exec::CONFINE]) {
+        return tenzik_backends::confine();
+    }
     files::survive_file_size_limit();
     ExitCode::from(args::dispatch(std::env::args_os()) as u8)
 }

@@ -43,6 +43,16 @@ pub(super) fn spec(parts: &Parts<'_>) -> Value {
     })
 }
 
+/// The same without what gVisor does not take from a bundle here: groups, which are its caller's, and a filter, which its own
+/// is instead.
+pub(super) fn spec_for_sentry(parts: &Parts<'_>) -> Value {
+    let mut spec = spec(parts);
+    if let Some(linux) = spec["linux"].as_object_mut() {
+        linux.retain(|name, _| name == "namespaces");
+    }
+    spec
+}
+
 fn process(parts: &Parts<'_>) -> Value {
     let mut arguments = parts.words.to_vec();
     arguments.push(format!("/code/{}", parts.program.tree.entrypoint()));

@@ -168,6 +168,15 @@ pub(crate) fn is_running(word: &str) -> bool {
     })
 }
 
+/// Whether a process has this text in its command.
+pub(crate) fn is_running_with(text: &str) -> bool {
+    let entries = std::fs::read_dir("/proc").expect("processes");
+    entries.filter_map(Result::ok).any(|entry| {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(text)
+    })
+}
+
 /// Waits until there is none: the kernel ends what was killed in its own time.
 pub(crate) fn is_gone(word: &str) -> bool {
     (0..200).any(|_| {

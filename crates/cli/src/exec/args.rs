@@ -17,7 +17,8 @@ use crate::{run, text, tools};
 const EXAMPLES: &str = "\
 Examples:
   tenzik exec --profile dev --unsafe-host --lang shell --code 'echo {\\\"ok\\\":1} >&3'
-  tenzik exec --profile standard --root ./root --lang shell --code @main.sh --input '[1]' --limit pids=16
+  tenzik exec --profile standard --lang python --code @main.py --input '[1]' --limit pids=16
+  tenzik exec --profile hardened --root ./root --lang shell --code @main.sh --input '[1]'
   tenzik exec --profile hardened --lang wasm --code @echo.wasm --input '[1]'";
 
 /// `exec`, as it is written.
@@ -78,6 +79,14 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// Whether a backend was named, and it is this one.
+    #[cfg(target_os = "linux")]
+    pub(super) fn asks_for(&self, kind: &str) -> bool {
+        self.backend
+            .as_ref()
+            .is_some_and(|named| named.as_str() == kind)
+    }
+
     /// The request, with everything read that is named.
     pub(super) fn request(&self) -> Result<ExecuteRequest, Failure> {
         let input = match (&self.input, self.input_type) {

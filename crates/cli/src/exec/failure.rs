@@ -55,7 +55,7 @@ const fn of_refusal(refusal: &Refusal) -> (Exit, &'static str) {
     match refusal {
         Refusal::BackendDenied { .. } => (
             Exit::Denied,
-            "--unsafe-host allows what isolates nothing, for dev; for standard, runc needs --root DIR",
+            "--unsafe-host allows what isolates nothing, for dev; what is stricter needs bubblewrap, or --root DIR for containers",
         ),
         Refusal::InvalidInput { .. } => {
             (Exit::Usage, "give strict JSON, or use --input-type bytes")
@@ -67,7 +67,7 @@ const fn of_refusal(refusal: &Refusal) -> (Exit, &'static str) {
         ),
         Refusal::RuntimeUnavailable { .. } => (
             Exit::Other,
-            "`tenzik doctor` says what each backend needs; runc needs --root DIR too",
+            "`tenzik doctor` says what each backend needs; containers need --root DIR too",
         ),
         _ => (Exit::Usage, "correct the request"),
     }
