@@ -32,11 +32,28 @@ have() {
     command -v "$1" >/dev/null
 }
 
+# gVisor's package of Debian 12 is too old; the one in its backports is not.
+have_runsc() {
+    command -v runsc >/dev/null && return 0
+    if ! grep -qs '^VERSION_CODENAME=bookworm$' /etc/os-release; then
+        have runsc runsc
+        return
+    fi
+    [[ $(id -u) == 0 ]] || return 1
+    if ! grep -qrs bookworm-backports /etc/apt/sources.list /etc/apt/sources.list.d; then
+        printf '%s\n' 'Types: deb' 'URIs: http://deb.debian.org/debian' 'Suites: bookworm-backports' 'Components: main' \
+            'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg' >/etc/apt/sources.list.d/tenzik-backports.sources
+    fi
+    have runsc runsc/bookworm-backports
+}
+
 check_rust() {
     have cc gcc || true
     have pg_createcluster postgresql || true
     have strace strace || true
     have runc runc || true
+    have bwrap bubblewrap || true
+    have_runsc || true
     have busybox busybox-static || true
     step "format"
     cargo fmt --all --check

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use seccompiler::{BpfProgram, TargetArch, apply_filter, compile_from_json};
+use seccompiler::{BpfProgram, Error, TargetArch, apply_filter, compile_from_json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ pub(crate) enum FilterError {
     #[error("the list of system calls: {0}")]
     List(#[from] serde_json::Error),
     #[error("the system-call filter: {0}")]
-    Program(#[from] seccompiler::Error),
+    Program(#[from] Error),
     #[error("no system-call filter for the processor {0}")]
     Processor(&'static str),
 }
@@ -74,7 +74,12 @@ enum Comparison {
 }
 
 /// Programs in the order in which they are to be put in force.
-pub(crate) struct Filter(Vec<BpfProgram>);
+#[derive(Default)]
+pub(crate) struct Filter {
+    programs: Vec<BpfProgram>,
+    /// Names of the list that are no calls here. They cannot be made, so nothing is done about them.
+    unknown: Vec<String>,
+}
 
 impl Filter {
     /// The filter for this processor.
@@ -89,25 +94,30 @@ impl Filter {
                 .filter(move |entry| entry.action == action)
         };
         let numbers: BTreeSet<u32> = of(Action::Errno).map(|entry| entry.errno_ret).collect();
-        let mut filters = vec![filter("allow", "kill_process", of(Action::Kill), arch)];
+        let mut filters = vec![filter("allow", "kill_process", of(Action::Kill))];
         filters.extend(numbers.into_iter().map(|number| {
             let entries = of(Action::Errno).filter(|entry| entry.errno_ret == number);
-            filter("allow", json!({"errno": number}), entries, arch)
+            filter("allow", json!({"errno": number}), entries)
         }));
         let through = of(Action::Allow).chain(of(Action::Errno));
         filters.push(filter(
             json!({"errno": list.default_errno_ret}),
             "allow",
             through,
-            arch,
         ));
-        let compiled = filters.into_iter().map(|filter| compile(filter, arch));
-        Ok(Self(compiled.collect::<Result<_, _>>()?))
+        let mut compiled = Self::default();
+        for mut filter in filters {
+            if let Some(rules) = filter["filter"].as_array_mut() {
+                *rules = take_unknown(std::mem::take(rules), arch, &mut compiled.unknown);
+            }
+            compiled.programs.push(compile(&filter, arch)?);
+        }
+        Ok(compiled)
     }
 
     /// Puts it in force for this thread and all that it starts. There is no way back.
     pub(crate) fn apply(&self) -> Result<(), FilterError> {
-        for program in &self.0 {
+        for program in &self.programs {
             apply_filter(program)?;
         }
         Ok(())
@@ -119,10 +129,9 @@ fn filter<'a>(
     otherwise: impl Into<Value>,
     action: impl Into<Value>,
     entries: impl Iterator<Item = &'a Entry>,
-    arch: TargetArch,
 ) -> Value {
     let rules = entries.flat_map(|entry| entry.names.iter().map(move |name| rule(name, entry)));
-    let rules: Vec<Value> = rules.filter(|rule| is_known(rule, arch)).collect();
+    let rules: Vec<Value> = rules.collect();
     json!({"mismatch_action": otherwise.into(), "match_action": action.into(), "filter": rules})
 }
 
@@ -140,23 +149,28 @@ fn rule(name: &str, entry: &Entry) -> Value {
     json!({"syscall": name, "args": arguments.collect::<Vec<_>>()})
 }
 
-/// Whether the processor has the call: the list is of several processors, and the library refuses a name that is not one's.
-fn is_known(rule: &Value, arch: TargetArch) -> bool {
-    let name = &rule["syscall"];
-    let alone = json!({
-        "mismatch_action": "allow",
-        "match_action": "kill_process",
-        "filter": [{"syscall": name}],
-    });
-    compile(alone, arch).is_ok()
+/// Takes out the calls that this processor does not have, and tells their names: the list is of several processors, and the
+/// library refuses all of a filter that has one that it does not know.
+fn take_unknown(rules: Vec<Value>, arch: TargetArch, unknown: &mut Vec<String>) -> Vec<Value> {
+    let tried =
+        json!({"mismatch_action": "allow", "match_action": "kill_process", "filter": rules});
+    if compile(&tried, arch).is_ok() {
+        return rules;
+    }
+    if let [alone] = rules.as_slice() {
+        unknown.extend(alone["syscall"].as_str().map(str::to_owned));
+        return Vec::new();
+    }
+    let (one, two) = rules.split_at(rules.len() / 2);
+    let mut known = take_unknown(one.to_vec(), arch, unknown);
+    known.extend(take_unknown(two.to_vec(), arch, unknown));
+    known
 }
 
-fn compile(filter: Value, arch: TargetArch) -> Result<BpfProgram, seccompiler::Error> {
+fn compile(filter: &Value, arch: TargetArch) -> Result<BpfProgram, Error> {
     let named = json!({"only": filter}).to_string();
     let mut programs = compile_from_json(named.as_bytes(), arch)?;
-    programs
-        .remove("only")
-        .ok_or(seccompiler::Error::EmptyFilter)
+    programs.remove("only").ok_or(Error::EmptyFilter)
 }
 
 #[cfg(test)]
@@ -166,18 +180,10 @@ mod tests {
     #[test]
     fn there_is_a_program_for_each_action_and_names_are_known_here() {
         let filter = Filter::new().expect("a filter");
-        assert_eq!(filter.0.len(), 3);
-        let list: List = serde_json::from_str(SECCOMP).expect("a list");
-        let arch = TargetArch::try_from(std::env::consts::ARCH).expect("a processor");
-        let unknown: Vec<_> = list
-            .syscalls
-            .iter()
-            .flat_map(|entry| &entry.names)
-            .filter(|name| !is_known(&json!({"syscall": name}), arch))
-            .collect();
+        assert_eq!(filter.programs.len(), 3);
         // These two are of other processors.
         if cfg!(target_arch = "x86_64") {
-            assert_eq!(unknown, ["recv", "send"]);
+            assert_eq!(filter.unknown, ["recv", "send"]);
         }
     }
 

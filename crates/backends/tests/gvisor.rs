@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use common::hostile::{self, Target};
 use common::{busybox_root, cannot_run, limited, missing, router, run, shell, shell_command};
-use tenzik::router::{Limit, RouteError};
+use tenzik::router::{Limit, Refusal, RouteError};
 use tenzik_backends::{Oci, OciConfig};
 use tenzik_receipt::Profile;
 
@@ -155,7 +155,7 @@ fn a_bound_on_processes_is_refused_and_not_dropped() {
         let request = limited(shell("true", profile), &[(Limit::Pids, 16)]);
         let denied = run(&target.router, &request);
         assert!(
-            matches!(denied, Err(RouteError::BackendDenied { .. })),
+            matches!(denied, Err(RouteError::Refused { refusal: Refusal::BackendDenied { .. }, .. })),
             "{denied:?}"
         );
     }
@@ -192,4 +192,10 @@ fn tools_are_reached_by_a_descriptor_and_a_guessed_token_reaches_none() {
 fn it_keeps_the_contract_of_every_backend() {
     let Some(backend) = backend() else { return };
     tenzik::testing::backend(&backend, &common::programs());
+}
+
+#[test]
+fn a_router_keeps_its_contract_with_it() {
+    let Some(target) = target() else { return };
+    tenzik::testing::router(&target.router, &common::programs(), Profile::Hardened);
 }

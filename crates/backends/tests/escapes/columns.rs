@@ -19,7 +19,7 @@ pub(crate) struct Column {
 
 /// All that can run here. What is missing is told, and in continuous integration nothing may be.
 pub(crate) fn columns() -> Vec<Column> {
-    [process(), sandbox(), runc()]
+    [process(), sandbox(), runc(), gvisor()]
         .into_iter()
         .flatten()
         .collect()
@@ -46,16 +46,35 @@ fn sandbox() -> Option<Column> {
 }
 
 fn runc() -> Option<Column> {
-    let Some(root) = busybox_root() else {
+    let config = OciConfig::new(root()?.to_owned(), shell_command());
+    container("`runc`", Profile::Standard, config)
+}
+
+/// It counts the Sentry's threads with the program's, so it bounds no processes.
+fn gvisor() -> Option<Column> {
+    let config = OciConfig::gvisor(root()?.to_owned(), shell_command());
+    let column = container("`gvisor`", Profile::Hardened, config)?;
+    Some(Column {
+        holds_pids: false,
+        ..column
+    })
+}
+
+fn root() -> Option<&'static Path> {
+    let root = busybox_root();
+    if root.is_none() {
         missing("no static busybox for a root file system: apt-get install busybox-static");
-        return None;
-    };
-    let mut config = OciConfig::new(root.to_owned(), shell_command());
-    config.state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runc-escapes");
+    }
+    root
+}
+
+fn container(name: &'static str, profile: Profile, mut config: OciConfig) -> Option<Column> {
+    let state = format!("escapes-{}", profile.name());
+    config.state = Path::new(env!("CARGO_TARGET_TMPDIR")).join(state);
     let backend = Oci::new(config).expect("a root file system");
     (!cannot_run(&backend)).then(|| Column {
-        name: "`runc`",
-        profile: Profile::Standard,
+        name,
+        profile,
         router: router(backend),
         holds_pids: true,
     })
