@@ -155,7 +155,13 @@ fn a_bound_on_processes_is_refused_and_not_dropped() {
         let request = limited(shell("true", profile), &[(Limit::Pids, 16)]);
         let denied = run(&target.router, &request);
         assert!(
-            matches!(denied, Err(RouteError::Refused { refusal: Refusal::BackendDenied { .. }, .. })),
+            matches!(
+                denied,
+                Err(RouteError::Refused {
+                    refusal: Refusal::BackendDenied { .. },
+                    ..
+                })
+            ),
             "{denied:?}"
         );
     }
