@@ -132,6 +132,8 @@ const BYTES_MAX: u32 = 1024 * 1024 * 1024;
 /// The most memory and output that a replay takes of this host. A claim of more is "cannot tell" here, like one whose run
 /// takes too long.
 const MEMORY_PAGES_MAX: u32 = 4_096;
+/// How much of a request to a tool is told.
+const REQUEST_CHARS_MAX: usize = 512;
 const OUTPUT_BYTES_MAX: u32 = 64 * 1024 * 1024;
 
 /// Re-runs claims. Nothing of the host's own policy goes into a replay but its patience.
@@ -385,12 +387,22 @@ fn recorded(claim: &WasmClaim, evidence: &Evidence<'_>) -> Result<Tools, ReplayE
 
 /// The run asked its tools something else than the claim's transcript says.
 fn other_request(unlike: &Unlike) -> Difference {
-    let text = |operation| serde_json::to_string(operation).unwrap_or_default();
+    let text = |operation| shown(&serde_json::to_string(operation).unwrap_or_default());
     Difference {
         member: "transcript",
         claimed: unlike.recorded.as_ref().map_or("null".to_owned(), text),
         found: text(&unlike.asked),
     }
+}
+
+/// A capsule's words: cut, and without what a terminal would obey.
+fn shown(text: &str) -> String {
+    let cut = text.chars().take(REQUEST_CHARS_MAX);
+    let plain = |c: char| match c {
+        ' '..='~' => c.to_string(),
+        other => other.escape_unicode().to_string(),
+    };
+    cut.map(plain).collect()
 }
 
 fn compare(claimed: &WasmClaim, found: &WasmClaim) -> Replay {

@@ -88,14 +88,10 @@ pub(crate) struct Unlike {
     pub(crate) asked: Operation,
 }
 
-/// Why a call has no answer. The run cannot go on: nobody could say what it would have been told.
+/// A call that has no answer, and did nothing: the record has another request here, or no room for one more. The run cannot go
+/// on, since nobody could say what it would have been told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unanswered {
-    /// The transcript has no room for the exchange.
-    NoRoom,
-    /// The record has another request here.
-    Unlike,
-}
+pub(crate) struct Unanswered;
 
 /// One run's calls, however often it is begun.
 pub(crate) struct Calls {
@@ -133,8 +129,7 @@ impl Calls {
             && let Some(session) = &self.session
         {
             let exchange = session.exchange(&asked, control);
-            self.answered
-                .push(exchange.map_err(|_: Full| Unanswered::NoRoom)?);
+            self.answered.push(exchange.map_err(|_: Full| Unanswered)?);
         }
         let recorded = self.answered.get(self.next);
         match recorded.filter(|recorded| recorded.request == asked) {
@@ -147,7 +142,7 @@ impl Calls {
                     recorded: recorded.map(|recorded| recorded.request.clone()),
                     asked,
                 });
-                Err(Unanswered::Unlike)
+                Err(Unanswered)
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Enters: what went wrong, in somebody's words. Leaves: a code, a bounded message, and whether to try again.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// How many characters of a message are kept: a tool's words go into transcripts, and are not ours.
 pub const MESSAGE_CHARS_MAX: usize = 512;
@@ -16,6 +16,7 @@ pub struct GatewayError {
     /// What went wrong.
     pub code: GatewayErrorCode,
     /// For people; at most [`MESSAGE_CHARS_MAX`] characters, without control characters.
+    #[serde(deserialize_with = "bounded")]
     pub message: String,
     /// Whether the same call may succeed later.
     pub retryable: bool,
@@ -71,10 +72,9 @@ impl GatewayErrorCode {
 impl GatewayError {
     /// An error with a message, cut and without control characters.
     pub fn new(code: GatewayErrorCode, message: impl AsRef<str>) -> Self {
-        let message = message.as_ref().chars().filter(|c| !c.is_control());
         Self {
             code,
-            message: message.take(MESSAGE_CHARS_MAX).collect(),
+            message: plain(message.as_ref()),
             retryable: code.is_retryable(),
         }
     }
@@ -91,4 +91,14 @@ impl GatewayError {
             format!("there is no tool {tool}"),
         )
     }
+}
+
+/// Whoever wrote it.
+fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    String::deserialize(deserializer).map(|message| plain(&message))
+}
+
+fn plain(message: &str) -> String {
+    let kept = message.chars().filter(|c| !c.is_control());
+    kept.take(MESSAGE_CHARS_MAX).collect()
 }

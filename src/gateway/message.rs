@@ -25,8 +25,9 @@ pub const LISTED_MAX: u32 = 1_000;
 /// The most steps of one chain, whatever the run's limit.
 pub const CHAIN_STEPS_MAX: usize = 64;
 
-/// JSON text that was checked: strict as `docs/abi.md` has it, and kept as it came, but for line breaks and tabs between its
-/// parts, which become blanks: frames and transcripts have a line for each message.
+/// JSON text that was checked: strict as `docs/abi.md` has it, and kept as it came, but for white space around it, which goes,
+/// and line breaks and tabs between its parts, which become blanks: frames and transcripts have a line for each message, and
+/// what is read from a line must be what was written.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Json(Arc<str>);
 
@@ -38,10 +39,14 @@ impl Json {
     pub fn new(text: impl Into<Arc<str>>) -> Result<Self, JsonError> {
         let text = text.into();
         json::check(text.as_bytes())?;
+        let inner = text.trim_matches([' ', '\n', '\r', '\t']);
         // Raw control characters are white space here: within strings they are not strict JSON.
-        match text.contains(['\n', '\r', '\t']) {
-            true => Ok(Self(text.replace(['\n', '\r', '\t'], " ").into())),
-            false => Ok(Self(text)),
+        if inner.contains(['\n', '\r', '\t']) {
+            return Ok(Self(inner.replace(['\n', '\r', '\t'], " ").into()));
+        }
+        match inner.len() == text.len() {
+            true => Ok(Self(text)),
+            false => Ok(Self(inner.into())),
         }
     }
 
@@ -65,13 +70,6 @@ impl fmt::Debug for Json {
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-impl From<&serde_json::Value> for Json {
-    fn from(value: &serde_json::Value) -> Self {
-        // What this library writes is strict: keys once, no lone surrogates.
-        Self(value.to_string().into())
     }
 }
 
@@ -204,10 +202,10 @@ pub struct ToolDescription {
     /// What it does, in a line.
     pub summary: String,
     /// JSON Schema of its arguments; from [`DescribeLevel::Schema`] on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub input_schema: Option<Json>,
     /// JSON Schema of its result, if one is given; from [`DescribeLevel::Schema`] on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub output_schema: Option<Json>,
     /// Everything else that is known; [`DescribeLevel::Full`] alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -237,7 +235,7 @@ pub struct ToolExample {
     /// The arguments.
     pub arguments: Json,
     /// What the tool gives for them, if that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub result: Option<Json>,
 }
 
@@ -271,6 +269,11 @@ pub struct StepOutcome {
     /// Its result.
     #[serde(with = "outcome")]
     pub result: Result<Json, GatewayError>,
+}
+
+/// A member that is there: `null` is JSON too, and not its absence.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
 }
 
 /// `{"ok":…}` or `{"error":{…}}`.

@@ -43,7 +43,8 @@ impl Session {
     }
 
     /// Answers one request, whatever came of it. Request and answer are in the transcript when this returns, unless the
-    /// session was closed meanwhile: then the answer is [`GatewayErrorCode::Cancelled`].
+    /// session was closed meanwhile: then the answer is [`GatewayErrorCode::Cancelled`]. Where the transcript has no room for
+    /// the request, nothing is called; where it has none for the answer, that is [`GatewayErrorCode::LimitReached`].
     pub fn call(&self, operation: &Operation) -> Result<Answer, GatewayError> {
         self.call_controlled(operation, &self.control)
     }
@@ -64,6 +65,7 @@ impl Session {
         operation: &Operation,
         control: &Control,
     ) -> Result<Exchange, Full> {
+        let room = self.recorder().keep_room(operation)?;
         // A gateway that panics has failed this call, and takes neither the run nor its host with it.
         let called = catch_unwind(AssertUnwindSafe(|| self.answer(operation, control)));
         let answer = called.unwrap_or_else(|_| {
@@ -74,8 +76,7 @@ impl Session {
             request: operation.clone(),
             answer,
         };
-        self.recorder().record(&exchange)?;
-        Ok(exchange)
+        self.recorder().record_kept(room, exchange)
     }
 
     /// Tools called so far.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tenzik_receipt::{Sha256, merkle};
 
 use super::message::outcome;
-use super::{Answer, GatewayError, GatewayErrorCode, Operation};
+use super::{Answer, GatewayError, GatewayErrorCode, MESSAGE_CHARS_MAX, Operation};
 
 /// The most exchanges of one run: those of the largest limit on calls, and as many questions about tools.
 pub const EXCHANGES_MAX: usize = 131_072;
@@ -120,8 +120,20 @@ impl Transcript {
 #[derive(Default)]
 pub(super) struct Recorder {
     transcript: Transcript,
+    /// Exchanges that are under way, and the bytes that are kept free for them.
+    kept: Room,
     closed: bool,
 }
+
+/// Room for an exchange whose answer is not there yet: enough for the request with any error.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Room {
+    exchanges: usize,
+    bytes: usize,
+}
+
+/// The longest error, each character of its message as long as it can be, with what stands around request and answer.
+const ERROR_BYTES_MAX: usize = 6 * MESSAGE_CHARS_MAX + 256;
 
 /// Why an exchange was not recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,13 +152,52 @@ impl From<Full> for GatewayError {
 }
 
 impl Recorder {
+    /// Keeps room for a request before anything is done for it: what was done must be in the transcript.
+    pub(super) fn keep_room(&mut self, request: &Operation) -> Result<Room, Full> {
+        if self.closed {
+            return Err(Full::Closed);
+        }
+        let request = serde_json::to_string(request).map_err(|_| Full::Full)?;
+        let room = Room {
+            exchanges: 1,
+            bytes: request.len() + ERROR_BYTES_MAX,
+        };
+        if !self.has(room) {
+            return Err(Full::Full);
+        }
+        self.kept.exchanges += room.exchanges;
+        self.kept.bytes += room.bytes;
+        Ok(room)
+    }
+
+    /// Records an exchange for which room was kept. An answer that is longer than what is left is recorded, and given, as an
+    /// error.
+    pub(super) fn record_kept(&mut self, room: Room, exchange: Exchange) -> Result<Exchange, Full> {
+        self.kept.exchanges -= room.exchanges;
+        self.kept.bytes -= room.bytes;
+        match self.record(&exchange) {
+            Err(Full::Full) => {
+                let error = GatewayError::from(Full::Full);
+                let short = Exchange {
+                    answer: Err(error),
+                    ..exchange
+                };
+                self.record(&short).map(|()| short)
+            }
+            recorded => recorded.map(|()| exchange),
+        }
+    }
+
     pub(super) fn record(&mut self, exchange: &Exchange) -> Result<(), Full> {
         if self.closed {
             return Err(Full::Closed);
         }
         let line = exchange.line().map_err(|_| Full::Full)?;
-        let bytes = self.transcript.text.len() + line.len() + 1;
-        if self.transcript.len() >= EXCHANGES_MAX || bytes > TRANSCRIPT_BYTES_MAX {
+        let room = Room {
+            exchanges: 1,
+            bytes: line.len() + 1,
+        };
+        if !self.has(room) {
             return Err(Full::Full);
         }
         self.transcript
@@ -155,6 +206,12 @@ impl Recorder {
         self.transcript.text.push_str(&line);
         self.transcript.text.push('\n');
         Ok(())
+    }
+
+    /// Whether there is so much beside what is kept.
+    fn has(&self, room: Room) -> bool {
+        self.transcript.len() + self.kept.exchanges + room.exchanges <= EXCHANGES_MAX
+            && self.transcript.text.len() + self.kept.bytes + room.bytes <= TRANSCRIPT_BYTES_MAX
     }
 
     pub(super) fn close(&mut self) -> Transcript {

@@ -2,7 +2,7 @@
 //!
 //! Each error says whose fault it is, and carries the receipt of what ran or was refused, where there is one.
 
-use tenzik_receipt::{InputType, Label, Profile, SignError, SignedReceipt};
+use tenzik_receipt::{InputType, Label, Profile, SignedReceipt};
 
 use super::limits::{InvalidLimits, Limit};
 use super::request::Execution;
@@ -71,9 +71,6 @@ pub enum RouteError {
         /// The run, with its receipt.
         execution: Box<Execution>,
     },
-    /// No receipt could be signed, so no result is given.
-    #[error("no receipt could be signed: {0}")]
-    Sign(#[from] SignError),
     /// The wall-clock limit was reached.
     #[error("the run took longer than its {allowed_ms} ms")]
     Timeout {
@@ -156,16 +153,16 @@ impl RouteError {
             Self::Refused { refusal, .. } => refusal.code(),
             Self::ResourceLimit { .. } => "resource_limit",
             Self::SandboxViolation { .. } => "sandbox_violation",
-            Self::Sign(_) => "sign",
             Self::Timeout { .. } => "timeout",
         }
     }
 
     /// Whether the same request may succeed later, on the same host.
-    pub const fn is_retryable(&self) -> bool {
+    pub fn is_retryable(&self) -> bool {
         match self {
             Self::Backend { error, .. } => error.retryable,
-            Self::Aborted { .. } => true,
+            // What its tools did is done.
+            Self::Aborted { execution, .. } => execution.tool_calls == 0,
             Self::Refused { refusal, .. } => matches!(refusal, Refusal::RuntimeUnavailable { .. }),
             _ => false,
         }

@@ -7,9 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tenzik_receipt::{InputType, Label, Profile};
+use tenzik_receipt::{InputType, Label, Profile, Stage};
 
-use super::limits::{Held, Limit, PerLimit, RunLimits};
+use super::limits::{Held, Limit, LimitsAsked, PerLimit, RunLimits};
 use super::request::{Capsule, Code, ExecuteRequest, Execution, WASM};
 use super::{Refusal, RouteError, Router};
 use crate::backend::{Attempt, Backend, BackendError, Captured, Ended, Isolation, Job};
@@ -151,9 +151,23 @@ impl Router {
         refusal: Refusal,
         circumstances: Circumstances,
     ) -> RouteError {
-        let subject = Subject::Unrouted {
-            request,
-            code: refusal.code(),
+        let code = refusal.code();
+        let subject = match &request.code {
+            // What would have run is the capsule path's, and so is the request's identity.
+            Code::Capsule(capsule) if request.backend.as_ref().is_none_or(|it| *it == WASM) => {
+                let limits = request.limits.resolve(request.profile);
+                let limits = limits.or_else(|_| LimitsAsked::default().resolve(request.profile));
+                let order = limits.map(|limits| order(request, capsule, &limits));
+                let secret = circumstances.secret.as_ref();
+                order.map_or(Subject::Unrouted { request, code }, |order| {
+                    Subject::Refused {
+                        stage: Stage::Routing,
+                        code,
+                        request: Box::new(self.pipeline.request(&order, secret)),
+                    }
+                })
+            }
+            _ => Subject::Unrouted { request, code },
         };
         let signed = self.pipeline.sealing().enter().seal(subject, circumstances);
         match signed {
@@ -386,7 +400,12 @@ fn delivered(execution: Execution, limits: &RunLimits) -> Result<Execution, Rout
         Ended::Aborted { code } => RouteError::Aborted { code, execution },
         Ended::Failed { code, .. } => RouteError::Failed { code, execution },
         Ended::LimitReached(Limit::WallMs) => RouteError::Timeout {
-            allowed_ms: limits.get(Limit::WallMs).unwrap_or(0),
+            allowed_ms: execution
+                .limits
+                .get(Limit::WallMs)
+                .applied
+                .or(limits.get(Limit::WallMs))
+                .unwrap_or(0),
             execution,
         },
         Ended::LimitReached(limit) => RouteError::ResourceLimit { limit, execution },

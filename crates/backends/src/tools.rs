@@ -31,9 +31,12 @@ pub(crate) fn open(session: &Arc<Session>) -> Result<(Tools, OwnedFd), BackendEr
         ours.try_clone().map_err(failed)?,
     );
     let session = Arc::clone(session);
+    let ended = ours.try_clone().map_err(failed)?;
     let server = Builder::new().name("gateway".to_owned()).spawn(move || {
         // However it ended, the transcript has what was asked and answered.
         drop(serve(&session, &token, true, reader, writer));
+        // The child learns that there is no more; it may be gone already.
+        let _ = ended.shutdown(Shutdown::Both);
     });
     let tools = Tools {
         stream: ours,

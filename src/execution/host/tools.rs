@@ -1,6 +1,7 @@
 //! The capability `tools`: one call of a tool, in the words of its answer.
 
 use super::{Call, Exit};
+use crate::execution::locked;
 use crate::control::Control;
 use crate::gateway::{GatewayError, GatewayErrorCode, Json, ToolId, Unanswered};
 use crate::outcome::TrapCode;
@@ -37,12 +38,9 @@ fn answer(
         Some(control) => control.until(host.deadline),
         None => Control::default().until(host.deadline),
     };
-    let mut calls = calls.lock().map_err(|_| Exit::HostFailure)?;
-    calls
+    locked(calls)
         .run_tool(id, arguments, &control)
-        .map_err(|unanswered| match unanswered {
-            Unanswered::NoRoom | Unanswered::Unlike => Exit::HostFailure,
-        })
+        .map_err(|Unanswered| Exit::HostFailure)
 }
 
 /// `{"ok":VALUE}` or `{"error":{"code":…,"message":…,"retryable":…}}`. An answer that is too long for the result buffer is

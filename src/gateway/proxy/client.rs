@@ -24,6 +24,9 @@ use crate::gateway::{
 /// How often a caller who waits looks at its control.
 const TICK: Duration = Duration::from_millis(10);
 
+/// For how many of these the answer to a call that was cancelled is still waited for.
+const GRACE_TICKS: u32 = 100;
+
 type Reply = Result<Answer, GatewayError>;
 
 /// A gateway at the other end of a stream. Share it.
@@ -116,17 +119,22 @@ impl Client {
     }
 
     fn wait(&self, id: u64, answer: &Receiver<Reply>, control: &Control) -> Reply {
-        let mut cancelled = false;
+        let mut cancelled: Option<u32> = None;
         loop {
-            match answer.recv_timeout(TICK) {
-                Ok(reply) => return reply,
-                Err(RecvTimeoutError::Disconnected) => return Err(gone()),
-                // The answer still comes: what was done before the call was cancelled is known only then.
-                Err(RecvTimeoutError::Timeout) if control.is_cancelled() && !cancelled => {
-                    cancelled = true;
+            match (answer.recv_timeout(TICK), &mut cancelled) {
+                (Ok(reply), _) => return reply,
+                (Err(RecvTimeoutError::Disconnected), _) => return Err(gone()),
+                // The answer may still come: what was done before the call was cancelled is known only then.
+                (Err(RecvTimeoutError::Timeout), None) if control.is_cancelled() => {
+                    cancelled = Some(0);
                     self.send(&FromClient::Cancel { id })?;
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                (Err(RecvTimeoutError::Timeout), Some(ticks)) if *ticks >= GRACE_TICKS => {
+                    self.shared.forget(id);
+                    return Err(GatewayError::cancelled());
+                }
+                (Err(RecvTimeoutError::Timeout), Some(ticks)) => *ticks += 1,
+                (Err(RecvTimeoutError::Timeout), None) => {}
             }
         }
     }
@@ -146,6 +154,13 @@ impl Shared {
         let (sender, receiver) = channel();
         self.waiting().as_mut()?.insert(id, sender);
         Some(receiver)
+    }
+
+    /// Nobody waits for that answer any more.
+    fn forget(&self, id: u64) {
+        if let Some(waiting) = self.waiting().as_mut() {
+            waiting.remove(&id);
+        }
     }
 
     /// Gives answers to whoever waits for them, until there are no more; then nobody waits any longer.

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::frame::{FrameError, FromClient, FromServer, read, write};
@@ -15,6 +15,9 @@ use crate::gateway::Session;
 
 /// How many calls of one connection are answered at once. A client that sends more is not waited for.
 pub const CALLS_AT_ONCE_MAX: usize = 16;
+
+/// How many threads a connection has at once: those of its calls, and as many whose answers the client has not read yet.
+const THREADS_MAX: usize = 2 * CALLS_AT_ONCE_MAX;
 
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub fn serve(
         session: Arc::clone(session),
         writer: Mutex::new(writer),
         calls: Mutex::new(HashMap::new()),
+        threads: Mutex::new(0),
+        one_less: Condvar::new(),
     };
     let ended = connection.serve(token, inherited, reader);
     if let Ended::Refused(reason) = &ended {
@@ -58,6 +63,10 @@ struct Connection<W> {
     writer: Mutex<W>,
     /// The calls that are under way.
     calls: Mutex<HashMap<u64, Control>>,
+    /// How many threads there are, those included that only have an answer left to write.
+    threads: Mutex<usize>,
+    /// Told when there is one less.
+    one_less: Condvar,
 }
 
 impl<W: Write + Send> Connection<W> {
@@ -94,13 +103,19 @@ impl<W: Write + Send> Connection<W> {
                         if let Err(reason) = self.begin(id, &control) {
                             break Ended::Refused(reason);
                         }
-                        scope.spawn(move || {
+                        // A client that reads no answers is not read either.
+                        self.wait_for_a_thread();
+                        let answering = move || {
                             let answer = self.session.call_controlled(&request, &control);
                             // The id is free again when the client can know of it.
                             self.calls().remove(&id);
                             // A client that is gone wants no answer.
                             let _ = self.send(&FromServer::Answer { id, answer });
-                        });
+                            self.end_a_thread();
+                        };
+                        if let Err(error) = thread::Builder::new().spawn_scoped(scope, answering) {
+                            break Ended::Failed(format!("no thread for a call: {error}"));
+                        }
                     }
                     Ok(Some(FromClient::Cancel { id })) => {
                         if let Some(control) = self.calls().get(&id) {
@@ -117,6 +132,20 @@ impl<W: Write + Send> Connection<W> {
             self.calls().values().for_each(Control::cancel);
             ended
         })
+    }
+
+    fn wait_for_a_thread(&self) {
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut threads = self
+            .one_less
+            .wait_while(threads, |threads| *threads >= THREADS_MAX)
+            .unwrap_or_else(PoisonError::into_inner);
+        *threads += 1;
+    }
+
+    fn end_a_thread(&self) {
+        *self.threads.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.one_less.notify_one();
     }
 
     fn begin(&self, id: u64, control: &Control) -> Result<(), String> {
