@@ -43,6 +43,7 @@ pub struct SandboxConfig {
     /// execute the file; where it is does not matter.
     pub launcher: Vec<String>,
     /// Files and directories of this system that are shown beside `/usr`, where they are, read-only. Everybody can reach them.
+    /// A socket in one of them can be connected to.
     pub read_only: Vec<PathBuf>,
     /// The executable of bubblewrap. Default: `bwrap`, where the system has it.
     pub bubblewrap: PathBuf,

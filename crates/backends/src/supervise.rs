@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt as _, FdMapping};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::fs::{Gid, OFlags, Uid, fchown, fcntl_getfl, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tenzik::backend::{BackendError, Captured, Ended, Job};
@@ -23,6 +23,7 @@ use tenzik::router::Limit;
 use tenzik_receipt::Label;
 
 use crate::guest::{ResultLine, failed};
+use crate::program::NOBODY;
 use crate::tools;
 
 /// The descriptor of the result.
@@ -132,6 +133,8 @@ fn start(prepared: Prepared, gateway: Option<OwnedFd>) -> Result<(Child, OwnedFd
     } = prepared;
     let (reader, writer) =
         pipe_with(PipeFlags::CLOEXEC).map_err(|error| BackendError::failed("pipe", error))?;
+    // Who cannot give it away is who the program runs as.
+    let _ = lend(reader.as_fd());
     let mapping = |parent_fd, child_fd| FdMapping {
         parent_fd,
         child_fd,
@@ -150,6 +153,12 @@ fn start(prepared: Prepared, gateway: Option<OwnedFd>) -> Result<(Child, OwnedFd
         .map_err(|error| BackendError::failed("start", error))?;
     // `command` holds our end of what the child writes to: it is dropped here, so that the end of the pipe can be seen.
     Ok((child, reader))
+}
+
+/// Lets `nobody` open a pipe again by its path, as `/dev/fd/3`: some runtimes write to descriptors in no other way.
+pub(crate) fn lend(pipe: BorrowedFd<'_>) -> std::io::Result<()> {
+    let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    Ok(fchown(pipe, Some(user), Some(group))?)
 }
 
 /// Waits for a killed child, and gives up where the kernel cannot end it.

@@ -248,6 +248,17 @@ fn nobody_outside_can_be_signalled_or_found() {
 }
 
 #[test]
+fn its_own_streams_can_be_opened_by_their_paths() {
+    let Some(target) = target() else { return };
+    let text = r#"echo told > /dev/stdout; echo cried > /dev/stderr
+        printf '{"ok":%s}\n' "$(cat /dev/stdin)" > /dev/fd/3"#;
+    let execution = run(&target.router, &target.request(text)).expect("a result");
+    assert_eq!(execution.value(), Some(&br#"{"a":1}"#[..]));
+    assert_eq!(execution.stdout.bytes, b"told\n");
+    assert_eq!(execution.stderr.bytes, b"cried\n");
+}
+
+#[test]
 fn nothing_that_it_wrote_can_be_executed() {
     let Some(target) = target() else { return };
     let text = r#"cp /bin/true /tmp/own && chmod 755 /tmp/own; r=0; /tmp/own && r=1; echo "{\"ok\":$r}" >&3"#;

@@ -9,8 +9,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::Write as _;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use command_fds::FdMapping;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Gid, MemfdFlags, Uid, fchown, memfd_create};
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
@@ -33,12 +33,14 @@ use crate::counted::Counted;
 use crate::filter::SECCOMP;
 use crate::program::NOBODY;
 use crate::seen;
-use crate::supervise::{Guard, Prepared, pid};
+use crate::supervise::{Guard, Prepared, lend, pid};
 
 /// Where `bwrap` tells the number of the first process.
 const INFO_FD: i32 = 9;
 /// How long all that comes before the command may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long what a child said that is not let in is waited for.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// The most that is read of what is told on the way.
 const TOLD_BYTES_MAX: usize = 4_096;
 /// What has to be seen of each command, beside what only some have.
@@ -181,11 +183,6 @@ fn pipe() -> std::io::Result<(OwnedFd, OwnedFd)> {
     Ok((reader, writer))
 }
 
-fn lend(pipe: BorrowedFd<'_>) -> std::io::Result<()> {
-    let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
-    Ok(fchown(pipe, Some(user), Some(group))?)
-}
-
 /// What `bwrap` tells.
 #[derive(Deserialize)]
 struct Info {
@@ -225,12 +222,14 @@ impl Waiting {
         if !counted.is_bounded() {
             return Err(refused("its limits were not seen to be in force", child));
         }
-        for stream in [
+        let streams = [
+            child.stdin.as_ref().map(AsFd::as_fd),
             child.stdout.as_ref().map(AsFd::as_fd),
             child.stderr.as_ref().map(AsFd::as_fd),
-        ] {
-            // So that a program can open `/dev/stderr`. Where it cannot, it has the descriptor.
-            drop(stream.map(lend));
+        ];
+        for stream in streams.into_iter().flatten() {
+            // Where it is no pipe of this process's, there is the descriptor itself.
+            let _ = lend(stream);
         }
         let go = File::from(go).write_all(&[GO]);
         go.map_err(|error| refused(&format!("it did not wait: {error}"), child))?;
@@ -249,12 +248,14 @@ impl Waiting {
 
 /// A child that is not let in, with what it or its monitor said.
 fn refused(reason: &str, child: &mut Child) -> BackendError {
-    // Then its streams come to their end.
+    // Then its streams come to their end; if some process still has them, not much is lost.
     let _ = child.kill();
-    let mut told = Vec::new();
-    if let Some(stderr) = child.stderr.as_mut() {
-        let _ = stderr.take(TOLD_BYTES_MAX as u64).read_to_end(&mut told);
-    }
+    let until = Instant::now() + LAST_WORDS;
+    let told = child
+        .stderr
+        .as_ref()
+        .map(|stderr| read_to_end(stderr, until));
+    let told = told.and_then(Result::ok).unwrap_or_default();
     let told = String::from_utf8_lossy(&told);
     BackendError::failed("start", format!("{} {}", reason.trim(), told.trim()))
 }
@@ -281,17 +282,17 @@ fn seen_of(first: Pid, disk_bytes: Option<u64>) -> Result<Vec<&'static str>, &'s
 }
 
 /// What comes until the other end is closed.
-fn read_to_end(pipe: &OwnedFd, until: Instant) -> std::io::Result<Vec<u8>> {
+fn read_to_end(pipe: &impl AsFd, until: Instant) -> std::io::Result<Vec<u8>> {
     read_until(pipe, until, |_| false)
 }
 
 /// What comes until the end of a line, or until the other end is closed.
-fn read_line(pipe: &OwnedFd, until: Instant) -> std::io::Result<Vec<u8>> {
+fn read_line(pipe: &impl AsFd, until: Instant) -> std::io::Result<Vec<u8>> {
     read_until(pipe, until, |bytes| bytes.ends_with(b"\n"))
 }
 
 fn read_until(
-    pipe: &OwnedFd,
+    pipe: &impl AsFd,
     until: Instant,
     is_all: impl Fn(&[u8]) -> bool,
 ) -> std::io::Result<Vec<u8>> {
