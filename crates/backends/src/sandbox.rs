@@ -7,6 +7,7 @@
 //! code is at `/code`, read-only, and `/tmp` is in memory and bounded. A launcher inside adds Landlock and the filter.
 
 mod enclosure;
+mod told;
 mod view;
 
 use std::collections::BTreeMap;

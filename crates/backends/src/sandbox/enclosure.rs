@@ -17,15 +17,14 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use command_fds::FdMapping;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, kill_process};
-use serde::Deserialize;
 use tenzik::backend::BackendError;
 use tenzik::router::{Held, Limit, PerLimit, RunLimits};
 use tenzik_receipt::{Blake3, to_hex};
 
+use super::told::{first_process, read_line, read_to_end};
 use super::view::View;
 use crate::cgroup::{Group, GroupLimits};
 use crate::confine::{CONFINED, GO, GO_FD, ORDERS_FD, Orders, PROGRAM_FD, TOLD_FD};
@@ -41,8 +40,6 @@ const INFO_FD: i32 = 9;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long what a child said that is not let in is waited for.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// The most that is read of what is told on the way.
-const TOLD_BYTES_MAX: usize = 4_096;
 /// What has to be seen of each command, beside what only some have.
 const SEEN: [&str; 6] = [
     "no_capabilities",
@@ -183,13 +180,6 @@ fn pipe() -> std::io::Result<(OwnedFd, OwnedFd)> {
     Ok((reader, writer))
 }
 
-/// What `bwrap` tells.
-#[derive(Deserialize)]
-struct Info {
-    #[serde(rename = "child-pid")]
-    child_pid: i32,
-}
-
 impl Waiting {
     /// Looks at a child that was started as prepared, and lets its command begin, in its group and with everything in force
     /// that is to be. If this fails nothing of the command has run, and the child is to be ended by the caller.
@@ -203,11 +193,8 @@ impl Waiting {
             go,
         } = self;
         let monitor = pid(child).ok_or_else(|| refused("its monitor has no number", child))?;
-        let info = read_to_end(&info, until).and_then(|bytes| {
-            let info: Info = serde_json::from_slice(&bytes).map_err(std::io::Error::other)?;
-            Pid::from_raw(info.child_pid).ok_or(std::io::ErrorKind::InvalidData.into())
-        });
-        let first = info.map_err(|_| refused("the sandbox did not come to be", child))?;
+        let first = first_process(&info, until)
+            .map_err(|_| refused("the sandbox did not come to be", child))?;
         counted
             .group
             .add(first)
@@ -222,27 +209,33 @@ impl Waiting {
         if !counted.is_bounded() {
             return Err(refused("its limits were not seen to be in force", child));
         }
-        let streams = [
-            child.stdin.as_ref().map(AsFd::as_fd),
-            child.stdout.as_ref().map(AsFd::as_fd),
-            child.stderr.as_ref().map(AsFd::as_fd),
-        ];
-        for stream in streams.into_iter().flatten() {
-            // Where it is no pipe of this process's, there is the descriptor itself.
-            let _ = lend(stream);
-        }
+        lend_streams(child);
         let go = File::from(go).write_all(&[GO]);
         go.map_err(|error| refused(&format!("it did not wait: {error}"), child))?;
         // The launcher's end is closed when the command has begun; what it says instead is why that could not be.
-        let word = read_to_end(&told, until).unwrap_or_default();
-        if !word.is_empty() {
-            return Err(refused(&String::from_utf8_lossy(&word), child));
+        match read_to_end(&told, until) {
+            Ok(word) if word.is_empty() => {}
+            Ok(word) => return Err(refused(&String::from_utf8_lossy(&word), child)),
+            Err(error) => return Err(refused(&format!("it did not begin: {error}"), child)),
         }
         Ok(Enclosed {
             counted,
             monitor,
             seen,
         })
+    }
+}
+
+/// Lets the code open its streams by their paths.
+fn lend_streams(child: &Child) {
+    let streams = [
+        child.stdin.as_ref().map(AsFd::as_fd),
+        child.stdout.as_ref().map(AsFd::as_fd),
+        child.stderr.as_ref().map(AsFd::as_fd),
+    ];
+    for stream in streams.into_iter().flatten() {
+        // Where it is no pipe of this process's, there is the descriptor itself.
+        let _ = lend(stream);
     }
 }
 
@@ -279,36 +272,6 @@ fn seen_of(first: Pid, disk_bytes: Option<u64>) -> Result<Vec<&'static str>, &'s
             Ok(seen)
         }
     }
-}
-
-/// What comes until the other end is closed.
-fn read_to_end(pipe: &impl AsFd, until: Instant) -> std::io::Result<Vec<u8>> {
-    read_until(pipe, until, |_| false)
-}
-
-/// What comes until the end of a line, or until the other end is closed.
-fn read_line(pipe: &impl AsFd, until: Instant) -> std::io::Result<Vec<u8>> {
-    read_until(pipe, until, |bytes| bytes.ends_with(b"\n"))
-}
-
-fn read_until(
-    pipe: &impl AsFd,
-    until: Instant,
-    is_all: impl Fn(&[u8]) -> bool,
-) -> std::io::Result<Vec<u8>> {
-    let (mut bytes, mut byte) = (Vec::new(), [0]);
-    while !is_all(&bytes) && bytes.len() < TOLD_BYTES_MAX {
-        let left = until.saturating_duration_since(Instant::now());
-        let left = Timespec::try_from(left).map_err(std::io::Error::other)?;
-        if poll(&mut [PollFd::new(pipe, PollFlags::IN)], Some(&left))? == 0 {
-            return Err(std::io::ErrorKind::TimedOut.into());
-        }
-        match rustix::io::read(pipe, &mut byte)? {
-            0 => break,
-            _ => bytes.extend(byte),
-        }
-    }
-    Ok(bytes)
 }
 
 impl Enclosed {
