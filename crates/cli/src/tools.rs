@@ -123,13 +123,16 @@ fn call(
     control: &Control,
 ) -> Result<Json, GatewayError> {
     let lost = |error: std::io::Error| failed(GatewayErrorCode::Unavailable, error.to_string());
-    let mut child = Command::new(&command[0])
+    let mut prepared = Command::new(&command[0]);
+    prepared
         .args(&command[1..])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(lost)?;
+        .stderr(Stdio::piped());
+    // A group of its own, which is ended whole.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut prepared, 0);
+    let mut child = prepared.spawn().map_err(lost)?;
     // Each pipe has a thread: a command that reads nothing, or writes much, holds up none of the others.
     let stdin = child.stdin.take();
     let text = arguments.as_str().to_owned();
@@ -140,6 +143,8 @@ fn call(
     let stdout = reading(child.stdout.take(), RESULT_BYTES_MAX);
     let stderr = reading(child.stderr.take(), STDERR_BYTES_MAX);
     let status = wait(&mut child, timeout, control)?;
+    // What it left behind would hold its output open.
+    end(&mut child);
     if !status.success() {
         let told = stderr.recv_timeout(LEFT_OPEN).unwrap_or_default();
         let told = String::from_utf8_lossy(&told);
@@ -155,13 +160,15 @@ fn call(
     })?)
 }
 
-/// Reads a pipe to its end, or a byte beyond the bound; what could not be read is not there.
+/// Reads a pipe to its end, and keeps a byte more of it than the bound; what could not be read is not there.
 fn reading(pipe: Option<impl Read + Send + 'static>, bytes_max: u64) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        if let Some(pipe) = pipe {
-            let _ = pipe.take(bytes_max + 1).read_to_end(&mut bytes);
+        if let Some(mut pipe) = pipe {
+            let _ = pipe.by_ref().take(bytes_max + 1).read_to_end(&mut bytes);
+            // A command that has more to say is not to fail for it.
+            let _ = std::io::copy(&mut pipe, &mut std::io::sink());
         }
         // Nobody waits for it where the command was stopped.
         let _ = sender.send(bytes);
@@ -201,8 +208,16 @@ fn wait(
             Err(error) => break failed(GatewayErrorCode::Unavailable, error.to_string()),
         }
     };
-    // One that has ended meanwhile is as good as killed.
+    end(child);
+    Err(stopped)
+}
+
+/// Ends a command with what it started. One that has ended meanwhile is as good as killed.
+fn end(child: &mut Child) {
+    #[cfg(unix)]
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
     let _ = child.kill();
     let _ = child.wait();
-    Err(stopped)
 }

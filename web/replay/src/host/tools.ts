@@ -21,11 +21,20 @@ function toolCall(call: Call, idPointer: number, idLength: number, pointer: numb
   if (id.length > ID_BYTES_MAX || !ID.test(String.fromCharCode(...id.subarray(0, ID_BYTES_MAX)))) throw trap("invalid_argument");
   const { limits } = call.host.rules;
   if (parseDocument(given.slice(), limits) === null) throw trap("invalid_argument");
-  const args = given.map((byte) => (BREAKS.includes(byte) ? BLANK : byte));
-  const answer = call.host.transcript.answer(id, args);
+  const args = trimmed(given).map((byte) => (BREAKS.includes(byte) ? BLANK : byte));
+  const answer = call.host.transcript.answer(id, args, limits);
   if (answer.length <= limits.resultBytes) return call.giveText(answer);
   const message = `the answer is longer than ${limits.resultBytes} bytes`;
   return call.giveText(ascii(`{"error":{"code":"limit_reached","message":"${message}","retryable":false}}`));
+}
+
+/** Without the white space around it. */
+function trimmed(text: Uint8Array): Uint8Array {
+  const isWhite = (byte: number | undefined): boolean => byte === BLANK || BREAKS.includes(byte ?? 0);
+  let [start, end] = [0, text.length];
+  while (start < end && isWhite(text[start])) start += 1;
+  while (end > start && isWhite(text[end - 1])) end -= 1;
+  return text.subarray(start, end);
 }
 
 export const TOOLS: Record<string, Work> = { tool_call: toolCall as Work };

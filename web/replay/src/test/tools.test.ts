@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type Replay, replay } from "../replay.js";
 import { Transcript } from "../transcript.js";
-import { assemble, repositoryFile } from "./support.js";
+import { assemble, repositoryFile, RULES } from "./support.js";
 
 const TENZIK = process.env["TENZIK"];
 
@@ -19,8 +19,8 @@ const MODULE = assemble(`(module
   (import "tenzik_v1" "output_write" (func $write (param i32 i32)))
   (memory (export "memory") 1)
   (data (i32.const 0) "t:echo") (data (i32.const 8) "t:fail") (data (i32.const 16) "t:none")
-  (data (i32.const 32) "{\\"a\\":\\n[1.50,\\"\\c3\\a9\\"]}") (data (i32.const 64) "[,]")
-  (func $one (param i32) (drop (call $call (local.get 0) (i32.const 6) (i32.const 32) (i32.const 18))) (call $give))
+  (data (i32.const 31) " {\\"a\\":\\n[1.50,\\"\\c3\\a9\\"]}\\n") (data (i32.const 64) "[,]")
+  (func $one (param i32) (drop (call $call (local.get 0) (i32.const 6) (i32.const 31) (i32.const 20))) (call $give))
   (func (export "run")
     (call $write (i32.const 64) (i32.const 1)) (call $one (i32.const 0))
     (call $write (i32.const 65) (i32.const 1)) (call $one (i32.const 8))
@@ -68,4 +68,36 @@ test("a transcript that is cut is none, and its root is that of its lines", () =
   assert.equal(new Transcript(bytes("")).root, null);
   const roots = ["a\n", "a\nb\n", "b\na\n", "a\nb\nc\n", "ab\n"].map((text) => new Transcript(bytes(text)).root);
   assert.equal(new Set(roots).size, roots.length);
+});
+
+test("an answer in any spelling but the one is no answer", () => {
+  const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+  const request = '{"request":{"run_tool":{"tool":"a","arguments":[1]}},"answer":';
+  const answer = (text: string): string => {
+    const transcript = new Transcript(bytes(`${request}${text}\n`));
+    return new TextDecoder().decode(transcript.answer(bytes("a"), bytes("[1]"), RULES.limits));
+  };
+  assert.equal(answer('{"ok":{"result":{"x": 1.50}}}}'), '{"ok":{"x": 1.50}}');
+  const error = '{"error":{"code":"tool_failed","message":"no \\"é\\"","retryable":false}}';
+  assert.equal(answer(`${error}}`), error);
+  for (const text of [
+    '{"ok":{"result":1,"x":2}}}',
+    '{"ok":{"result":1},"error":{}}}',
+    '{"ok":{"result": 1 }}}',
+    '{"ok":{"result":1}}!',
+    '{"ok":{"result":}}}',
+    '{"ok":{"result":01}}}',
+    '{"ok":{"result":[1,\t2]}}}',
+    '{"error":{"code":"made_up","message":"","retryable":false}}}',
+    '{"error":{"code":"denied","message":"","retryable":"perhaps"}}}',
+    '{"error":{"code":"denied","message":"\\u0041","retryable":false}}}',
+    '{"error":{"message":"","code":"denied","retryable":false}}}',
+    '{"error":{"code":"denied","message":"","retryable":false,"x":1}}}',
+    `{"error":{"code":"denied","message":"${"x".repeat(513)}","retryable":false}}}`,
+    '{"ok":{"chain":{"steps":[]}}}}',
+    "1}",
+  ]) {
+    assert.throws(() => answer(text), /not of the form/, text);
+  }
+  assert.throws(() => new Transcript(bytes("\n".repeat(131_073))), /too long/);
 });
