@@ -202,10 +202,18 @@ pub struct ToolDescription {
     /// What it does, in a line.
     pub summary: String,
     /// JSON Schema of its arguments; from [`DescribeLevel::Schema`] on.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
     pub input_schema: Option<Json>,
     /// JSON Schema of its result, if one is given; from [`DescribeLevel::Schema`] on.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
     pub output_schema: Option<Json>,
     /// Everything else that is known; [`DescribeLevel::Full`] alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -235,7 +243,11 @@ pub struct ToolExample {
     /// The arguments.
     pub arguments: Json,
     /// What the tool gives for them, if that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
     pub result: Option<Json>,
 }
 

@@ -269,7 +269,19 @@ fn a_transcript_is_bounded_whatever_a_tool_answers() {
         .map(|_| session.call(&run("huge", "{}")).is_ok())
         .collect();
     assert_eq!(answers, [true, true, true, true, false, false]);
-    assert!(session.close().as_str().len() <= TRANSCRIPT_BYTES_MAX);
+    let transcript = session.close();
+    assert!(transcript.as_str().len() <= TRANSCRIPT_BYTES_MAX);
+    // What was called is told, with what its caller was told.
+    let exchanges: Vec<_> = transcript.exchanges().collect();
+    assert_eq!(exchanges.len(), 6);
+    let told = |index: usize| exchanges[index].answer.as_ref().map_err(|error| error.code);
+    assert_eq!(
+        (told(4), told(5)),
+        (
+            Err(GatewayErrorCode::LimitReached),
+            Err(GatewayErrorCode::LimitReached)
+        )
+    );
 }
 
 #[test]
@@ -314,6 +326,86 @@ proptest! {
         }
         let operation = Operation::SearchTools { query: tool, limit };
         prop_assert_eq!(operation.check().is_ok(), limit <= super::super::LISTED_MAX);
+    }
+}
+
+#[test]
+fn nothing_is_called_for_which_the_transcript_has_no_room() {
+    let called = Arc::new(AtomicU32::new(0));
+    let counts = Arc::clone(&called);
+    let takes = Tool::new(id("takes"), "Takes much", move |_, _| {
+        counts.fetch_add(1, Ordering::Relaxed);
+        Ok(json("1"))
+    });
+    let limits = SessionLimits {
+        tool_calls: 10,
+        chain_steps: 1,
+    };
+    let gateway = Arc::new(Direct::new([takes]).expect("one tool"));
+    let session = Session::new(gateway, limits, Control::default());
+    let request = run("takes", &format!("\"{}\"", "x".repeat(15 << 20)));
+    let answers: Vec<_> = (0..6).map(|_| session.call(&request).is_ok()).collect();
+    assert_eq!(answers, [true, true, true, true, false, false]);
+    assert_eq!(called.load(Ordering::Relaxed), 4);
+    assert_eq!(session.close().len(), 4);
+}
+
+/// What is live must be what a replay reads: a result with a newline at its end made an honest node's claim differ.
+#[test]
+fn white_space_around_arguments_and_results_is_nobodys() {
+    let padded = Tool::new(id("pads"), "Answers with room around", |_, _| {
+        Ok(json(" [1,\t2]\r\n"))
+    });
+    let limits = SessionLimits {
+        tool_calls: 1,
+        chain_steps: 1,
+    };
+    let gateway = Arc::new(Direct::new([padded]).expect("one tool"));
+    let session = Session::new(gateway, limits, Control::default());
+    let request = run("pads", "\n{ }\t");
+    let answer = session.call(&request).expect("a result");
+    assert_eq!(answer, Answer::Result(json("[1, 2]")));
+    let transcript = session.close();
+    let read = Transcript::read(transcript.as_str()).expect("our own");
+    let exchange = read.exchanges().next().expect("one");
+    assert_eq!((exchange.request, exchange.answer), (request, Ok(answer)));
+}
+
+#[test]
+fn a_null_that_is_there_stays_there() {
+    let text = r#"{"title":"nothing","arguments":{},"result":null}"#;
+    let example: ToolExample = serde_json::from_str(text).expect("an example");
+    assert_eq!(example.result, Some(json("null")));
+    assert_eq!(serde_json::to_string(&example).expect("text"), text);
+}
+
+#[test]
+fn a_strangers_message_is_cut_like_ours() {
+    let long = format!("{}\\u0007", "x".repeat(10_000));
+    let text = format!(r#"{{"code":"tool_failed","message":"{long}","retryable":false}}"#);
+    let error: GatewayError = serde_json::from_str(&text).expect("an error");
+    assert_eq!(error.message, "x".repeat(512));
+}
+
+proptest! {
+    /// Whatever white space stands anywhere, what is recorded is read back as the same exchange.
+    #[test]
+    fn an_exchange_is_read_back_as_it_was(
+        before in "[ \\t\\r\\n]{0,3}",
+        inside in "[ \\t\\r\\n]{0,3}",
+        behind in "[ \\t\\r\\n]{0,3}",
+        text in "[ -~é\u{2028}]{0,8}",
+    ) {
+        let text = serde_json::Value::from(text).to_string();
+        let value = json(&format!("{before}[{inside}1.50,{inside}{text}]{behind}"));
+        let exchange = Exchange {
+            request: Operation::RunTool { tool: id("a:b"), arguments: value.clone() },
+            answer: Ok(Answer::Result(value)),
+        };
+        let mut recorder = Recorder::default();
+        recorder.record(&exchange).expect("room");
+        let read = Transcript::read(recorder.close().as_str()).expect("our own");
+        prop_assert_eq!(read.exchanges().next(), Some(exchange));
     }
 }
 

@@ -279,7 +279,7 @@ fn with_the_routers(held: PerLimit<Held>, limits: &RunLimits, calls: u32) -> Per
         .with(Limit::ChainSteps, own(Limit::ChainSteps, None))
 }
 
-fn order(request: &ExecuteRequest, capsule: &Capsule, limits: &RunLimits) -> Order {
+pub(super) fn order(request: &ExecuteRequest, capsule: &Capsule, limits: &RunLimits) -> Order {
     let narrow = |limit| {
         limits
             .get(limit)

@@ -283,6 +283,25 @@ fn a_refusal_and_a_run_of_one_request_have_the_same_request_id_where_isolation_a
     );
 }
 
+/// What a requester signs is what the capsule path would claim, also where nothing comes of it.
+#[test]
+fn a_refused_capsule_has_the_request_that_its_requester_signed() {
+    let router = router(false);
+    let mut capsule = Capsule::new(*b"\0asm");
+    capsule.grants = crate::capability::Capability::Tools.into();
+    let request = ExecuteRequest::new(Code::Capsule(capsule), *b"[1]", Profile::Hardened);
+    let limits = request.limits.resolve(request.profile).expect("defaults");
+    let Code::Capsule(capsule) = &request.code else {
+        panic!("another code");
+    };
+    let order = run::order(&request, capsule, &limits);
+    let signed = router.pipeline().request(&order, None).id();
+    let refused = execute(&router, &request).expect_err("it has no tools");
+    assert_eq!(refused.code(), "missing_gateway");
+    let receipt = refused.receipt().expect("a receipt");
+    assert_eq!(receipt.claim().request_id(), signed);
+}
+
 #[test]
 fn what_isolates_nothing_is_denied_unless_the_host_says_so() {
     let router = router(false);

@@ -224,6 +224,7 @@ pub fn proxy_client(connect: &Connect<'_>, tools: &Arc<dyn ToolGateway>, known: 
         );
     }
     a_lost_connection_is_an_error(connect, known);
+    a_cancelled_call_ends_whatever_the_server_does(connect, known);
 }
 
 fn serving(
@@ -293,4 +294,32 @@ fn a_lost_connection_is_an_error(connect: &Connect<'_>, known: &KnownTool) {
     thread::sleep(Duration::from_millis(1));
     let later = client.list_namespaces(&control);
     assert_eq!(code(later.map(drop)), Some(GatewayErrorCode::Unavailable));
+}
+
+/// A server that goes silent holds nobody who wants no more of it.
+fn a_cancelled_call_ends_whatever_the_server_does(connect: &Connect<'_>, known: &KnownTool) {
+    let token = Token::from_bytes([7; 32]);
+    let (stream, far) = pair();
+    let server = thread::spawn(move || {
+        let mut frames = Frames::of(far);
+        frames.send(&json!({"gateway": {"version": VERSION}}).to_string());
+        let asked = [frames.next(), frames.next(), frames.next()];
+        (asked, frames)
+    });
+    let client = connect(stream, Some(&token)).expect("a server that greets");
+    let control = Control::default();
+    let called = thread::scope(|scope| {
+        let call = scope.spawn(|| client.run_tool(known.tool(), known.arguments(), &control));
+        thread::sleep(Duration::from_millis(50));
+        control.cancel();
+        call.join().expect("it does not panic")
+    });
+    let code = called.err().map(|error| error.code);
+    assert_eq!(code, Some(GatewayErrorCode::Cancelled));
+    let (asked, _silent) = server.join().expect("the server does not panic");
+    let cancel = asked.into_iter().flatten().last().expect("a frame");
+    assert!(
+        cancel.get("cancel").is_some(),
+        "the server is told that nobody waits any more"
+    );
 }

@@ -158,6 +158,46 @@ fn a_tool_is_called_recorded_and_not_called_again_by_a_replay() {
     assert_eq!(tools.calls.load(Ordering::SeqCst), 1);
 }
 
+/// The record has no white space around a value, so a run has none either: an honest claim differed for a newline.
+#[test]
+fn white_space_around_arguments_makes_no_difference_to_a_replay() {
+    let tools = tools(10);
+    let story = asking(&tools, "t:echo", " \\n[1.50] \\t");
+    let run = story.run_on(&native());
+    assert_eq!(text(&run), "{\"ok\":[1.50]}");
+    for engines in [Engines::Wasmtime, Engines::Wasmi] {
+        let evidence = evidence(&story, Some(run.outcome.transcript()));
+        assert_eq!(replay_on(engines, claim(&run), &evidence), Ok(Replay::Same));
+    }
+}
+
+#[test]
+fn a_capsule_of_utf16_asks_and_is_told_in_it() {
+    let tools = tools(10);
+    let units = |text: &str| -> String {
+        let bytes = text.encode_utf16().flat_map(u16::to_le_bytes);
+        bytes.map(|byte| format!("\\{byte:02x}")).collect()
+    };
+    let arguments = "{\"é\":1.5}";
+    let before = format!(
+        "{} {} (global (export \"capsule_text\") i32 (i32.const 16))
+         (data (i32.const 0) \"{}\") (data (i32.const 16) \"{}\")",
+        import("tool_call"),
+        import("output_result"),
+        units("t:echo"),
+        units(arguments)
+    );
+    let body = format!("(drop {CALL}) (call $output_result)");
+    let mut story = with(&before, &body).json("null");
+    story.0.terms.grants = Grants::all();
+    story.0.terms.tools = Some(tools.tools.clone());
+    let run = story.run_on(&native());
+    assert_eq!(text(&run), format!("{{\"ok\":{arguments}}}"));
+    let evidence = evidence(&story, Some(run.outcome.transcript()));
+    let found = replay_on(Engines::Wasmi, claim(&run), &evidence);
+    assert_eq!(found, Ok(Replay::Same));
+}
+
 #[test]
 fn what_a_tool_says_in_failing_is_the_capsules_to_read() {
     let tools = tools(1);

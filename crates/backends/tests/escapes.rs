@@ -47,6 +47,7 @@ fn nothing_gets_out_and_the_table_says_what_became_of_it() {
 }
 
 fn attempts_of(column: &Column) -> Vec<Became> {
+    attempts::control(column);
     Attempt::ALL
         .iter()
         .map(|attempt| attempt.on(column))

@@ -1,8 +1,8 @@
 //! The capability `tools`: one call of a tool, in the words of its answer.
 
 use super::{Call, Exit};
-use crate::execution::locked;
 use crate::control::Control;
+use crate::execution::locked;
 use crate::gateway::{GatewayError, GatewayErrorCode, Json, ToolId, Unanswered};
 use crate::outcome::TrapCode;
 use crate::rules::RESULT_BYTES_MAX;

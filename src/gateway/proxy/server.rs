@@ -17,7 +17,7 @@ use crate::gateway::Session;
 pub const CALLS_AT_ONCE_MAX: usize = 16;
 
 /// How many threads a connection has at once: those of its calls, and as many whose answers the client has not read yet.
-const THREADS_MAX: usize = 2 * CALLS_AT_ONCE_MAX;
+pub(super) const THREADS_MAX: usize = 2 * CALLS_AT_ONCE_MAX;
 
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

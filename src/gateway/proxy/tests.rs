@@ -390,3 +390,38 @@ fn both_halves_keep_the_protocol() {
         &known,
     );
 }
+
+/// A program that asks and never reads what it is told has filled a host with threads, each holding an answer.
+#[test]
+fn a_client_that_reads_no_answers_is_soon_not_read_either() {
+    let seen = Arc::default();
+    let session = session(&seen);
+    let token = token();
+    let (stream, server) = served(&session, &token, true);
+    let mut writer = stream.try_clone().expect("a clone");
+    let hello = format!(
+        r#"{{"hello":{{"version":1,"token":"{}"}}}}"#,
+        token.to_hex()
+    );
+    writeln!(writer, "{hello}").expect("room");
+    let text = "x".repeat(256 * 1024);
+    let flood = std::thread::spawn(move || {
+        for id in 0..400 {
+            let call = format!(
+                r#"{{"call":{{"id":{id},"request":{{"run_tool":{{"tool":"text:echo","arguments":"{text}"}}}}}}}}"#
+            );
+            if writeln!(writer, "{call}").is_err() {
+                return;
+            }
+        }
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    let answered = session.tool_calls();
+    assert!(
+        answered as usize <= server::THREADS_MAX,
+        "{answered} calls were made for nobody"
+    );
+    stream.shutdown(Shutdown::Both).expect("it is ours");
+    flood.join().expect("no panic");
+    server.join().expect("no panic");
+}

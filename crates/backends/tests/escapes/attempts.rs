@@ -57,10 +57,11 @@ pub(crate) enum Attempt {
     LeaveChildren,
     GuessToken,
     FloodGateway,
+    ReadNoAnswers,
 }
 
 impl Attempt {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::ReadHostFile,
         Self::WriteHostFile,
         Self::SeeHostProcess,
@@ -78,6 +79,7 @@ impl Attempt {
         Self::LeaveChildren,
         Self::GuessToken,
         Self::FloodGateway,
+        Self::ReadNoAnswers,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -99,6 +101,7 @@ impl Attempt {
             Self::LeaveChildren => "leave a child in a session of its own",
             Self::GuessToken => "call tools with a guessed token",
             Self::FloodGateway => "call tools beyond its limit",
+            Self::ReadNoAnswers => "fill the host with answers that it does not read",
         }
     }
 
@@ -149,6 +152,7 @@ impl Attempt {
             Self::LeaveChildren => leave_children(column),
             Self::GuessToken => guess_token(column),
             Self::FloodGateway => flood_gateway(column),
+            Self::ReadNoAnswers => read_no_answers(column),
         }
     }
 }
@@ -194,7 +198,7 @@ fn read_host_file(column: &Column) -> Became {
 fn write_host_file(column: &Column) -> Became {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("written");
-    yes_or_no(
+    let became = yes_or_no(
         column,
         &format!(
             "echo x > {} || echo x > /code/new || echo x > /bin/new",
@@ -203,8 +207,24 @@ fn write_host_file(column: &Column) -> Became {
     );
     match path.exists() {
         true => Became::Through,
-        false => Became::Nothing,
+        false => became,
     }
+}
+
+/// That an attempt which succeeds is seen to.
+pub(crate) fn control(column: &Column) {
+    assert_eq!(
+        yes_or_no(column, "true"),
+        Became::Through,
+        "{}",
+        column.name
+    );
+    assert_eq!(
+        yes_or_no(column, "false"),
+        Became::Nothing,
+        "{}",
+        column.name
+    );
 }
 
 /// A listener on the host's loopback, and any interface but a loopback.
@@ -411,5 +431,28 @@ echo '{"ok":1}' >&3
     match called.load(Ordering::SeqCst) {
         3 => Became::Bounded,
         _ => Became::Through,
+    }
+}
+
+/// Discovery is not counted, so nothing but the bound on answers under way holds it.
+fn read_no_answers(column: &Column) -> Became {
+    let called = Arc::new(AtomicU32::new(0));
+    let text = r#"
+read -r greeting <&4
+token=$(printf '%s' "$greeting" | sed 's/.*"token":"\([0-9a-f]*\)".*/\1/')
+printf '{"hello":{"version":1,"token":"%s"}}\n' "$token" >&4
+i=0; while :; do
+  printf '{"call":{"id":%s,"request":{"search_tools":{"query":"","limit":1000}}}}\n' $i >&4
+  i=$((i+1))
+done
+"#;
+    let mut request = limited(shell(text, column.profile), &[(Limit::WallMs, 3_000)]);
+    request.gateway = Some(tools(&called));
+    let ended = ask(column, &request).expect_err("it has no end of its own");
+    let execution = ended.execution().expect("it ran");
+    // What a socket holds of answers, and those that threads hold: far fewer than were asked for in that time.
+    match execution.transcript.len() < 20_000 {
+        true => Became::Bounded,
+        false => Became::Through,
     }
 }
