@@ -47,6 +47,12 @@ have_runsc() {
     have runsc runsc/bookworm-backports
 }
 
+# The JavaScript runtimes that the tests run, by lockfile.
+install_runtimes() {
+    have npm npm || return 1
+    (cd crates/backends/runtimes && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+}
+
 check_rust() {
     have cc gcc || true
     have pg_createcluster postgresql || true
@@ -55,6 +61,7 @@ check_rust() {
     have bwrap bubblewrap || true
     have_runsc || true
     have busybox busybox-static || true
+    install_runtimes || true
     step "format"
     cargo fmt --all --check
     step "lints"

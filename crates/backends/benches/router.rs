@@ -22,12 +22,16 @@ mod linux {
     use tenzik::control::Control;
     use tenzik::gateway::proxy::{Client, Token, serve};
     use tenzik::gateway::{Json, Session, SessionLimits, ToolGateway as _, ToolId};
-    use tenzik::router::Limit;
-    use tenzik_backends::{Oci, OciConfig, Process, ProcessConfig};
+    use tenzik::router::{Code, CodeTree, ExecuteRequest, Limit, Program};
+    use tenzik_backends::{
+        JavaScript, JavaScriptConfig, JavaScriptSandbox, Oci, OciConfig, Process, ProcessConfig,
+        Runtime,
+    };
     use tenzik_receipt::{KeyUse, Label, Profile, SecretKey};
 
     use super::common::{
-        busybox_root, cannot_run, limited, now, router, run, shell, shell_command, tools, value,
+        busybox_root, cannot_run, javascript, limited, now, router, run, shell, shell_command,
+        tools, value,
     };
 
     pub(super) fn main() {
@@ -36,6 +40,7 @@ mod linux {
         of_the_router(times(2_000));
         of_the_proxy(times(2_000));
         of_runc(times(40));
+        of_javascript(times(40));
         at_once(if measured { 1_000 } else { 20 });
     }
 
@@ -115,7 +120,7 @@ mod linux {
 
     fn run_only(
         router: &tenzik::router::Router,
-        request: &tenzik::router::ExecuteRequest,
+        request: &ExecuteRequest,
     ) -> Result<tenzik::router::Execution, tenzik::router::RouteError> {
         router.execute(request, tenzik::receipts::Circumstances::at(now()))
     }
@@ -209,6 +214,53 @@ mod linux {
             ],
         );
         told("a container through the router, against `runc run`", both);
+    }
+
+    /// A function on a worker that waits for it, against one on a fresh process.
+    fn of_javascript(times: u32) {
+        for runtime in Runtime::ALL {
+            let Some(executable) = javascript(runtime) else {
+                continue;
+            };
+            let launcher = env!("CARGO_BIN_EXE_tenzik-confine").to_owned();
+            for sandbox in [None, Some(JavaScriptSandbox::new(vec![launcher]))] {
+                let profile = match sandbox {
+                    None => Profile::Dev,
+                    Some(_) => Profile::Standard,
+                };
+                let backend = |workers_max| {
+                    let mut config = JavaScriptConfig::new(runtime);
+                    config.executable.clone_from(&executable);
+                    config.sandbox.clone_from(&sandbox);
+                    config.workers_max = workers_max;
+                    JavaScript::new(config).expect("a configuration")
+                };
+                if cannot_run(&backend(0)) {
+                    continue;
+                }
+                let (warm, fresh) = (router(backend(1)), router(backend(0)));
+                let text = "export default ({ a }) => a + 1;";
+                let tree = CodeTree::single("main.mjs", text.as_bytes()).expect("a tree");
+                let program = Program::new(Label::constant("javascript"), tree);
+                let request = ExecuteRequest::new(Code::Program(program), *b"{\"a\":1}", profile);
+                // The worker is there when it is measured.
+                assert_eq!(value(&warm, &request), "2");
+                let both = medians(
+                    times,
+                    [&mut || drop(run_only(&warm, &request)), &mut || {
+                        drop(run_only(&fresh, &request))
+                    }],
+                );
+                let faster = both[1].as_secs_f64() / both[0].as_secs_f64();
+                println!(
+                    "{} at {}: a warm call {:.1?}, a fresh process {:.1?}, {faster:.0} times faster",
+                    runtime.name(),
+                    profile.name(),
+                    both[0],
+                    both[1]
+                );
+            }
+        }
     }
 
     fn bare_spec(root: &Path) -> String {

@@ -14,6 +14,8 @@ pub(crate) struct Counted {
     pub(crate) group: Group,
     limits: RunLimits,
     last: Numbers,
+    /// Processor time that was used before the run began.
+    cpu_ms_before: u64,
     /// Whether all in it was ended, after which its bounds are no longer the run's.
     ended: bool,
 }
@@ -35,6 +37,7 @@ impl Counted {
             group,
             limits,
             last: Numbers::default(),
+            cpu_ms_before: 0,
             ended: false,
         }
     }
@@ -56,6 +59,17 @@ impl Counted {
         };
     }
 
+    /// Another run begins in the same group: processor time is counted from here. The most memory and processes at a time stay
+    /// those of all of its runs.
+    pub(crate) fn begin(&mut self) {
+        self.count();
+        self.cpu_ms_before = self.last.cpu_ms.unwrap_or(0);
+    }
+
+    fn cpu_ms(&self) -> Option<u64> {
+        Some(self.last.cpu_ms?.saturating_sub(self.cpu_ms_before))
+    }
+
     /// Reads it all for the last time, and ends all that is in the group; whether all of it has ended.
     pub(crate) fn end(&mut self) -> bool {
         self.count();
@@ -65,7 +79,7 @@ impl Counted {
 
     /// The limit that nobody but this process holds, where it is reached.
     pub(crate) fn limit_reached(&self) -> Option<Limit> {
-        let (allowed, used) = (self.limits.get(Limit::CpuMs)?, self.last.cpu_ms?);
+        let (allowed, used) = (self.limits.get(Limit::CpuMs)?, self.cpu_ms()?);
         (used >= allowed).then_some(Limit::CpuMs)
     }
 
@@ -103,7 +117,7 @@ impl Counted {
         [
             (Limit::MemoryBytes, memory_held, counted.memory_peak),
             (Limit::Pids, pids_held, counted.pids_peak),
-            (Limit::CpuMs, cpu_held, counted.cpu_ms),
+            (Limit::CpuMs, cpu_held, self.cpu_ms()),
             (Limit::DiskBytes, disk_bounded, None),
         ]
         .into_iter()

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`Process`] | nothing but a process group and an empty environment | `dev` |
 //! | [`Sandbox`] | namespaces, Landlock, a system-call filter, cgroups | `standard` |
+//! | [`JavaScript`] with Bun, Deno or Node | as `Sandbox`, and the runtime's own permissions; without it a process group | `standard`; `dev` |
 //! | [`Oci`] with runc | namespaces, capabilities, a system-call filter, cgroups | `standard` |
 //! | [`Oci`] with gVisor | a system of its own in a process, which is kept apart itself | `hardened` |
 //!
@@ -32,6 +33,7 @@ mod counted;
 mod digest;
 mod filter;
 mod guest;
+mod javascript;
 mod oci;
 mod process;
 mod program;
@@ -41,6 +43,10 @@ mod supervise;
 mod tools;
 
 pub use confine::confine;
+pub use javascript::{
+    Backoff, ConfigError, Finding, Grant, JavaScript, JavaScriptConfig, JavaScriptSandbox,
+    Permissions, Runtime,
+};
 pub use oci::{Oci, OciConfig, OciRuntime, RootError};
 pub use process::{Process, ProcessConfig};
 pub use sandbox::{Sandbox, SandboxConfig, SandboxError};

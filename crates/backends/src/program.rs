@@ -56,6 +56,11 @@ pub(crate) struct Private {
 
 impl Private {
     pub(crate) fn new(program: &Program) -> Result<Self, BackendError> {
+        Self::of(Some(program))
+    }
+
+    /// With a program's code, or with none.
+    pub(crate) fn of(program: Option<&Program>) -> Result<Self, BackendError> {
         let failed = |error| BackendError::failed("copy the code", error);
         let directory = tempfile::Builder::new()
             .prefix("tenzik-")
@@ -64,7 +69,9 @@ impl Private {
             .map_err(failed)?;
         let code = directory.path().join("code");
         fs::create_dir(&code).map_err(failed)?;
-        program.tree.write(&code).map_err(failed)?;
+        if let Some(program) = program {
+            program.tree.write(&code).map_err(failed)?;
+        }
         // Whatever this process's own mask is, the code's user can go through its directories.
         open_directories(&code).map_err(failed)?;
         Ok(Self { directory, code })

@@ -28,7 +28,7 @@ use crate::process::held;
 use crate::program::{self, Private};
 use crate::supervise::{Guard as _, ended_with, supervise};
 
-pub(crate) use enclosure::{Enclosed, Enclosure, Parts};
+pub(crate) use enclosure::{Enclosed, Enclosure, Parts, Waiting};
 pub use view::SandboxError;
 
 /// Where commands are looked for, outside as inside.

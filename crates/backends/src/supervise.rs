@@ -31,13 +31,13 @@ pub(crate) const RESULT_FD: i32 = 3;
 /// The descriptor of the gateway, where the run has one.
 pub(crate) const GATEWAY_FD: i32 = 4;
 /// How often limits are looked at.
-const TICK: Duration = Duration::from_millis(10);
+pub(crate) const TICK: Duration = Duration::from_millis(10);
 /// How long a process that gave its result may take to leave by itself, and how long after a process's end its output is
 /// still read. What it writes later is lost.
-const GRACE: Duration = Duration::from_millis(200);
+pub(crate) const GRACE: Duration = Duration::from_millis(200);
 /// How long the end of a killed child is waited for. The kernel ends it as soon as it may.
 const REAP: Duration = Duration::from_secs(10);
-const CHUNK: usize = 64 * 1024;
+pub(crate) const CHUNK: usize = 64 * 1024;
 /// What a sandbox exits with if its first process was ended for a forbidden system call: 128 and SIGSYS.
 const FORBIDDEN_CALL: i32 = 128 + 31;
 
@@ -162,7 +162,7 @@ pub(crate) fn lend(pipe: BorrowedFd<'_>) -> std::io::Result<()> {
 }
 
 /// Waits for a killed child, and gives up where the kernel cannot end it.
-fn reap(child: &mut Child) -> Option<ExitStatus> {
+pub(crate) fn reap(child: &mut Child) -> Option<ExitStatus> {
     let until = Instant::now() + REAP;
     loop {
         match child.try_wait() {
@@ -174,7 +174,7 @@ fn reap(child: &mut Child) -> Option<ExitStatus> {
 }
 
 /// Whether a child has ended. It is not taken from the kernel yet: until its group was killed, nobody else may get its number.
-fn has_ended(child: &Child) -> bool {
+pub(crate) fn has_ended(child: &Child) -> bool {
     let Some(pid) = pid(child) else { return true };
     let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     !matches!(waitid(WaitId::Pid(pid), look), Ok(None))
@@ -204,14 +204,14 @@ struct Watched<'a> {
 }
 
 /// One pipe that is read.
-struct Stream {
-    file: Option<File>,
-    captured: Captured,
-    room: usize,
+pub(crate) struct Stream {
+    pub(crate) file: Option<File>,
+    pub(crate) captured: Captured,
+    pub(crate) room: usize,
 }
 
 impl Stream {
-    fn new(fd: Option<OwnedFd>, room: usize) -> Self {
+    pub(crate) fn new(fd: Option<OwnedFd>, room: usize) -> Self {
         let file = fd.filter(|fd| unblock(fd.as_fd())).map(File::from);
         Self {
             file,
@@ -221,7 +221,7 @@ impl Stream {
     }
 
     /// Reads what is there. `false` at the end of the pipe, or where there is nothing now.
-    fn read(&mut self, buffer: &mut [u8]) -> Option<usize> {
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Option<usize> {
         let read = self.file.as_mut()?.read(buffer);
         match read {
             Ok(0) => self.file = None,
@@ -233,14 +233,14 @@ impl Stream {
         None
     }
 
-    fn keep(&mut self, bytes: &[u8]) {
+    pub(crate) fn keep(&mut self, bytes: &[u8]) {
         let kept = bytes.len().min(self.room - self.captured.bytes.len());
         self.captured.bytes.extend_from_slice(&bytes[..kept]);
         self.captured.dropped += (bytes.len() - kept) as u64;
     }
 }
 
-fn unblock(fd: BorrowedFd<'_>) -> bool {
+pub(crate) fn unblock(fd: BorrowedFd<'_>) -> bool {
     fcntl_getfl(fd)
         .and_then(|flags| fcntl_setfl(fd, flags | OFlags::NONBLOCK))
         .is_ok()
@@ -400,14 +400,22 @@ impl<'a> Watched<'a> {
 
 /// The end, with a limit that the kernel made it feel: a program that was killed for its memory says nothing itself.
 pub(crate) fn ended_with(gone: &Gone, limit_met: Option<Limit>) -> Ended {
-    match &gone.ended {
+    with_limit(&gone.ended, gone.status, limit_met)
+}
+
+pub(crate) fn with_limit(
+    ended: &Ended,
+    status: Option<ExitStatus>,
+    limit_met: Option<Limit>,
+) -> Ended {
+    match ended {
         Ended::Failed { code, .. } if !code.as_str().starts_with("own:") => {
-            match (limit_met, gone.status.and_then(exit_code)) {
+            match (limit_met, status.and_then(exit_code)) {
                 (Some(limit), _) => Ended::LimitReached(limit),
                 (None, Some(FORBIDDEN_CALL)) => Ended::SandboxViolation {
                     what: Label::constant("system_call"),
                 },
-                (None, _) => gone.ended.clone(),
+                (None, _) => ended.clone(),
             }
         }
         ended => ended.clone(),
@@ -420,7 +428,7 @@ fn exit_code(status: ExitStatus) -> Option<i32> {
 }
 
 /// The end of a program that said nothing.
-fn without_result(status: Option<ExitStatus>) -> Ended {
+pub(crate) fn without_result(status: Option<ExitStatus>) -> Ended {
     let told = status.and_then(|status| {
         let signal = status.signal().map(|signal| format!("signal:{signal}"));
         let code = status.code().filter(|code| *code != 0);

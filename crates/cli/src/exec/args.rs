@@ -18,6 +18,7 @@ const EXAMPLES: &str = "\
 Examples:
   tenzik exec --profile dev --unsafe-host --lang shell --code 'echo {\\\"ok\\\":1} >&3'
   tenzik exec --profile standard --lang python --code @main.py --input '[1]' --limit pids=16
+  tenzik exec --profile standard --lang javascript --code @tool.mjs --input '{\\\"a\\\":1}'
   tenzik exec --profile hardened --root ./root --lang shell --code @main.sh --input '[1]'
   tenzik exec --profile hardened --lang wasm --code @echo.wasm --input '[1]'";
 
@@ -28,7 +29,7 @@ pub(crate) struct Args {
     /// What it must at least be isolated like
     #[arg(long, value_name = "dev|standard|hardened", value_parser = profile)]
     profile: Profile,
-    /// What it is written in: wasm, shell, javascript, python
+    /// What it is written in: wasm, javascript, typescript, shell, python
     #[arg(long = "lang", value_name = "LANGUAGE", value_parser = label)]
     language: Label,
     /// The code as it stands, @FILE, @DIRECTORY with --entry, or - for stdin
@@ -64,6 +65,12 @@ pub(crate) struct Args {
     /// Where goes what they were asked and answered
     #[arg(long, value_name = "FILE", requires = "tools")]
     pub(super) transcript: Option<PathBuf>,
+    /// Where a JavaScript runtime is, if not in the usual places
+    #[arg(long = "runtime", value_name = "bun|deno|node=PATH", value_parser = runtime)]
+    pub(super) runtimes: Vec<(String, PathBuf)>,
+    /// What a JavaScript function may do, once for each: net=HOST, read=PATH, run=PROGRAM, write=PATH; without a value, all
+    #[arg(long = "allow", value_name = "KIND[=VALUE]")]
+    pub(super) allow: Vec<String>,
     /// The directory that is a container's root file system, read-only
     #[arg(long, value_name = "DIR")]
     pub(super) root: Option<PathBuf>,
@@ -79,6 +86,18 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// Whether it may run without isolation, and that is enough for what was asked.
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_unsafe(&self) -> bool {
+        self.unsafe_host && self.profile == Profile::Dev
+    }
+
+    /// Whether it is a function in JavaScript or TypeScript.
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_function(&self) -> bool {
+        matches!(self.language.as_str(), "javascript" | "typescript")
+    }
+
     /// Whether a backend was named, and it is this one.
     #[cfg(target_os = "linux")]
     pub(super) fn asks_for(&self, kind: &str) -> bool {
@@ -148,9 +167,20 @@ impl Args {
                 ));
             }
             (Input::Named(Source::File(path)), None) => CodeTree::single(&name(path), code.read()?),
-            _ => CodeTree::single("main", code.read()?),
+            _ => CodeTree::single(self.own_name(), code.read()?),
         };
         tree.map_err(|error| unreadable(&error))
+    }
+}
+
+impl Args {
+    /// The name of code that has none.
+    fn own_name(&self) -> &'static str {
+        match self.language.as_str() {
+            "javascript" => "main.mjs",
+            "typescript" => "main.mts",
+            _ => "main",
+        }
     }
 }
 
@@ -203,6 +233,15 @@ fn limit(text: &str) -> Result<(Limit, i64), String> {
         .parse()
         .map_err(|_| "the limit must be a whole number")?;
     Ok((limit, number))
+}
+
+fn runtime(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name @ ("bun" | "deno" | "node"), path)) if !path.is_empty() => {
+            Ok((name.to_owned(), PathBuf::from(path)))
+        }
+        _ => Err("it must be bun=PATH, deno=PATH or node=PATH".to_owned()),
+    }
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

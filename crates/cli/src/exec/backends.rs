@@ -26,8 +26,8 @@ mod linux {
 
     use tenzik::backend::{Backend, Readiness};
     use tenzik_backends::{
-        Oci, OciConfig, OciRuntime, Process, ProcessConfig, RootError, Sandbox, SandboxConfig,
-        SandboxError,
+        ConfigError, JavaScript, JavaScriptConfig, JavaScriptSandbox, Oci, OciConfig, OciRuntime,
+        Process, ProcessConfig, RootError, Runtime, Sandbox, SandboxConfig, SandboxError,
     };
     use tenzik_receipt::Label;
 
@@ -42,6 +42,7 @@ mod linux {
                 add(router, Oci::new(config).map_err(|error| no_root(&error))?)?;
             }
         }
+        javascript(router, args)?;
         add(router, Process::new(ProcessConfig::default()))?;
         match sandbox() {
             Ok(sandbox) => add(router, sandbox),
@@ -57,10 +58,65 @@ mod linux {
     }
 
     /// This command is its own launcher.
-    fn sandbox() -> Result<Sandbox, SandboxError> {
+    fn launcher() -> Vec<String> {
         let own = std::env::current_exe().unwrap_or_else(|_| "tenzik".into());
-        let launcher = [own.to_string_lossy().into_owned(), CONFINE.to_owned()];
-        Sandbox::new(SandboxConfig::new(launcher.into()))
+        vec![own.to_string_lossy().into_owned(), CONFINE.to_owned()]
+    }
+
+    fn sandbox() -> Result<Sandbox, SandboxError> {
+        Sandbox::new(SandboxConfig::new(launcher()))
+    }
+
+    /// Each runtime that can be had as it was asked for; in the sandbox, unless this system itself is allowed and enough.
+    fn javascript(router: &Router, args: &Args) -> Result<(), Failure> {
+        let (mut some, mut first) = (false, None);
+        for runtime in [Runtime::Node, Runtime::Deno, Runtime::Bun] {
+            let backend = config(runtime, args).and_then(|config| {
+                JavaScript::new(config).map_err(|error: ConfigError| error.to_string())
+            });
+            match backend {
+                Ok(backend) => {
+                    add(router, backend)?;
+                    some = true;
+                }
+                Err(reason) if args.asks_for(runtime.name()) => return Err(unfit(&reason)),
+                Err(reason) => drop(first.get_or_insert(reason)),
+            }
+        }
+        match first {
+            Some(reason) if !some && args.is_function() => Err(unfit(&reason)),
+            _ => Ok(()),
+        }
+    }
+
+    fn config(runtime: Runtime, args: &Args) -> Result<JavaScriptConfig, String> {
+        let mut config = JavaScriptConfig::new(runtime);
+        let named = args
+            .runtimes
+            .iter()
+            .rev()
+            .find(|(name, _)| name == runtime.name());
+        if let Some((_, path)) = named {
+            config.executable.clone_from(path);
+        }
+        for text in &args.allow {
+            let granted = config.permissions.grant(text);
+            granted.map_err(|finding| finding.to_string())?;
+        }
+        // One command is one call.
+        config.workers_max = 0;
+        config.sandbox = (!args.is_unsafe()).then(|| JavaScriptSandbox::new(launcher()));
+        Ok(config)
+    }
+
+    fn unfit(reason: &str) -> Failure {
+        let message = crate::text::shown(reason, crate::text::MESSAGE_CHARS_MAX);
+        Failure::new(
+            Exit::Usage,
+            "javascript",
+            message,
+            "give what the runtime and the profile can keep",
+        )
     }
 
     fn no_root(error: &RootError) -> Failure {
@@ -88,12 +144,25 @@ mod linux {
             readiness,
             profile,
         };
-        vec![
+        let functions = Runtime::ALL.map(|runtime| {
+            let mut config = JavaScriptConfig::new(runtime);
+            config.sandbox = Some(JavaScriptSandbox::new(launcher()));
+            let readiness = match JavaScript::new(config) {
+                Ok(backend) => backend.probe(),
+                Err(error) => Readiness::Unavailable {
+                    reason: error.to_string(),
+                    remedy: "let everybody read and execute the file of this command".to_owned(),
+                },
+            };
+            standing(runtime.name(), "standard", readiness)
+        });
+        let others = vec![
             standing("process", process.profile_max().name(), process.probe()),
             standing("sandbox", "standard", sandboxed),
             standing("runc", "standard", Oci::look(OciRuntime::Runc)),
             standing("gvisor", "hardened", Oci::look(OciRuntime::Gvisor)),
-        ]
+        ];
+        others.into_iter().chain(functions).collect()
     }
 }
 
