@@ -128,24 +128,43 @@ impl Attempt {
             Self::ReadHostFile => read_host_file(column),
             Self::WriteHostFile => write_host_file(column),
             Self::SeeHostProcess => {
-                let own = std::process::id();
-                yes_or_no(column, &format!("cat /proc/{own}/environ | grep -q CARGO"))
+                let path = format!("/proc/{}/environ", std::process::id());
+                yes_or_no(
+                    column,
+                    &format!("cat {path} | grep -q CARGO"),
+                    &format!("if (!fs.readFileSync('{path}', 'latin1').includes('CARGO')) throw 0"),
+                )
             }
             Self::ReachNetwork => reach_network(column),
             Self::ExecuteDropped => yes_or_no(
                 column,
-                "printf '#!/bin/sh\\nexit 0\\n' > \"$HOME/x\" && chmod +x \"$HOME/x\" && \"$HOME/x\"",
+                "printf '#!/bin/sh\nexit 0\n' > \"$HOME/x\" && chmod +x \"$HOME/x\" && \"$HOME/x\"",
+                "fs.writeFileSync('/tmp/x', '#!/bin/sh\\nexit 0\\n', { mode: 0o755 }); cp.execFileSync('/tmp/x')",
             ),
             Self::Trace => poke(column, "ptrace"),
             Self::Mount => poke(column, "mount"),
             Self::ForkBomb => fork_bomb(column),
             Self::FillMemory => bounded(
                 column,
-                r#"x=xxxxxxxxxxxxxxxx; while :; do x="$x$x"; done"#,
-                (Limit::MemoryBytes, 64 << 20),
+                (
+                    r#"x=xxxxxxxxxxxxxxxx; while :; do x="$x$x"; done"#,
+                    "const all = []; for (;;) all.push(new Uint8Array(1 << 20).fill(1));",
+                ),
+                (
+                    Limit::MemoryBytes,
+                    if column.is_javascript {
+                        512 << 20
+                    } else {
+                        64 << 20
+                    },
+                ),
             ),
             Self::FillDisk => fill_disk(column),
-            Self::BurnProcessor => bounded(column, "while :; do :; done", (Limit::CpuMs, 300)),
+            Self::BurnProcessor => bounded(
+                column,
+                ("while :; do :; done", "for (;;);"),
+                (Limit::CpuMs, if column.is_javascript { 3_000 } else { 300 }),
+            ),
             Self::FloodOutput => flood_output(column),
             Self::ForgeResult => forge_result(column),
             Self::IgnoreSignals => ignore_signals(column),
@@ -167,9 +186,32 @@ fn word(column: &Column, kind: u32) -> String {
     format!("{}", 90_000_000 + own * 100 + kind)
 }
 
-/// A command that succeeds where the program gets what it wants.
-fn yes_or_no(column: &Column, command: &str) -> Became {
-    told(column, &shell(&asking(command), column.profile))
+/// What stands around a function of JavaScript.
+const FUNCTION: &str = "\
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import cp from 'node:child_process';
+const later = (ms) => new Promise((done) => setTimeout(done, ms));
+const tried = async (what) => { try { await what(); return 1; } catch { return 0; } };
+export default async (input, { tools }) => { BODY };
+";
+
+/// The program in the column's language: a shell's text, or the body of a function.
+fn request(column: &Column, text: &str, body: &str) -> ExecuteRequest {
+    if !column.is_javascript {
+        return shell(text, column.profile);
+    }
+    let text = FUNCTION.replace("BODY", body);
+    let tree = CodeTree::single("main.mjs", text.as_bytes()).expect("a tree");
+    let program = Program::new(Label::constant("javascript"), tree);
+    ExecuteRequest::new(Code::Program(program), *b"null", column.profile)
+}
+
+/// A command that succeeds where the program gets what it wants, or statements that throw where it does not.
+fn yes_or_no(column: &Column, command: &str, statements: &str) -> Became {
+    let body = format!("return tried(async () => {{ {statements} }});");
+    told(column, &request(column, &asking(command), &body))
 }
 
 fn asking(command: &str) -> String {
@@ -192,17 +234,27 @@ fn told(column: &Column, request: &ExecuteRequest) -> Became {
 fn read_host_file(column: &Column) -> Became {
     let secret = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(secret.path(), "the host's").expect("a file");
-    yes_or_no(column, &format!("cat {}", secret.path().display()))
+    let path = secret.path().display();
+    yes_or_no(
+        column,
+        &format!("cat {path}"),
+        &format!("fs.readFileSync('{path}')"),
+    )
 }
 
 fn write_host_file(column: &Column) -> Became {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("written");
+    let shown = path.display();
     let became = yes_or_no(
         column,
         &format!(
-            "echo x > {} || echo x > /code/new || echo x > /bin/new",
-            path.display()
+            "echo x > {shown} || echo x > /code/new || echo x > /usr/bin/new || echo x > /bin/new"
+        ),
+        &format!(
+            "for (const path of ['{shown}', '/code/new', '/usr/bin/new'])
+                if (await tried(() => fs.writeFileSync(path, 'x'))) return;
+            throw 0"
         ),
     );
     match path.exists() {
@@ -213,15 +265,13 @@ fn write_host_file(column: &Column) -> Became {
 
 /// That an attempt which succeeds is seen to.
 pub(crate) fn control(column: &Column) {
+    let controls = [
+        yes_or_no(column, "true", ""),
+        yes_or_no(column, "false", "throw 0"),
+    ];
     assert_eq!(
-        yes_or_no(column, "true"),
-        Became::Through,
-        "{}",
-        column.name
-    );
-    assert_eq!(
-        yes_or_no(column, "false"),
-        Became::Nothing,
+        controls,
+        [Became::Through, Became::Nothing],
         "{}",
         column.name
     );
@@ -236,6 +286,15 @@ fn reach_network(column: &Column) -> Became {
         column,
         &format!(
             "busybox timeout 2 busybox nc -w 1 127.0.0.1 {port} </dev/null || tail -n +3 /proc/net/dev | grep -qv '^ *lo:'"
+        ),
+        &format!(
+            "const connected = new Promise((yes, no) => {{
+                const socket = net.connect({port}, '127.0.0.1', yes);
+                socket.on('error', no);
+                setTimeout(no, 2000);
+            }});
+            if (await tried(() => connected)) return;
+            if (!Object.keys(os.networkInterfaces()).some((name) => name !== 'lo')) throw 0"
         ),
     );
     match listener.accept() {
@@ -267,25 +326,28 @@ fn poke(column: &Column, call: &str) -> Became {
         assert!(built.expect("a C compiler").success());
         std::fs::read(output).expect("a program")
     });
-    let file = |content: &[u8], executable| File {
-        content: content.into(),
-        executable,
+    let command = format!("./poke {call}");
+    let statements = format!("cp.execFileSync('/code/poke', ['{call}'], {{ stdio: 'ignore' }})");
+    let body = format!("return tried(async () => {{ {statements} }});");
+    let mut request = request(column, &asking(&command), &body);
+    let Code::Program(program) = &mut request.code else {
+        panic!("another code");
     };
-    let text = asking(&format!("./poke {call}"));
-    let files = BTreeMap::from([
-        ("main.sh".to_owned(), file(text.as_bytes(), false)),
-        ("poke".to_owned(), file(binary, true)),
-    ]);
-    let tree = CodeTree::new(files, "main.sh").expect("a tree");
-    let program = Program::new(Label::constant("shell"), tree);
-    let request = ExecuteRequest::new(Code::Program(program), *b"null", column.profile);
+    let entrypoint = program.tree.entrypoint().to_owned();
+    let own = program.tree.files()[&entrypoint].clone();
+    let poke = File {
+        content: binary.as_slice().into(),
+        executable: true,
+    };
+    let files = BTreeMap::from([(entrypoint.clone(), own), ("poke".to_owned(), poke)]);
+    program.tree = CodeTree::new(files, entrypoint).expect("a tree");
     told(column, &request)
 }
 
 /// A program without an end but this limit.
-fn bounded(column: &Column, text: &str, (limit, number): (Limit, i64)) -> Became {
+fn bounded(column: &Column, (text, body): (&str, &str), (limit, number): (Limit, i64)) -> Became {
     let limits = [(limit, number), (Limit::WallMs, 20_000)];
-    let error = ask(column, &limited(shell(text, column.profile), &limits));
+    let error = ask(column, &limited(request(column, text, body), &limits));
     let Err(RouteError::ResourceLimit {
         limit: met,
         execution,
@@ -302,16 +364,28 @@ fn bounded(column: &Column, text: &str, (limit, number): (Limit, i64)) -> Became
 fn fork_bomb(column: &Column) -> Became {
     let word = word(column, 1);
     let text = format!("bomb() {{ bomb | bomb & sleep {word}; }}; bomb");
-    let mut request = limited(shell(&text, column.profile), &[(Limit::WallMs, 3_000)]);
+    let body = format!(
+        "for (;;) {{
+            await tried(() => cp.spawn('/bin/sleep', ['{word}'], {{ stdio: 'ignore' }}).on('error', () => {{}}));
+            await later(1);
+        }}"
+    );
+    let mut request = limited(request(column, &text, &body), &[(Limit::WallMs, 3_000)]);
+    // A runtime of JavaScript has a dozen threads of its own.
+    let pids_max = if column.is_javascript { 64 } else { 16 };
     if column.holds_pids {
-        request = limited(request, &[(Limit::Pids, 16)]);
+        request = limited(request, &[(Limit::Pids, pids_max)]);
     }
     let ended = ask(column, &request).expect_err("it has no end of its own");
     let execution = ended.execution().expect("it ran");
     let held = execution.limits.get(Limit::Pids);
     if column.holds_pids {
         assert!(held.enforced, "{}: {held:?}", column.name);
-        assert!(held.observed.is_some_and(|peak| peak <= 16), "{held:?}");
+        assert!(
+            held.observed
+                .is_some_and(|peak| peak <= pids_max.unsigned_abs()),
+            "{held:?}"
+        );
     }
     assert!(is_gone(&word), "{}: something is left", column.name);
     Became::Bounded
@@ -321,7 +395,10 @@ fn fork_bomb(column: &Column) -> Became {
 fn fill_disk(column: &Column) -> Became {
     let text = r#"dd if=/dev/zero of=/tmp/full bs=65536 count=64 2>/dev/null
         sleep 0.2; echo "{\"ok\":$(wc -c < /tmp/full)}" >&3"#;
-    let request = limited(shell(text, column.profile), &[(Limit::DiskBytes, 1 << 20)]);
+    let body = "for (let i = 0; i < 64; i++) await tried(() => fs.appendFileSync('/tmp/full', Buffer.alloc(65536)));
+        await later(200);
+        try { return fs.statSync('/tmp/full').size; } catch { return 0; }";
+    let request = limited(request(column, text, body), &[(Limit::DiskBytes, 1 << 20)]);
     let execution = match ask(column, &request) {
         Ok(execution) => execution,
         Err(RouteError::ResourceLimit {
@@ -332,16 +409,18 @@ fn fill_disk(column: &Column) -> Became {
     };
     let written = String::from_utf8_lossy(execution.value().unwrap_or_default()).into_owned();
     let written: u64 = written.parse().expect("a number");
-    match written <= 1 << 20 {
-        true => Became::Bounded,
-        false => Became::Through,
+    match written {
+        0 => Became::Nothing,
+        1..=1_048_576 => Became::Bounded,
+        _ => Became::Through,
     }
 }
 
 fn flood_output(column: &Column) -> Became {
     let text = "i=0; while [ $i -lt 400 ]; do printf '%010000d' 0; i=$((i+1)); done; echo '{\"ok\":1}' >&3";
+    let body = "for (let i = 0; i < 400; i++) console.log('0'.repeat(10000)); return 1;";
     let request = limited(
-        shell(text, column.profile),
+        request(column, text, body),
         &[(Limit::OutputBytes, 100_000)],
     );
     let kept = match &ask(column, &request) {
@@ -356,7 +435,8 @@ fn flood_output(column: &Column) -> Became {
 
 fn forge_result(column: &Column) -> Became {
     let text = "echo '{\"ok\":1}'; echo '{\"ok\":1}' >&2";
-    match ask(column, &shell(text, column.profile)) {
+    let body = "console.log('{\"ok\":1}'); console.error('{\"ok\":1}'); process.exit(0);";
+    match ask(column, &request(column, text, body)) {
         Ok(_) => Became::Through,
         Err(RouteError::Failed { .. }) => Became::Nothing,
         Err(error) => panic!("{}: {error}", column.name),
@@ -366,7 +446,13 @@ fn forge_result(column: &Column) -> Became {
 fn ignore_signals(column: &Column) -> Became {
     let word = word(column, 2);
     let text = format!("trap '' TERM INT HUP; while :; do sleep {word}; done");
-    let request = limited(shell(&text, column.profile), &[(Limit::WallMs, 1_500)]);
+    let body = format!(
+        "for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP']) await tried(() => process.on(name, () => {{}}));
+        await tried(() => cp.spawn('/bin/sleep', ['{word}'], {{ stdio: 'ignore' }}).on('error', () => {{}}));
+        await later(100);
+        for (;;);"
+    );
+    let request = limited(request(column, &text, &body), &[(Limit::WallMs, 1_500)]);
     let ended = ask(column, &request);
     assert!(
         matches!(ended, Err(RouteError::Timeout { .. })),
@@ -383,7 +469,12 @@ fn leave_children(column: &Column) -> Became {
     let word = word(column, 3);
     let text =
         format!("setsid sleep {word} <&- >&- 2>&- 3>&- & sleep 0.2; echo '{{\"ok\":1}}' >&3");
-    ask(column, &shell(&text, column.profile)).expect("a result");
+    let body = format!(
+        "await tried(() => cp.spawn('/bin/sleep', ['{word}'], {{ detached: true, stdio: 'ignore' }}).on('error', () => {{}}).unref());
+        await later(200);
+        return 1;"
+    );
+    ask(column, &request(column, &text, &body)).expect("a result");
     if is_gone(&word) {
         return Became::Nothing;
     }
@@ -396,7 +487,11 @@ fn leave_children(column: &Column) -> Became {
 
 fn guess_token(column: &Column) -> Became {
     let called = Arc::new(AtomicU32::new(0));
-    let mut request = shell(CALLS, column.profile);
+    let body = "const call = '{\"call\":{\"id\":1,\"request\":{\"run_tool\":{\"tool\":\"text:echo\",\"arguments\":{}}}}}';
+        await tried(() => fs.writeSync(3, '0'.repeat(64) + ' tools ' + call + '\\n'));
+        await later(200);
+        return 1;";
+    let mut request = request(column, CALLS, body);
     request.gateway = Some(tools(&called));
     let Code::Program(program) = &mut request.code else {
         panic!("another code");
@@ -424,7 +519,8 @@ i=0; while [ $i -lt 40 ]; do
 done
 echo '{"ok":1}' >&3
 "#;
-    let mut request = limited(shell(text, column.profile), &[(Limit::ToolCalls, 3)]);
+    let body = "for (let i = 0; i < 40; i++) await tried(() => tools.run_tool('text:echo', {})); return 1;";
+    let mut request = limited(request(column, text, body), &[(Limit::ToolCalls, 3)]);
     request.gateway = Some(tools(&called));
     let execution = ask(column, &request).expect("a result");
     assert_eq!(execution.tool_calls, 3, "{}", column.name);
@@ -446,7 +542,8 @@ i=0; while :; do
   i=$((i+1))
 done
 "#;
-    let mut request = limited(shell(text, column.profile), &[(Limit::WallMs, 3_000)]);
+    let body = "for (;;) { tools.search_tools('', 1000).catch(() => {}); await later(0); }";
+    let mut request = limited(request(column, text, body), &[(Limit::WallMs, 3_000)]);
     request.gateway = Some(tools(&called));
     let ended = ask(column, &request).expect_err("it has no end of its own");
     let execution = ended.execution().expect("it ran");

@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use tenzik::router::Router;
-use tenzik_backends::{Oci, OciConfig, Process, ProcessConfig, Sandbox, SandboxConfig};
+use tenzik_backends::{
+    Grant, JavaScript, JavaScriptConfig, JavaScriptSandbox, Oci, OciConfig, Process, ProcessConfig,
+    Runtime, Sandbox, SandboxConfig,
+};
 use tenzik_receipt::Profile;
 
-use crate::common::{busybox_root, cannot_run, missing, router, shell_command};
+use crate::common::{busybox_root, cannot_run, javascript, missing, router, shell_command};
 
 /// One backend.
 pub(crate) struct Column {
@@ -15,12 +18,15 @@ pub(crate) struct Column {
     pub(crate) router: Router,
     /// Whether it can bound how many processes there are.
     pub(crate) holds_pids: bool,
+    /// Whether its programs are functions of JavaScript; all others are a shell's.
+    pub(crate) is_javascript: bool,
 }
 
 /// All that can run here. What is missing is told, and in continuous integration nothing may be.
 pub(crate) fn columns() -> Vec<Column> {
     [process(), sandbox(), runc(), gvisor()]
         .into_iter()
+        .chain(Runtime::ALL.map(functions))
         .flatten()
         .collect()
 }
@@ -31,6 +37,7 @@ fn process() -> Option<Column> {
         profile: Profile::Dev,
         router: router(Process::new(ProcessConfig::default())),
         holds_pids: false,
+        is_javascript: false,
     })
 }
 
@@ -42,6 +49,7 @@ fn sandbox() -> Option<Column> {
         profile: Profile::Standard,
         router: router(backend),
         holds_pids: true,
+        is_javascript: false,
     })
 }
 
@@ -57,6 +65,29 @@ fn gvisor() -> Option<Column> {
     Some(Column {
         holds_pids: false,
         ..column
+    })
+}
+
+/// In the OS sandbox, with all programs permitted where the runtime denies any: what they do it cannot.
+fn functions(runtime: Runtime) -> Option<Column> {
+    let mut config = JavaScriptConfig::new(runtime);
+    config.executable = javascript(runtime)?;
+    if runtime != Runtime::Bun {
+        config.permissions.run = Grant::All;
+    }
+    let launcher = env!("CARGO_BIN_EXE_tenzik-confine").to_owned();
+    config.sandbox = Some(JavaScriptSandbox::new(vec![launcher]));
+    let backend = JavaScript::new(config).expect("a configuration");
+    (!cannot_run(&backend)).then(|| Column {
+        name: match runtime {
+            Runtime::Bun => "`bun`",
+            Runtime::Deno => "`deno`",
+            Runtime::Node => "`node`",
+        },
+        profile: Profile::Standard,
+        router: router(backend),
+        holds_pids: true,
+        is_javascript: true,
     })
 }
 
@@ -77,5 +108,6 @@ fn container(name: &'static str, profile: Profile, mut config: OciConfig) -> Opt
         profile,
         router: router(backend),
         holds_pids: true,
+        is_javascript: false,
     })
 }
