@@ -132,8 +132,8 @@ function record(at: usize): usize {
     from = to;
     at = field(at);
     more = load<u8>(at) == Char.Comma;
-    if (more != slot < last) failAt("not as many fields as names: row", row);
     at = past(at);
+    if (more != slot < last) failAt("not as many fields as names: row", row);
   } while (more);
   return at;
 }

@@ -1,0 +1,57 @@
+import { Fail } from "../test/fail.mjs";
+
+export function make(random) {
+  const number = () => random.pick([0, 0, 1, 1, 2, 3, 10, 999999999]);
+  const version = () => (random.once(200) ? random.pick(["1.2", "1.02.3", "", "v1.0.0", "1.0.0-a", "1000000000.0.0", "1.2.3.4"]) : `${number()}.${number()}.${number()}`);
+  const one = () => (random.once(8) ? "*" : `${random.pick(["", "=", "<", "<=", ">", ">=", "^", "~"])}${number()}.${number()}.${number()}`);
+  let range = [0, ...random.list(2, () => 0)].map(() => [one(), ...random.list(2, one)].join(" ")).join(random.pick([" || ", "||", " ||", "|| "]));
+  if (random.once(20)) range = random.pick(["", " ", "||", "1.0.0 |", "1.0.0 | 2.0.0", "1.0.0 ||", ">=", "> 1.0.0", "1.0", "^^1.0.0", "1.0.0  2.0.0", "01.0.0", "*1", "1.0.0 "]);
+  return { input: JSON.stringify({ range, versions: random.list(8, version) }) };
+}
+
+const VERSION = /^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$/;
+const COMPARATOR = /^(?:(\*)|(=|<=?|>=?|\^|~)?((?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})))$/;
+const numbers = (text) => VERSION.exec(text).slice(1).map(Number);
+const order = (a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
+
+function comparator(text) {
+  const found = COMPARATOR.exec(text);
+  if (!found) throw new Fail("not a range");
+  const [, any, sign, bound] = found;
+  if (any) return () => true;
+  const b = numbers(bound);
+  const keep = sign === "~" ? 2 : b[0] ? 1 : b[1] ? 2 : 3;
+  return (v) => {
+    const c = order(v, b);
+    switch (sign) {
+      case "<": return c < 0;
+      case "<=": return c <= 0;
+      case ">": return c > 0;
+      case ">=": return c >= 0;
+      case "^": case "~": return c >= 0 && v.slice(0, keep).every((n, i) => n === b[i]);
+      default: return c === 0;
+    }
+  };
+}
+
+// One blank may stand on either side of the bars, and nowhere else at an end.
+function parse(range) {
+  const parts = range.split("||");
+  return parts.map((part, i) => {
+    const head = part.startsWith(" ") ? part.slice(1) : part;
+    const body = i < parts.length - 1 && head.endsWith(" ") ? head.slice(0, -1) : head;
+    return body.split(" ").map(comparator);
+  });
+}
+
+export function answer({ input }) {
+  const { range, versions } = JSON.parse(input);
+  const matching = [];
+  for (const [i, text] of versions.entries()) {
+    if (!VERSION.test(text)) throw new Fail(`not a version: versions ${i}`);
+    if (parse(range).some((all) => all.every((holds) => holds(numbers(text))))) matching.push(text);
+  }
+  let best = null;
+  for (const text of matching) if (best === null || order(numbers(text), numbers(best)) > 0) best = text;
+  return JSON.stringify({ best, matching });
+}

@@ -1,0 +1,2 @@
+/** What a model throws where the capsule's run fails. */
+export class Fail extends Error {}
