@@ -151,6 +151,9 @@ check_sdk() {
         return
     fi
     node capsules/test/packed.mjs
+    step "what the SDK builds, and its schemas against the jsonschema crate"
+    node --test capsules/test/sdk.test.mjs
+    node capsules/sdk/test/properties.mjs
 }
 
 # The C compiler comes as a Python package, in an environment of its own.

@@ -35,7 +35,7 @@ export function readMember(h: i32, name: string): i32 {
   const found = readMaybe(h, name);
   if (found == -1) {
     if (DEPTH == Depth.Members) refuse(1, ": missing");
-    else failWith(appendTo(appendTo(pathOf(h), "/"), name), ": missing");
+    else failWith(appendTo(slash(pathOf(h)), name), ": missing");
   }
   return found;
 }
@@ -43,7 +43,7 @@ export function readMember(h: i32, name: string): i32 {
 /** Ends the run: the value is not what it must be. */
 export function refuse(h: i32, problem: string): void {
   if (DEPTH == Depth.Root) fail(problem);
-  else if (DEPTH == Depth.Members) failWith(h ? appendTo(appendTo(MESSAGE, "/"), current) : MESSAGE, problem);
+  else if (DEPTH == Depth.Members) failWith(h ? appendTo(slash(MESSAGE), current) : MESSAGE, problem);
   else failWith(pathOf(h), problem);
 }
 
@@ -60,6 +60,11 @@ function appendTo(end: usize, text: string): usize {
   const bytes = load<u32>(changetype<usize>(text) - 4);
   memory.copy(end, changetype<usize>(text), bytes);
   return end + bytes;
+}
+
+function slash(end: usize): usize {
+  store<u16>(end, SLASH);
+  return end + 2;
 }
 
 // Writes the path of a value, and gives the address behind it.
@@ -80,7 +85,7 @@ function pathOf(target: i32): usize {
     let units = json_key(h, i - 1);
     if (units < 0) units = num_format(i - 1);
     const bytes = <usize>units << 1;
-    end = appendTo(end, "/");
+    end = slash(end);
     if (FOREIGN_NAMES) {
       end = appendEscaped(end, bytes);
     } else {

@@ -9,10 +9,10 @@
  */
 export function facts(input) {
   const { names, foreign, depth } = input ? extent(input) : { names: 0, foreign: false, depth: 0 };
-  const flat = depth === 0 || (depth === 1 && input?.kind === "class" && !input.of.variants);
+  const flat = depth === 0 || (depth === 1 && input?.kind === "class" && !input.of.variants && !foreign);
   // An index has at most eight digits: an input has at most 16 MiB.
   const units = depth * (Math.max(names, 8) + 1) + 32;
-  const open = !flat && (foreign || units > 20000);
+  const open = foreign || units > 20000;
   return [
     "export const enum Depth { Root, Members, Any }",
     `@inline export const DEPTH: Depth = ${depth === 0 ? "Depth.Root" : flat ? "Depth.Members" : "Depth.Any"};`,

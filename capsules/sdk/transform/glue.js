@@ -27,12 +27,11 @@ export class Glue {
   }
 
   /**
-   * @param {import("./scope.js").Found} author the author's `run`
+   * @param {any} entry the file that exports the author's `run`
    * @param {Type | undefined} input @param {Type | undefined} output @param {boolean} code whether `run` gives a number to the host
    */
-  module(author, input, output, code) {
-    const name = this.scope.exportName(author);
-    this.imports.push(`import { ${name} as author } from ${JSON.stringify(`./${author.source.internalPath}`)};`);
+  module(entry, input, output, code) {
+    this.imports.push(`import { run as author } from ${JSON.stringify(`./${entry.internalPath}`)};`);
     const call = `author(${input ? this.read(input, "0") : ""})`;
     const body = output ? this.write(output, call) : code ? `return ${call};` : `${call};`;
     const helpers = "newInstance, newList, readElements, readFlag, readFloat, readInt, readLong, readMaybe, readMember, readMembers, readOnly, readSingle, readSmall, readText, readUint, readUlong, refuse, writeFlag, writeLong, writeRaw, writeText, writeUlong";

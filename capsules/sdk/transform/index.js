@@ -29,8 +29,9 @@ export default class Capsule extends Transform {
     last = undefined;
     const errors = new Errors(parser);
     const scope = new Scope(parser.sources);
-    const author = this.#author(scope, errors);
-    if (!author) return;
+    const found = this.#author(scope, errors);
+    if (!found) return;
+    const { author, entry } = found;
     const types = new Types(scope, errors);
     const { parameters, returnType } = author.declaration.signature;
     if (author.declaration.isGeneric) errors.at(author.declaration.name, "run cannot be generic");
@@ -42,18 +43,18 @@ export default class Capsule extends Transform {
     if (input) constructible(input, errors);
     if (errors.count) return;
     strings(scope.sources);
-    const glue = new Glue(scope).module(author, input, output, code);
+    const glue = new Glue(scope).module(entry, input, output, code);
     last = { input: schema(input), output: schema(output), typed: parameters.length > 0 || output !== undefined, glue };
-    this.#add(parser, author, facts(input), glue);
+    this.#add(parser, entry, facts(input), glue);
   }
 
-  /** @returns {import("./scope.js").Found | undefined} */
+  /** The author's `run`, and the entry file that exports it. */
   #author(/** @type {Scope} */ scope, /** @type {Errors} */ errors) {
     const entries = scope.sources.filter((source) => source.sourceKind === USER_ENTRY && !source.internalPath.startsWith("~lib/") && source.internalPath !== "rt/index-stub");
     const own = entries.filter((source) => !/(^|\/)(@tenzik\/)?sdk\/assembly\/entry$/.test(source.internalPath));
     for (const source of own) {
       const found = scope.exported(source, "run", new Set());
-      if (found?.declaration.kind === NodeKind.FunctionDeclaration) return found;
+      if (found?.declaration.kind === NodeKind.FunctionDeclaration) return { author: found, entry: source };
     }
     const first = own[0];
     const start = first && new Range(0, 0);
@@ -62,12 +63,10 @@ export default class Capsule extends Transform {
     return undefined;
   }
 
-  #add(/** @type {any} */ parser, /** @type {import("./scope.js").Found} */ author, /** @type {string} */ constants, /** @type {string} */ glue) {
+  #add(/** @type {any} */ parser, /** @type {any} */ entry, /** @type {string} */ constants, /** @type {string} */ glue) {
     const { options } = /** @type {any} */ (this).program;
-    for (const source of parser.sources) {
-      // The capsule's exports are the generated file's.
-      if (source.sourceKind === USER_ENTRY && source.internalPath === author.source.internalPath) source.sourceKind = USER;
-    }
+    // The capsule's exports are the generated file's.
+    entry.sourceKind = USER;
     parser.parseFile(constants, `${SDK}assembly/facts.ts`, false);
     const typed = readFileSync(new URL("../assembly/typed.ts", import.meta.url), "utf8");
     parser.parseFile(typed, `${SDK}assembly/typed.ts`, false);

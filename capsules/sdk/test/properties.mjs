@@ -1,0 +1,58 @@
+// The generated readers and writers against the schemas that are emitted with them.
+//
+// For each file in `kinds/` values are made from the input's schema, most of them with something wrong somewhere. Then
+// - what the schema accepts, the capsule reads, and gives back as it was, but for defaults, nulls of optional members, and
+//   members that no class names; that again is accepted, and comes back to the byte;
+// - what the schema refuses, the capsule refuses, at one of the places that the schema names.
+// What a schema accepts is said by the `jsonschema` crate, in `schema-check/`; the capsule runs on web/replay.
+//
+// `node properties.mjs [COUNT] [SEED]`, 400 values of each kind. Needs cargo, and web/replay built.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { build } from "../transform/build.js";
+import { run } from "../../test/host.mjs";
+import { Random } from "../../test/random.mjs";
+import { Maker } from "./make.mjs";
+import { normal } from "./normal.mjs";
+
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
+const count = Number(process.argv[2] ?? 400);
+const seed = Number(process.argv[3] ?? 1);
+const target = process.env.CARGO_TARGET_DIR ?? here("../../../target");
+const CHECK = ["run", "--quiet", "--locked", "--manifest-path", here("schema-check/Cargo.toml"), "--target-dir", `${target}/schema-check`];
+
+/** Where each value does not fit. */
+function places(schema, values) {
+  const input = [schema, ...values].map((one) => (typeof one === "string" ? one : JSON.stringify(one))).join("\n");
+  const lines = execFileSync("cargo", CHECK, { input, maxBuffer: 2 ** 28 }).toString().trimEnd().split("\n");
+  assert.equal(lines.length, values.length);
+  return lines.map((line) => JSON.parse(line));
+}
+
+for (const file of readdirSync(here("kinds"))) {
+  const { bytes, manifest } = await build(here(`kinds/${file}`), { write: false });
+  const random = new Random(seed);
+  const values = Array.from({ length: count }, () => JSON.stringify(new Maker(manifest.input, random).value()));
+  const wrong = places(manifest.input, values);
+  const outputs = [];
+  for (const [i, input] of values.entries()) {
+    const ended = run(bytes, input);
+    const told = () => `${file} ${i}: ${input}\n  schema ${JSON.stringify(wrong[i])}\n  capsule ${JSON.stringify(ended)}`;
+    if (wrong[i].length) {
+      assert.equal(ended.status, "failed", told());
+      assert.ok(wrong[i].includes(ended.message.slice(0, ended.message.lastIndexOf(": "))), told());
+      continue;
+    }
+    assert.equal(ended.status, "ok", told());
+    assert.deepEqual(JSON.parse(ended.output), normal(JSON.parse(input), manifest.input), told());
+    assert.equal(run(bytes, ended.output).output, ended.output, told());
+    outputs.push(ended.output);
+  }
+  if (outputs.length) for (const [i, at] of places(manifest.output, outputs).entries()) assert.deepEqual(at, [], outputs[i]);
+  // Both must have been seen, or little was shown.
+  assert.ok(outputs.length * 8 > count && (count - outputs.length) * 8 > count, `${file}: ${outputs.length} of ${count} fit`);
+  console.log(`${file}: ${outputs.length} of ${count} values fit, and all were judged alike`);
+}

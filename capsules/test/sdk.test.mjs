@@ -1,0 +1,105 @@
+// What a built capsule does that neither `kinds/` nor the worked capsules show. Needs web/replay built.
+
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { build } from "../sdk/transform/build.js";
+import { run } from "./host.mjs";
+
+const folder = mkdtempSync(join(tmpdir(), "tenzik-sdk-"));
+after(() => rmSync(folder, { recursive: true }));
+let number = 0;
+
+async function made(files, options = {}) {
+  const place = join(folder, String(number++));
+  for (const [name, text] of Object.entries(typeof files === "string" ? { "index.ts": files } : files)) {
+    mkdirSync(join(place, name, ".."), { recursive: true });
+    writeFileSync(join(place, name), text);
+  }
+  return { place, ...(await build(join(place, "index.ts"), { write: false, ...options })) };
+}
+
+const output = (bytes, input) => {
+  const ended = run(bytes, input);
+  assert.equal(ended.status, "ok", JSON.stringify(ended));
+  return ended.output;
+};
+
+test("classes from other files, renamed and exported again", async () => {
+  const { bytes } = await made({
+    "index.ts": `import { Outer as Input } from "./lib";\nexport function run(input: Input): string { return input.inner.text; }`,
+    "lib/index.ts": `export * from "./outer";`,
+    "lib/outer.ts": `import { Inner } from "./inner";\nclass Outer { inner: Inner = new Inner(); }\nexport { Outer };`,
+    "lib/inner.ts": `export class Inner { text: string = ""; }`,
+  });
+  assert.equal(output(bytes, '{"inner":{"text":"x"}}'), '"x"');
+});
+
+test("a run from another file", async () => {
+  const { bytes } = await made({ "index.ts": `export { run } from "./main";`, "main.ts": `export function run(a: i32): i64 { return <i64>a * a; }` });
+  assert.equal(output(bytes, "-2147483648"), "4611686018427387904".replace(/.*/, '"$&"'));
+});
+
+test("strings are there before the author's own start-up code", async () => {
+  const { bytes } = await made(`const words = ["one", "two"].join("-") + "!";\nexport function run(a: string): string { return a + words; }`);
+  assert.equal(output(bytes, '"="'), '"=one-two!"');
+});
+
+test("strings of every sort", async () => {
+  const long = "x".repeat(128), most = "y".repeat(127);
+  const { bytes } = await made(`export function run(a: i32): string[] { return ["", "\\u0000\\u007f\\u00ff", "€", "${long}", "${most}", \`<\${a}>\`, a == 1 ? "one" : "more"]; }`);
+  assert.deepEqual(JSON.parse(output(bytes, "1")), ["", "\u0000\u007f\u00ff", "€", long, most, "<1>", "one"]);
+});
+
+test("an allocation beyond a page, and one that the host refuses", async () => {
+  const { bytes } = await made(`export function run(n: u32): u32 { const a = new Uint8Array(n); a[n - 1] = 7; return a[n - 1] + memory.size(); }`);
+  assert.equal(output(bytes, "200000"), String(7 + 4));
+  assert.equal(run(bytes, "1073741820").code, "unreachable");
+});
+
+test("strings that grow, and are compared and cut", async () => {
+  const { bytes } = await made(`export function run(n: i32): string { let a = ""; for (let i = 0; i < n; i++) a += i % 2 ? "ab" : "c"; return a.substring(1, 6) + (a == "cabc" ? "!" : "?") + a.length.toString(); }`);
+  assert.equal(output(bytes, "3"), '"abc!4"');
+  assert.equal(output(bytes, "1000"), '"abcab?1500"');
+});
+
+test("no input, no output, a code", async () => {
+  assert.equal(output((await made(`export function run(): bool { return true; }`)).bytes, "[]"), "true");
+  const silent = await made(`import { Output } from "@tenzik/sdk";\nexport function run(a: bool): void { Output.raw(a ? "1" : "2"); }`);
+  assert.equal(output(silent.bytes, "false"), "2");
+  assert.equal(run((await made(`export function run(): i32 { return 3; }`)).bytes, "null").code, "exit:3");
+});
+
+test("a path through names of the input, and one that is too long to tell", async () => {
+  const { bytes } = await made(`export function run(a: Map<string, Map<string, i32>>): i32 { return a.size; }`);
+  assert.equal(run(bytes, '{"é":{"a":1},"~/":{"\\ud83d\\ude00":1,"/\\n":null}}').message, "/~0~1/~1\n: not an i32");
+  assert.equal(run(bytes, `{"${"~".repeat(10000)}":{"${"€".repeat(500)}":""}}`).message.length, 1 + 20000 + 1 + 500 + ": not an i32".length);
+  assert.equal(run(bytes, `{"${"~".repeat(10000)}":{"${"€".repeat(1000)}":""}}`).message, ": not an i32");
+});
+
+test("comments become descriptions, what belongs to the capsule comes from capsule.json", async () => {
+  const { manifest } = await made({
+    "index.ts": `/**\n * An order.\n * Of things.\n */\n@strict\nclass Order {\n  /** How many. */ @optional n: u8 = 3;\n  // Not this.\n  m: bool = false;\n}\nexport function run(order: Order): u8 { return order.n; }`,
+    "capsule.json": JSON.stringify({ name: "orders", version: "2.1.0", description: "Orders.", input_type: "json", example: { input: "in.json", output: "out.json", clock_ms: 5 } }),
+    "in.json": '{"m":true}\n', "out.json": "3",
+  });
+  assert.deepEqual(manifest, {
+    manifest: 1, name: "orders", version: "2.1.0", description: "Orders.", abi: "tenzik_v1", input_type: "json", capabilities: ["json"],
+    input: {
+      $schema: "https://json-schema.org/draft/2020-12/schema", $ref: "#/$defs/Order",
+      $defs: { Order: { description: "An order. Of things.", type: "object", properties: { n: { description: "How many.", type: "integer", minimum: 0, maximum: 255, default: 3 }, m: { type: "boolean" } }, required: ["m"], additionalProperties: false } },
+    },
+    output: { $schema: "https://json-schema.org/draft/2020-12/schema", type: "integer", minimum: 0, maximum: 255 },
+    examples: [{ input: '{"m":true}\n', output: "3", clock_ms: 5 }],
+  });
+});
+
+test("a debug build runs, and has names and a source map", async () => {
+  const { place, out } = await made(`export function run(a: string): string { return a + "!"; }`, { debug: true, write: true });
+  const bytes = readFileSync(out);
+  assert.equal(output(bytes, '"a"'), '"a!"');
+  assert.ok(WebAssembly.Module.customSections(new WebAssembly.Module(bytes), "name").length);
+  assert.ok(existsSync(`${out}.map`) && existsSync(join(place, `${place.split("/").pop()}.manifest.json`)));
+});
