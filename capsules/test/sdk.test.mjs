@@ -72,6 +72,17 @@ test("no input, no output, a code", async () => {
   assert.equal(run((await made(`export function run(): i32 { return 3; }`)).bytes, "null").code, "exit:3");
 });
 
+test("a class that is only written may have a constructor", async () => {
+  const { bytes } = await made(`class Out {\n  readonly x: f64;\n  constructor(x: f64) { this.x = x; }\n  get double(): f64 { return this.x * 2; }\n}\nexport function run(a: f64): Out { return new Out(a + 1); }`);
+  assert.equal(output(bytes, "1"), '{"x":2}');
+});
+
+test("lists of enums and lists of numbers are told apart", async () => {
+  const { bytes } = await made(`enum E { A = "a", B = "b" }\nclass In { e: E[] | null = null; n: i32[] | null = null; m: Map<string, E> | null = null; }\nexport function run(a: In): In { return a; }`);
+  for (const input of ['{"e":["b","a"],"n":[1,0],"m":{"x":"b"}}', '{"e":null,"n":null,"m":null}']) assert.equal(output(bytes, input), input);
+  assert.equal(run(bytes, '{"e":[1],"n":[],"m":null}').message, "/e/0: not a string");
+});
+
 test("a path through names of the input, and one that is too long to tell", async () => {
   const { bytes } = await made(`export function run(a: Map<string, Map<string, i32>>): i32 { return a.size; }`);
   assert.equal(run(bytes, '{"é":{"a":1},"~/":{"\\ud83d\\ude00":1,"/\\n":null}}').message, "/~0~1/~1\n: not an i32");

@@ -87,7 +87,7 @@ export class Glue {
   read(/** @type {Type} */ type, /** @type {string} */ h) {
     if (type.nullable) {
       const bare = { ...type, nullable: false };
-      return `${this.function(`read ${this.type(type)}`, (name) => `function ${name}(h: i32): ${this.type(type)} { return json_type(h) ? ${this.read(bare, "h")} : null; }`)}(${h})`;
+      return `${this.function(`read ${this.listKey(type)} | null`, (name) => `function ${name}(h: i32): ${this.type(type)} { return json_type(h) ? ${this.read(bare, "h")} : null; }`)}(${h})`;
     }
     switch (type.kind) {
       case "value": return `changetype<Value>(${h})`;

@@ -12,7 +12,8 @@ import { Scope } from "./scope.js";
 import { pack, visit } from "./text.js";
 import { Types, enumTexts } from "./types.js";
 
-const EXPORT = 1 << 1; // CommonFlags.Export
+const READONLY = 1 << 6; // CommonFlags
+const STUB = 0; // Runtime
 const USER = 0, USER_ENTRY = 1; // SourceKind
 const MEMORY_BASE = 1024; // what the compiler leaves unused anyway
 const SDK = "~lib/@tenzik/sdk/";
@@ -32,6 +33,7 @@ export default class Capsule extends Transform {
     const found = this.#author(scope, errors);
     if (!found) return;
     const { author, entry } = found;
+    if (/** @type {any} */ (this).program.options.runtime !== STUB) errors.at(undefined, "the SDK needs the option --runtime stub: memory is never collected");
     const types = new Types(scope, errors);
     const { parameters, returnType } = author.declaration.signature;
     if (author.declaration.isGeneric) errors.at(author.declaration.name, "run cannot be generic");
@@ -74,7 +76,7 @@ export default class Capsule extends Transform {
     parser.parseFile(glue, "tenzik-run.ts", true);
     const packed = pack(parser, parser.sources.filter(own), "run");
     parser.parseFile(packed.module, "tenzik-text.ts", false);
-    options.memoryBase = Math.max(MEMORY_BASE, (packed.end + 15) & ~15);
+    options.memoryBase = Math.max(options.memoryBase, MEMORY_BASE, (packed.end + 15) & ~15);
   }
 }
 
@@ -108,13 +110,16 @@ function own(/** @type {any} */ source) {
   return path.startsWith(SDK) || !(path.startsWith("~lib/") || path.startsWith("rt/"));
 }
 
-/** Classes that are read are made without their constructor, so they cannot have one of the author's. */
+/** Classes that are read are made without their constructor, and their members are set from outside. */
 function constructible(/** @type {import("./types.js").Type} */ type, /** @type {Errors} */ errors, seen = new Set()) {
   if (type.kind === "array" || type.kind === "static" || type.kind === "map") constructible(type.of, errors, seen);
   if (type.kind !== "class" || seen.has(type.of)) return;
   seen.add(type.of);
-  const made = type.of.node.members.find((/** @type {any} */ member) => member.kind === NodeKind.MethodDeclaration && member.name.kind === NodeKind.Constructor);
+  const made = type.of.family.flatMap((one) => one.declaration.members).find((member) => member.kind === NodeKind.MethodDeclaration && member.name.kind === NodeKind.Constructor);
   if (made) errors.at(made.name, "a class that is read from JSON cannot have a constructor: its members come from the input");
+  for (const { node } of type.of.fields) {
+    if (node.flags & READONLY) errors.at(node.name, "a member that is read from JSON cannot be readonly");
+  }
   for (const field of type.of.fields) constructible(field.type, errors, seen);
   for (const variant of type.of.variants ?? []) constructible({ kind: "class", of: variant, nullable: false }, errors, seen);
 }

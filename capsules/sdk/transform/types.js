@@ -19,7 +19,7 @@ const STATIC = 1 << 5, ABSTRACT = 1 << 7, PRIVATE = 1 << 9, PROTECTED = 1 << 10;
  *
  * A class with `variants` is a union: its JSON is that of one of them. `tag` is the member that tells which, and its
  * value for this class; variants have it too where they stand alone.
- * @typedef {{ name: string, node: any, found: import("./scope.js").Found, fields: Field[], strict: boolean, doc: string,
+ * @typedef {{ name: string, node: any, found: import("./scope.js").Found, family: import("./scope.js").Found[], fields: Field[], strict: boolean, doc: string,
  *   tag: { member: string, value: string } | undefined, variants: ClassModel[] | undefined }} ClassModel
  * @typedef {{ name: string, node: any, doc: string, members: { name: string, value: number, text: string | undefined }[] }} EnumModel
  */
@@ -146,11 +146,10 @@ export class Types {
     const known = this.classes.get(node);
     if (known) return known;
     /** @type {ClassModel} */
-    const model = { name: node.name.text, node, found, fields: [], strict: !!decorator(node, "strict"), doc: doc(node), tag: undefined, variants: undefined };
+    const model = { name: node.name.text, node, found, family: this.ancestors(found), fields: [], strict: !!decorator(node, "strict"), doc: doc(node), tag: undefined, variants: undefined };
     this.classes.set(node, model);
-    const family = this.ancestors(found);
-    for (const one of family) this.fields(model, one);
-    this.union(model, family);
+    for (const one of model.family) this.fields(model, one);
+    this.union(model);
     const names = new Map();
     for (const field of model.fields) {
       if (field.json === model.tag?.member || names.has(field.json)) this.errors.at(field.node.name, `two members named ${JSON.stringify(field.json)}`);
@@ -176,9 +175,12 @@ export class Types {
     return family;
   }
 
-  union(/** @type {ClassModel} */ model, /** @type {import("./scope.js").Found[]} */ family) {
-    const root = family.find((one) => decorator(one.declaration, "union"));
-    if (!root) return;
+  union(/** @type {ClassModel} */ model) {
+    const root = model.family.find((one) => decorator(one.declaration, "union"));
+    if (!root) {
+      if (model.node.flags & ABSTRACT) this.errors.at(model.node.name, 'an abstract class can only be JSON as a union: @union("kind")');
+      return;
+    }
     const mark = decorator(root.declaration, "union");
     const member = text(mark.args?.[0]);
     if (member === undefined) return this.refuse(mark, 'name the member that tells the classes apart: @union("kind")');
