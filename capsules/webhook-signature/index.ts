@@ -27,28 +27,36 @@ export function run(delivery: Delivery): Verdict {
 
 function judge(delivery: Delivery): Reason {
   const header = delivery.header;
-  const seconds = part(header, "t=", 0);
-  if (seconds === null || part(header, "t=", 1) !== null || !digits(seconds)) return Reason.Malformed;
-  if (part(header, "v1=", 0) === null) return Reason.Malformed;
-  const expected = hmacSha256(utf8(delivery.secret), utf8(seconds + "." + delivery.payload));
-  let found: string | null;
-  let i = 0;
-  do {
-    found = part(header, "v1=", i++);
-    if (found === null) return Reason.Mismatch;
-  } while (found != expected);
+  let seconds = "";
+  let times = 0, signatures = 0;
+  for (let from = 0; from <= header.length; from = end(header, from) + 1) {
+    if (begins(header, from, "v1=")) signatures++;
+    if (!begins(header, from, "t=")) continue;
+    seconds = header.substring(from + 2, end(header, from));
+    times++;
+  }
+  if (times != 1 || !signatures || !digits(seconds)) return Reason.Malformed;
+  const expected = "v1=" + hmacSha256(utf8(delivery.secret), utf8(seconds + "." + delivery.payload));
+  let found = false;
+  for (let from = 0; from <= header.length; from = end(header, from) + 1) {
+    if (begins(header, from, expected) && end(header, from) == from + expected.length) found = true;
+  }
+  if (!found) return Reason.Mismatch;
   const apart = <f64>time_now_ms() - number(seconds) * 1000;
   return abs(apart) > <f64>delivery.tolerance_s * 1000 ? Reason.Stale : Reason.Valid;
 }
 
-// What follows the name in the n-th part of the header that begins with it.
-function part(header: string, name: string, n: i32): string | null {
-  for (let from = 0, to = 0; from <= header.length; from = to + 1) {
-    to = from;
-    while (to < header.length && header.charCodeAt(to) != 44) to++;
-    if (header.substr(from, name.length) == name && n-- == 0) return header.substring(from + name.length, to);
+// Where the part that begins there ends: at a comma, or at the end.
+function end(header: string, from: i32): i32 {
+  while (from < header.length && header.charCodeAt(from) != 44) from++;
+  return from;
+}
+
+function begins(header: string, from: i32, text: string): bool {
+  for (let i = 0; i < text.length; i++) {
+    if (header.charCodeAt(from + i) != text.charCodeAt(i)) return false;
   }
-  return null;
+  return true;
 }
 
 // Twelve digits last for thirty thousand years.
