@@ -23,11 +23,24 @@ export class BuildError extends Error {
 }
 
 /**
- * @param {string} entry
- * @param {{ out?: string, manifest?: string, embed?: boolean, debug?: boolean, dry?: boolean, write?: boolean }} [options]
- *   `dry` stops after the readers and writers; `write: false` gives everything back and writes nothing
+ * `dry` and `write: false` give everything back and write nothing.
+ * @typedef {{ out?: string, manifest?: string, embed?: boolean, debug?: boolean, dry?: boolean, write?: boolean }} Options
  */
-export async function build(entry, options = {}) {
+
+/** @param {string} entry @param {Options} [options] */
+export function build(entry, options = {}) {
+  const mine = turn.then(() => one(entry, options));
+  turn = mine.then(() => undefined, () => undefined);
+  return mine;
+}
+
+// The compiler loads the transform by itself, and what the transform found out is in a variable of its module: so one
+// build at a time.
+/** @type {Promise<void>} */
+let turn = Promise.resolve();
+
+/** @param {string} entry @param {Options} options */
+async function one(entry, options) {
   const folder = dirname(resolve(entry));
   const description = read(entry);
   const name = typeof description?.name === "string" ? description.name : basename(folder);
