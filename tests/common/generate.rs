@@ -31,6 +31,7 @@ pub(crate) fn order(bytes: &[u8]) -> Result<Order> {
                 time_ms: Some(10_000),
             },
             policy: None,
+            tools: None,
         },
         request,
     })

@@ -148,6 +148,7 @@ impl Runner {
                 ..LimitsAsked::default()
             },
             policy: None,
+            tools: None,
         };
         let bound = self.sandbox.bind(capsule, &terms).expect("within limits");
         self.executor

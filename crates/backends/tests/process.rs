@@ -113,10 +113,7 @@ fn the_clock_ends_what_ignores_every_request_to_end() {
             execution,
         }) => {
             let held = execution.limits.get(Limit::WallMs);
-            assert!(
-                held.enforced && held.observed.is_some(),
-                "{held:?}"
-            );
+            assert!(held.enforced && held.observed.is_some(), "{held:?}");
         }
         other => panic!("{other:?}"),
     }
