@@ -206,7 +206,12 @@ impl BackendError {
         Self::new(operation, &reason.to_string(), true, false)
     }
 
-    /// A job that this backend will never run.
+    /// A job that may have run, and of which nothing that can be believed is known. It is not tried again.
+    pub fn lost(operation: &'static str, reason: impl ToString) -> Self {
+        Self::new(operation, &reason.to_string(), false, false)
+    }
+
+    /// A job that this backend will never run. Nothing of it has run.
     pub fn denied(operation: &'static str, reason: impl ToString) -> Self {
         Self::new(operation, &reason.to_string(), false, true)
     }

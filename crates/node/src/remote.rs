@@ -182,9 +182,14 @@ enum Came {
     Stopped(Ended),
 }
 
-/// A node that answers so is not asked again: it lies, or is another than was named.
+/// A node that answers so is not asked again: it lies, or is another than was named. But for a refusal that it signed, it may
+/// have run what it was sent.
 fn unaccepted(error: Unaccepted) -> BackendError {
-    BackendError::denied("accept the node's receipt", error)
+    let operation = "accept the node's receipt";
+    match error {
+        Unaccepted::Refused(_) => BackendError::denied(operation, error),
+        _ => BackendError::lost(operation, error),
+    }
 }
 
 fn label(text: &'static str) -> Label {

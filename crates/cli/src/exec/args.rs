@@ -88,7 +88,7 @@ pub(crate) struct Args {
 impl Args {
     /// Whether it may run without isolation, and that is enough for what was asked.
     #[cfg(target_os = "linux")]
-    pub(super) fn is_unsafe(&self) -> bool {
+    pub(super) fn isolates_nothing(&self) -> bool {
         self.unsafe_host && self.profile == Profile::Dev
     }
 

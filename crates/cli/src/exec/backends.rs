@@ -105,7 +105,7 @@ mod linux {
         }
         // One command is one call.
         config.workers_max = 0;
-        config.sandbox = (!args.is_unsafe()).then(|| JavaScriptSandbox::new(launcher()));
+        config.sandbox = (!args.isolates_nothing()).then(|| JavaScriptSandbox::new(launcher()));
         Ok(config)
     }
 

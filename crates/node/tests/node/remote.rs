@@ -154,7 +154,7 @@ fn a_receipt_under_another_key_is_no_result() {
     let other = SecretKey::from_seed(&[8; 32], KeyUse::Receipt, now()).public();
     let refused = run(&router(&url(&node), other), &echo());
     assert!(
-        matches!(&refused, Err(RouteError::Refused { refusal: Refusal::BackendDenied { reason, .. }, .. }) if reason.contains("does not hold")),
+        matches!(&refused, Err(RouteError::Backend { error, .. }) if !error.retryable && error.reason.contains("does not hold")),
         "{refused:?}"
     );
 }
@@ -237,7 +237,7 @@ fn an_old_answer_and_one_about_something_else_are_no_results() {
     assert!(run(&first, &echo()).is_ok());
     let again = run(&first, &echo());
     assert!(
-        matches!(&again, Err(RouteError::Refused { refusal: Refusal::BackendDenied { reason, .. }, .. }) if reason.contains("audience")),
+        matches!(&again, Err(RouteError::Backend { error, .. }) if !error.retryable && error.reason.contains("audience")),
         "{again:?}"
     );
 
@@ -253,7 +253,7 @@ fn an_old_answer_and_one_about_something_else_are_no_results() {
         });
         let other = run(&router(&changes.url, node.key), &echo());
         assert!(
-            matches!(&other, Err(RouteError::Refused { refusal: Refusal::BackendDenied { reason, .. }, .. }) if reason.contains("another request")),
+            matches!(&other, Err(RouteError::Backend { error, .. }) if !error.retryable && error.reason.contains("another request")),
             "{change}: {other:?}"
         );
     }
@@ -268,7 +268,7 @@ fn an_old_answer_and_one_about_something_else_are_no_results() {
     });
     let forged = run(&router(&forges.url, node.key), &echo());
     assert!(
-        matches!(&forged, Err(RouteError::Refused { refusal: Refusal::BackendDenied { reason, .. }, .. }) if reason.contains("output")),
+        matches!(&forged, Err(RouteError::Backend { error, .. }) if !error.retryable && error.reason.contains("output")),
         "{forged:?}"
     );
 }
@@ -280,13 +280,7 @@ fn nonsense_is_refused_and_a_busy_node_is_asked_again() {
         let lies = Between::start(move |_, _| Some((200, nonsense.to_vec())));
         let refused = run(&router(&lies.url, node.key), &echo());
         assert!(
-            matches!(
-                refused,
-                Err(RouteError::Refused {
-                    refusal: Refusal::BackendDenied { .. },
-                    ..
-                })
-            ),
+            matches!(refused, Err(RouteError::Backend { ref error, .. }) if !error.retryable),
             "{refused:?}"
         );
         assert_eq!(
