@@ -60,6 +60,7 @@ check_rust() {
     have runc runc || true
     have bwrap bubblewrap || true
     have_runsc || true
+    have dockerd docker.io || true
     have busybox busybox-static || true
     install_runtimes || true
     step "format"

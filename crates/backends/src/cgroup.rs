@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{Access, access};
 use rustix::process::{Pid, Signal, kill_process};
 
 const MOUNT: &str = "/sys/fs/cgroup";
@@ -29,14 +30,23 @@ pub(crate) enum Version {
 impl Version {
     /// The one that this process can make groups in; `None` if it cannot.
     pub(crate) fn found() -> Option<Self> {
+        Self::with(Access::WRITE_OK)
+    }
+
+    /// The one whose groups this process can look at.
+    fn readable() -> Option<Self> {
+        Self::with(Access::READ_OK)
+    }
+
+    fn with(access_to: Access) -> Option<Self> {
         let mount = Path::new(MOUNT);
-        let writable = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
+        let may = |path: &Path| access(path, access_to).is_ok();
         if let Ok(controllers) = fs::read_to_string(mount.join("cgroup.controllers")) {
             let has = |name: &str| controllers.split_whitespace().any(|found| found == name);
-            return (["cpu", "memory", "pids"].into_iter().all(has) && writable(mount))
+            return (["cpu", "memory", "pids"].into_iter().all(has) && may(mount))
                 .then_some(Self::Two);
         }
-        let has = |name: &str| writable(&mount.join(name));
+        let has = |name: &str| may(&mount.join(name));
         ["cpuacct", "memory", "pids"]
             .into_iter()
             .all(has)
@@ -55,6 +65,8 @@ pub(crate) struct GroupLimits {
 #[derive(Debug)]
 pub(crate) struct Group {
     version: Option<Version>,
+    /// What it is below, from the mount, or from each controller's.
+    parent: PathBuf,
     name: String,
     /// Whether it was made here, and so is removed here.
     own: bool,
@@ -65,9 +77,24 @@ impl Group {
     pub(crate) fn of_another(name: &str) -> Self {
         Self {
             version: Version::found(),
+            parent: PathBuf::from(PARENT),
             name: name.to_owned(),
             own: false,
         }
+    }
+
+    /// The group that a process is in, as the kernel tells it, if this is its name, or part of it.
+    pub(crate) fn of_process(pid: Pid, name: &str) -> Option<Self> {
+        let version = Version::readable()?;
+        let told = fs::read_to_string(format!("/proc/{}/cgroup", pid.as_raw_nonzero())).ok()?;
+        let path = path_in(&told, version)?;
+        let own_name = path.file_name()?.to_str()?;
+        own_name.contains(name).then(|| Self {
+            version: Some(version),
+            parent: path.parent().unwrap_or(Path::new("")).to_owned(),
+            name: own_name.to_owned(),
+            own: false,
+        })
     }
 
     /// Makes a group in each controller, with its limits set. Dropped, it ends all that is in it and is removed.
@@ -75,6 +102,7 @@ impl Group {
         let version = Version::found().ok_or(io::ErrorKind::Unsupported)?;
         let mut group = Self {
             version: Some(version),
+            parent: PathBuf::from(PARENT),
             name: name.to_owned(),
             own: false,
         };
@@ -177,7 +205,7 @@ impl Group {
 
     /// Where it is: one directory for each controller of version 1, one in all of version 2.
     fn directories(&self) -> Vec<PathBuf> {
-        let below = |mount: PathBuf| mount.join(PARENT).join(&self.name);
+        let below = |mount: PathBuf| mount.join(&self.parent).join(&self.name);
         let mount = PathBuf::from(MOUNT);
         match self.version {
             Some(Version::One) => ONE.map(|name| below(mount.join(name))).into(),
@@ -193,7 +221,7 @@ impl Group {
             Version::One => (mount.join(one.0), one.1),
             Version::Two => (mount, two),
         };
-        (!file.is_empty()).then(|| mount.join(PARENT).join(&self.name).join(file))
+        (!file.is_empty()).then(|| mount.join(&self.parent).join(&self.name).join(file))
     }
 
     fn write(&self, one: (&str, &str), two: &str, number: u64) -> io::Result<()> {
@@ -302,6 +330,21 @@ fn remove_directory(directory: &Path, until: Instant) -> io::Result<()> {
     }
 }
 
+/// The path in a process's `cgroup` file, whose lines are `number:controllers:path`, if it is the same for all that count.
+fn path_in(told: &str, version: Version) -> Option<PathBuf> {
+    let mut paths = told.lines().filter_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        let counts = match version {
+            Version::One => controllers.split(',').any(|found| ONE.contains(&found)),
+            Version::Two => controllers.is_empty(),
+        };
+        counts.then_some(path)
+    });
+    let path = paths.next()?;
+    let plain = path.starts_with('/') && !path.split('/').any(|part| part == "..");
+    (plain && paths.all(|other| other == path)).then(|| PathBuf::from(path.trim_start_matches('/')))
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::{Child, Command, ExitStatus};
@@ -333,6 +376,18 @@ mod tests {
 
     fn waited(mut child: Child) -> ExitStatus {
         child.wait().expect("its end")
+    }
+
+    #[test]
+    fn the_group_of_a_process_is_the_one_that_the_kernel_tells() {
+        let one = "9:name=systemd:/other\n8:pids:/docker/ab\n3:memory:/docker/ab\n1:cpu,cpuacct:/docker/ab\n0::/\n";
+        let path = Some(PathBuf::from("docker/ab"));
+        assert_eq!(path_in(one, Version::One), path);
+        assert_eq!(path_in("0::/docker/ab\n", Version::Two), path);
+        let apart = one.replace("memory:/docker/ab", "memory:/docker/ab/below");
+        assert_eq!(path_in(&apart, Version::One), None);
+        assert_eq!(path_in("0::/../ab\n", Version::Two), None);
+        assert_eq!(path_in("nonsense", Version::Two), None);
     }
 
     #[test]

@@ -92,6 +92,11 @@ impl Counted {
         some(self.last.pids_refused).then_some(Limit::Pids)
     }
 
+    /// The most memory that was seen at one time.
+    pub(crate) const fn memory_peak(&self) -> Option<u64> {
+        self.last.memory_peak
+    }
+
     /// Whether the bounds that were asked for are in force.
     pub(crate) fn is_bounded(&self) -> bool {
         let pages = |bytes: Option<u64>| bytes.map(|bytes| bytes / PAGE_BYTES);

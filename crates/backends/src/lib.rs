@@ -6,6 +6,8 @@
 //! | [`Sandbox`] | namespaces, Landlock, a system-call filter, cgroups | `standard` |
 //! | [`JavaScript`] with Bun, Deno or Node | as `Sandbox`, and the runtime's own permissions; without it a process group | `standard`; `dev` |
 //! | [`Oci`] with runc | namespaces, capabilities, a system-call filter, cgroups | `standard` |
+//! | [`Docker`] | what runc does, by an engine | `standard` |
+//! | [`Docker`] with gVisor | what gVisor does, by an engine | `hardened` |
 //! | [`Oci`] with gVisor | a system of its own in a process, which is kept apart itself | `hardened` |
 //!
 //! Enters: a [`Job`](tenzik::backend::Job). Leaves: an [`Attempt`](tenzik::backend::Attempt) in which each limit that is said
@@ -31,6 +33,7 @@ mod cgroup;
 mod confine;
 mod counted;
 mod digest;
+mod docker;
 mod filter;
 mod guest;
 mod javascript;
@@ -43,6 +46,7 @@ mod supervise;
 mod tools;
 
 pub use confine::confine;
+pub use docker::{Docker, DockerConfig};
 pub use javascript::{
     Backoff, ConfigError, Finding, Grant, JavaScript, JavaScriptConfig, JavaScriptSandbox,
     Permissions, Runtime,

@@ -1,7 +1,7 @@
 //! What backends do before they start something: find the command, and put the code where nobody else has it.
 //!
 //! Enters: a job, the commands of a backend. Leaves: the program with its command, and its private copy.
-//! Refuses: capsules, images, languages without a command.
+//! Refuses: capsules, languages without a command, and images where a backend has none.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -34,13 +34,22 @@ pub(crate) fn of<'a>(
     job: &Job<'a>,
     commands: &'a BTreeMap<Label, Vec<String>>,
 ) -> Result<(&'a Program, &'a [String]), BackendError> {
+    let (program, words) = with_image(job, commands)?;
+    match program.image {
+        None => Ok((program, words)),
+        Some(_) => Err(BackendError::denied("start", "it has no images")),
+    }
+}
+
+/// As [`of`], for a backend that has images.
+pub(crate) fn with_image<'a>(
+    job: &Job<'a>,
+    commands: &'a BTreeMap<Label, Vec<String>>,
+) -> Result<(&'a Program, &'a [String]), BackendError> {
     let denied = |reason: String| BackendError::denied("start", reason);
     let Code::Program(program) = job.code else {
         return Err(denied("it runs no capsules".to_owned()));
     };
-    if program.image.is_some() {
-        return Err(denied("it has no images".to_owned()));
-    }
     let words = commands.get(&program.language).map(Vec::as_slice);
     match words.filter(|words| !words.is_empty()) {
         Some(words) => Ok((program, words)),

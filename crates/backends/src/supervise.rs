@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt as _, FdMapping};
@@ -102,21 +102,21 @@ pub(crate) fn supervise<G: Guard>(
         let _ = child.kill();
         reap(&mut child);
     })?;
-    let mut watched = Watched::new(&mut child, result, job);
-    let stopped = watched.until_over(&mut child, job, &mut guard);
+    let streams = Streams {
+        stdin: child.stdin.take().map(Into::into),
+        stdout: child.stdout.take().map(Into::into),
+        stderr: child.stderr.take().map(Into::into),
+        result: Some(result),
+    };
+    let mut watched = Watched::new(streams, job);
+    let stopped = watched.until_over(&First::Child(&child), job, &mut guard);
     guard.kill();
     // With the run its way to tools is over, and its token is worth nothing.
     drop(tools);
     let status = reap(&mut child);
     // What was written before the end is in the pipes.
     watched.drain();
-    let gone = Gone {
-        ended: watched.ended(stopped, status),
-        status,
-        stdout: watched.stdout.captured,
-        stderr: watched.stderr.captured,
-        wall: started.elapsed(),
-    };
+    let gone = watched.gone(stopped, status, started.elapsed());
     match status {
         Some(_) => Ok((gone, guard)),
         None => Err(BackendError::failed(
@@ -185,15 +185,73 @@ pub(crate) fn pid(child: &Child) -> Option<Pid> {
     i32::try_from(child.id()).ok().and_then(Pid::from_raw)
 }
 
+/// Whether a process has ended, by a descriptor of it.
+pub(crate) fn is_over(process: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(process, PollFlags::IN)];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    poll(&mut fds, Some(&now)).is_ok_and(|count| count > 0)
+}
+
+/// A run's first process.
+pub(crate) enum First<'a> {
+    /// A child of this one. What it leaves behind may go on writing.
+    Child(&'a Child),
+    /// The first of a process namespace, by a descriptor of it: with it all others of the namespace have ended.
+    OfNamespace(BorrowedFd<'a>),
+}
+
+impl First<'_> {
+    fn has_ended(&self) -> bool {
+        match self {
+            Self::Child(child) => has_ended(child),
+            Self::OfNamespace(process) => is_over(*process),
+        }
+    }
+}
+
+/// Our ends of a run's streams.
+pub(crate) struct Streams {
+    pub(crate) stdin: Option<OwnedFd>,
+    pub(crate) stdout: Option<OwnedFd>,
+    pub(crate) stderr: Option<OwnedFd>,
+    pub(crate) result: Option<OwnedFd>,
+}
+
 /// Why a run was stopped.
-enum Stopped {
+pub(crate) enum Stopped {
     Cancelled,
     Limit(Limit),
 }
 
-struct Watched<'a> {
+impl Stopped {
+    /// Whether its caller or the clock wants a job stopped.
+    pub(crate) fn of(job: &Job<'_>) -> Option<Self> {
+        if job.control.is_cancelled() {
+            return Some(Self::Cancelled);
+        }
+        job.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+            .then_some(Self::Limit(Limit::WallMs))
+    }
+
+    /// How a run ended that was stopped.
+    pub(crate) fn ended(&self) -> Ended {
+        match self {
+            Self::Limit(limit) => Ended::LimitReached(*limit),
+            Self::Cancelled => Ended::Aborted {
+                code: Label::constant("cancelled"),
+            },
+        }
+    }
+}
+
+/// The streams of a run, served until it is over.
+pub(crate) struct Watched<'a> {
     input: &'a [u8],
-    stdin: Option<ChildStdin>,
+    stdin: Option<File>,
     stdout: Stream,
     stderr: Stream,
     result: Stream,
@@ -247,18 +305,18 @@ pub(crate) fn unblock(fd: BorrowedFd<'_>) -> bool {
 }
 
 impl<'a> Watched<'a> {
-    fn new(child: &mut Child, result: OwnedFd, job: &Job<'a>) -> Self {
+    pub(crate) fn new(streams: Streams, job: &Job<'a>) -> Self {
         let output = job.limits.get(Limit::OutputBytes);
         let room = output.map_or(usize::MAX, |bytes| {
             usize::try_from(bytes).unwrap_or(usize::MAX)
         });
-        let stdin = child.stdin.take().filter(|stdin| unblock(stdin.as_fd()));
+        let stdin = streams.stdin.filter(|stdin| unblock(stdin.as_fd()));
         Self {
             input: job.input,
-            stdin,
-            stdout: Stream::new(child.stdout.take().map(Into::into), room),
-            stderr: Stream::new(child.stderr.take().map(Into::into), room),
-            result: Stream::new(Some(result), 0),
+            stdin: stdin.map(File::from),
+            stdout: Stream::new(streams.stdout, room),
+            stderr: Stream::new(streams.stderr, room),
+            result: Stream::new(streams.result, 0),
             line: ResultLine::new(job.input_type, output),
             said: None,
             exited: None,
@@ -266,22 +324,19 @@ impl<'a> Watched<'a> {
     }
 
     /// Serves the pipes until the run is over or has to be stopped.
-    fn until_over(
+    pub(crate) fn until_over(
         &mut self,
-        child: &mut Child,
+        first: &First<'_>,
         job: &Job<'_>,
         guard: &mut impl Guard,
     ) -> Option<Stopped> {
         let mut looked = Instant::now();
         loop {
-            self.wait();
+            self.wait(first);
             self.serve();
             let now = Instant::now();
-            if job.control.is_cancelled() {
-                return Some(Stopped::Cancelled);
-            }
-            if job.deadline.is_some_and(|deadline| now >= deadline) {
-                return Some(Stopped::Limit(Limit::WallMs));
+            if let Some(stopped) = Stopped::of(job) {
+                return Some(stopped);
             }
             if now - looked >= TICK {
                 looked = now;
@@ -289,10 +344,11 @@ impl<'a> Watched<'a> {
                     return Some(Stopped::Limit(limit));
                 }
             }
-            if self.exited.is_none() && has_ended(child) {
+            if self.exited.is_none() && first.has_ended() {
                 self.exited = Some(now);
             }
-            if self.is_over(now) {
+            let all = matches!(first, First::OfNamespace(_));
+            if self.is_over(now) || (all && self.exited.is_some()) {
                 return None;
             }
         }
@@ -311,7 +367,7 @@ impl<'a> Watched<'a> {
     }
 
     /// Waits until a pipe has something, or a tick has passed.
-    fn wait(&self) {
+    fn wait(&self, first: &First<'_>) {
         let reading = [&self.stdout, &self.stderr, &self.result];
         let mut fds: Vec<PollFd<'_>> = reading
             .into_iter()
@@ -320,6 +376,9 @@ impl<'a> Watched<'a> {
             .collect();
         if let Some(stdin) = &self.stdin {
             fds.push(PollFd::new(stdin, PollFlags::OUT));
+        }
+        if let First::OfNamespace(process) = first {
+            fds.push(PollFd::from_borrowed_fd(*process, PollFlags::IN));
         }
         // A child that closed all its pipes has still to end.
         let tick = Timespec {
@@ -367,7 +426,7 @@ impl<'a> Watched<'a> {
     }
 
     /// Takes what is in the pipes when nothing writes to them any more, or as much of it as a writer that got away allows.
-    fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         self.stdin = None;
         for _ in 0..64 {
             let before = (
@@ -386,14 +445,28 @@ impl<'a> Watched<'a> {
         }
     }
 
-    fn ended(&mut self, stopped: Option<Stopped>, status: Option<ExitStatus>) -> Ended {
-        match (stopped, self.said.take()) {
-            (Some(Stopped::Limit(limit)), _) => Ended::LimitReached(limit),
-            (Some(Stopped::Cancelled), _) => Ended::Aborted {
-                code: Label::constant("cancelled"),
+    /// Whether there is a result.
+    pub(crate) const fn has_said(&self) -> bool {
+        self.said.is_some()
+    }
+
+    /// How it went, when nothing of it is left.
+    pub(crate) fn gone(
+        mut self,
+        stopped: Option<Stopped>,
+        status: Option<ExitStatus>,
+        wall: Duration,
+    ) -> Gone {
+        Gone {
+            ended: match (stopped, self.said.take()) {
+                (Some(stopped), _) => stopped.ended(),
+                (None, Some((said, _))) => said,
+                (None, None) => without_result(status),
             },
-            (None, Some((said, _))) => said,
-            (None, None) => without_result(status),
+            status,
+            stdout: self.stdout.captured,
+            stderr: self.stderr.captured,
+            wall,
         }
     }
 }

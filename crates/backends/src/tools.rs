@@ -20,12 +20,16 @@ pub(crate) struct Tools {
 
 /// A socket pair, and a token that goes by it alone: nobody but the child can have its end.
 pub(crate) fn open(session: &Arc<Session>) -> Result<(Tools, OwnedFd), BackendError> {
-    let failed = |error: std::io::Error| BackendError::failed("open the gateway", error);
+    let (ours, theirs) = UnixStream::pair().map_err(failed)?;
+    Ok((on(session, ours)?, theirs.into()))
+}
+
+/// Serves a session on a stream whose other end is the program's alone.
+pub(crate) fn on(session: &Arc<Session>, ours: UnixStream) -> Result<Tools, BackendError> {
     let mut chance = [0; 32];
     getrandom::fill(&mut chance)
         .map_err(|error| BackendError::failed("open the gateway", error))?;
     let token = Token::from_bytes(chance);
-    let (ours, theirs) = UnixStream::pair().map_err(failed)?;
     let (reader, writer) = (
         ours.try_clone().map_err(failed)?,
         ours.try_clone().map_err(failed)?,
@@ -38,11 +42,14 @@ pub(crate) fn open(session: &Arc<Session>) -> Result<(Tools, OwnedFd), BackendEr
         // The child learns that there is no more; it may be gone already.
         let _ = ended.shutdown(Shutdown::Both);
     });
-    let tools = Tools {
+    Ok(Tools {
         stream: ours,
         server: Some(server.map_err(failed)?),
-    };
-    Ok((tools, theirs.into()))
+    })
+}
+
+fn failed(error: std::io::Error) -> BackendError {
+    BackendError::failed("open the gateway", error)
 }
 
 impl Drop for Tools {

@@ -3,6 +3,8 @@
 
 pub(crate) mod hostile;
 
+pub(crate) mod engine;
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tenzik::capability::{Capability, UnknownCapability};
 use tenzik::router::{Capsule, Code, CodeError, CodeTree, ExecuteRequest, Limit, Program, WASM};
-use tenzik_receipt::{InputType, Label, NotALabel, Profile};
+use tenzik_receipt::{InputType, Label, NotALabel, Profile, Sha256};
 
 use crate::error::{Exit, Failure};
 use crate::source::{CAPSULE, Input, Source, stdin_once};
@@ -74,6 +74,9 @@ pub(crate) struct Args {
     /// The directory that is a container's root file system, read-only
     #[arg(long, value_name = "DIR")]
     pub(super) root: Option<PathBuf>,
+    /// The image of a container by a Docker engine, by its id: sha256 and 64 hex digits
+    #[arg(long, value_name = "DIGEST")]
+    pub(super) image: Option<Sha256>,
     /// Allow backends that isolate nothing, for profile dev
     #[arg(long)]
     pub(super) unsafe_host: bool,
@@ -146,6 +149,7 @@ impl Args {
             ));
         }
         let mut program = Program::new(self.language.clone(), self.tree(code)?);
+        program.image = self.image;
         program.arguments.clone_from(&self.arguments);
         program.environment = self.environment.iter().cloned().collect::<BTreeMap<_, _>>();
         Ok(Code::Program(program))

@@ -26,8 +26,9 @@ mod linux {
 
     use tenzik::backend::{Backend, Readiness};
     use tenzik_backends::{
-        ConfigError, JavaScript, JavaScriptConfig, JavaScriptSandbox, Oci, OciConfig, OciRuntime,
-        Process, ProcessConfig, RootError, Runtime, Sandbox, SandboxConfig, SandboxError,
+        ConfigError, Docker, DockerConfig, JavaScript, JavaScriptConfig, JavaScriptSandbox, Oci,
+        OciConfig, OciRuntime, Process, ProcessConfig, RootError, Runtime, Sandbox, SandboxConfig,
+        SandboxError,
     };
     use tenzik_receipt::Label;
 
@@ -35,6 +36,11 @@ mod linux {
     use crate::error::Exit;
 
     pub(super) fn register(router: &Router, args: &Args) -> Result<(), Failure> {
+        // Nothing else has images.
+        if args.image.is_some() {
+            add(router, docker(None))?;
+            return add(router, docker(Some("runsc")));
+        }
         if let Some(root) = &args.root {
             for config in [OciConfig::new, OciConfig::gvisor] {
                 let shell = (Label::constant("shell"), vec!["/bin/sh".to_owned()]);
@@ -55,6 +61,18 @@ mod linux {
                 "let everybody read and execute the file of this command",
             )),
         }
+    }
+
+    /// The engine that its own client would ask, if that is behind a socket.
+    fn docker(gvisor: Option<&str>) -> Docker {
+        let shell = (Label::constant("shell"), vec!["/bin/sh".to_owned()]);
+        let mut config = DockerConfig::new(BTreeMap::from([shell]));
+        let named = std::env::var("DOCKER_HOST").unwrap_or_default();
+        if let Some(socket) = named.strip_prefix("unix://") {
+            config.socket = socket.into();
+        }
+        config.gvisor = gvisor.map(str::to_owned);
+        Docker::new(config)
     }
 
     /// This command is its own launcher.
@@ -161,6 +179,8 @@ mod linux {
             standing("sandbox", "standard", sandboxed),
             standing("runc", "standard", Oci::look(OciRuntime::Runc)),
             standing("gvisor", "hardened", Oci::look(OciRuntime::Gvisor)),
+            standing("docker", "standard", docker(None).probe()),
+            standing("docker-runsc", "hardened", docker(Some("runsc")).probe()),
         ];
         others.into_iter().chain(functions).collect()
     }

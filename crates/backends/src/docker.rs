@@ -1,0 +1,396 @@
+//! A container that a Docker engine makes, by its default runtime or by gVisor's.
+//!
+//! Enters: a program, and an image by digest. Leaves: what came of it, with what the kernel counted. Refuses: capsules, images
+//! by tag or with volumes, an engine on another machine, and to let a program begin before all that was asked for was seen.
+//!
+//! A container has no network, a read-only root, no capability, no way to gain any, the user `nobody`, the system-call filter
+//! of `seccomp.json`, and bounds on memory, processes and what it may write. An engine passes no descriptors on, and its
+//! own streams are not used: `docker/way.rs` has how a program comes to its descriptors. Its launcher waits until the host has
+//! looked at it. The container is removed however it ended; one whose host was killed, by the next host.
+
+mod container;
+mod engine;
+mod leftovers;
+mod spec;
+mod way;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use tenzik::backend::{Attempt, Backend, BackendError, Ended, Isolation, Job, Readiness};
+use tenzik::router::{Limit, Program};
+use tenzik_receipt::{Blake3, Label, Profile, Sha256, to_hex};
+
+use crate::digest::Digests;
+use crate::filter::SECCOMP;
+use crate::process::held;
+use crate::program::{self, Private};
+use crate::supervise::{First, Gone, Guard as _, Stopped, Watched, ended_with};
+use crate::tools;
+
+use container::{Container, End};
+use engine::{Engine, Facts};
+use leftovers::{OWNER, Owner};
+use way::{LAUNCHER, Way};
+
+/// The runtime that an engine has of itself.
+const RUNC: &str = "runc";
+/// What a container exits with if its first process was killed: 128 and SIGKILL.
+const KILLED: i32 = 128 + 9;
+
+/// Which engine, and what is in its containers.
+#[derive(Clone, Debug)]
+pub struct DockerConfig {
+    /// The engine's socket. Default: `/var/run/docker.sock`. The engine has to be on this machine.
+    pub socket: PathBuf,
+    /// The name that the engine has for gVisor's runtime, `runsc`. Default: none; then it is the engine's `runc`.
+    pub gvisor: Option<String>,
+    /// The image of programs that name none: the digest of its configuration, which is its id. Default: none.
+    pub image: Option<Sha256>,
+    /// For each language the command inside that runs an entrypoint, whose path is added as the last word.
+    pub commands: BTreeMap<Label, Vec<String>>,
+}
+
+impl DockerConfig {
+    /// The engine of this system with these commands.
+    pub fn new(commands: BTreeMap<Label, Vec<String>>) -> Self {
+        Self {
+            socket: PathBuf::from("/var/run/docker.sock"),
+            gvisor: None,
+            image: None,
+            commands,
+        }
+    }
+}
+
+/// Containers by a Docker engine.
+#[derive(Debug)]
+pub struct Docker {
+    config: DockerConfig,
+    digests: Digests,
+    seccomp: Blake3,
+    known: Mutex<Known>,
+}
+
+/// What was learnt of an engine.
+#[derive(Debug, Default)]
+struct Known {
+    facts: Option<Facts>,
+    swept: bool,
+    /// Containers that could not be removed when they were to be.
+    left: BTreeSet<String>,
+}
+
+impl Docker {
+    /// A backend of this engine. It is asked nothing yet.
+    pub fn new(config: DockerConfig) -> Self {
+        Self {
+            config,
+            digests: Digests::default(),
+            seccomp: Blake3::of(SECCOMP.as_bytes()),
+            known: Mutex::default(),
+        }
+    }
+
+    fn runtime(&self) -> &str {
+        self.config.gvisor.as_deref().unwrap_or(RUNC)
+    }
+
+    /// Asks the engine anew who it is.
+    fn ask(&self) -> Result<Facts, BackendError> {
+        let facts = Engine::facts(&self.config.socket)?;
+        self.known().facts = Some(facts.clone());
+        Ok(facts)
+    }
+
+    /// A client for one run; leftovers of others, and of ours, are removed first.
+    fn engine(&self) -> Result<(Engine, Facts, Owner), BackendError> {
+        let known = self.known().facts.clone();
+        let facts = known.map_or_else(|| self.ask(), Ok)?;
+        let engine = Engine::new(&self.config.socket, &facts)?;
+        let owner = Owner::this()?;
+        let swept = self.known().swept;
+        if !swept {
+            leftovers::sweep(&engine, &owner)?;
+            self.known().swept = true;
+        }
+        let left: Vec<_> = self.known().left.iter().cloned().collect();
+        for name in left {
+            engine.remove(&name)?;
+            self.known().left.remove(&name);
+        }
+        Ok((engine, facts, owner))
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        // It is whole between statements, whoever panicked.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The executable of gVisor's runtime, where this backend is of gVisor.
+    fn gvisor<'a>(&self, facts: &'a Facts) -> Result<Option<&'a Path>, BackendError> {
+        let Some(name) = &self.config.gvisor else {
+            return Ok(None);
+        };
+        let path = facts.runtimes.get(name).map(PathBuf::as_path);
+        path.map(Some).ok_or_else(|| {
+            BackendError::failed("start", format!("the engine has no runtime {name}"))
+        })
+    }
+}
+
+impl Backend for Docker {
+    fn kind(&self) -> Label {
+        Label::constant(match self.config.gvisor {
+            Some(_) => "docker-runsc",
+            None => "docker",
+        })
+    }
+
+    fn profile_max(&self) -> Profile {
+        match self.config.gvisor {
+            Some(_) => Profile::Hardened,
+            None => Profile::Standard,
+        }
+    }
+
+    fn languages(&self) -> Vec<Label> {
+        self.config.commands.keys().cloned().collect()
+    }
+
+    /// Under gVisor processes are its own affair: the kernel would count its threads.
+    fn holds(&self, limit: Limit, _: Profile) -> bool {
+        limit != Limit::Pids || self.config.gvisor.is_none()
+    }
+
+    fn probe(&self) -> Readiness {
+        let unavailable = |reason: String, remedy: &str| Readiness::Unavailable {
+            reason,
+            remedy: remedy.to_owned(),
+        };
+        if LAUNCHER.is_empty() {
+            return unavailable(
+                "it was built without its launcher".to_owned(),
+                "build it where a C compiler and a static C library are: apt-get install gcc libc6-dev",
+            );
+        }
+        let facts = match self.ask() {
+            Ok(facts) => facts,
+            Err(error) => return unavailable(error.to_string(), remedy(&self.config.socket)),
+        };
+        match self.gvisor(&facts) {
+            Ok(_) => Readiness::Ready {
+                version: self.version(&facts),
+            },
+            Err(error) => unavailable(
+                error.to_string(),
+                "apt-get install runsc (Debian: from backports), and name it among `runtimes` in /etc/docker/daemon.json \
+                 with --host-fifo=open and --host-uds=open",
+            ),
+        }
+    }
+
+    fn run(&self, job: &Job<'_>) -> Result<Attempt, BackendError> {
+        let (program, words) = program::with_image(job, &self.config.commands)?;
+        let image = program.image.or(self.config.image);
+        let image = image.ok_or_else(|| BackendError::denied("start", "it needs an image"))?;
+        if LAUNCHER.is_empty() {
+            return Err(BackendError::denied(
+                "start",
+                "it was built without its launcher",
+            ));
+        }
+        let started = Instant::now();
+        let (engine, facts, owner) = self.engine()?;
+        let plan = Plan {
+            image,
+            program,
+            words,
+            gvisor: self.gvisor(&facts)?,
+            owner,
+        };
+        let name = name()?;
+        let came = self.contained(&engine, name.clone(), &plan, job, started);
+        // A container that is still there is remembered: the engine did not hear us.
+        if came.is_err() {
+            self.known().left.insert(name);
+        }
+        let mut attempt = came?;
+        attempt.version = self.version(&facts);
+        Ok(attempt)
+    }
+}
+
+/// What is to run in a container.
+struct Plan<'a> {
+    image: Sha256,
+    program: &'a Program,
+    words: &'a [String],
+    gvisor: Option<&'a Path>,
+    owner: Owner,
+}
+
+impl Docker {
+    fn contained(
+        &self,
+        engine: &Engine,
+        name: String,
+        plan: &Plan<'_>,
+        job: &Job<'_>,
+        started: Instant,
+    ) -> Result<Attempt, BackendError> {
+        let private = Private::new(plan.program)?;
+        let mut way = Way::new(private.path(), job.input, job.gateway.is_some())?;
+        let body = spec::body(&spec::Parts {
+            runtime: self.runtime(),
+            gvisor: plan.gvisor.is_some(),
+            image: plan.image,
+            labels: HashMap::from([(OWNER.to_owned(), plan.owner.label())]),
+            code: private.code(),
+            way: way.path(),
+            program: plan.program,
+            words: plan.words,
+            tools: job.gateway.is_some(),
+            limits: job.limits,
+        });
+        let mut container = Container::start(engine, name, &body, job.limits, plan.gvisor)?;
+        let report = match container.wait(&spec::image(plan.image), &mut way, job)? {
+            Ok(report) => report,
+            Err(stopped) => return self.stopped(container, &stopped, job, started),
+        };
+        container.check(report)?;
+        let isolation = self.isolation(&container, plan)?;
+        let gone = followed(&mut container, way, job, started)?;
+        let end = gone.end;
+        let mut attempt = Attempt::new(
+            ended(&gone.gone, end, &container, plan.gvisor.is_some()),
+            Label::constant("docker"),
+            gone.gone.wall,
+        );
+        attempt.limits = container.held(held(job, gone.gone.wall.as_millis()));
+        attempt.isolation = isolation;
+        attempt.stdout = gone.gone.stdout;
+        attempt.stderr = gone.gone.stderr;
+        container.remove()?;
+        Ok(attempt)
+    }
+
+    /// A run that was stopped before its program began.
+    fn stopped(
+        &self,
+        container: Container<'_>,
+        stopped: &Stopped,
+        job: &Job<'_>,
+        started: Instant,
+    ) -> Result<Attempt, BackendError> {
+        container.remove()?;
+        let wall = started.elapsed();
+        let mut attempt = Attempt::new(stopped.ended(), Label::constant("docker"), wall);
+        attempt.limits = held(job, wall.as_millis());
+        Ok(attempt)
+    }
+
+    fn isolation(
+        &self,
+        container: &Container<'_>,
+        plan: &Plan<'_>,
+    ) -> Result<Isolation, BackendError> {
+        let executable = plan.gvisor.and_then(|_| container.executable());
+        let runtime = executable.map(|path| self.digests.of(&path)).transpose();
+        Ok(Isolation {
+            seen: container
+                .seen()
+                .iter()
+                .copied()
+                .map(Label::constant)
+                .collect(),
+            image: Some(plan.image),
+            runtime: runtime.map_err(|error| BackendError::failed("read", error))?,
+            // gVisor has a filter of its own, for itself.
+            seccomp: plan.gvisor.is_none().then_some(self.seccomp),
+            ..Isolation::default()
+        })
+    }
+
+    fn version(&self, facts: &Facts) -> Label {
+        match &self.config.gvisor {
+            None => facts.version.clone(),
+            Some(name) => Label::new(format!("{} {name}", facts.version)).unwrap_or(self.kind()),
+        }
+    }
+}
+
+/// A program that is gone, with the engine's word where it left no result.
+struct Followed {
+    gone: Gone,
+    end: Option<End>,
+}
+
+/// Lets the program begin, and stays with it to its end.
+fn followed(
+    container: &mut Container<'_>,
+    mut way: Way,
+    job: &Job<'_>,
+    started: Instant,
+) -> Result<Followed, BackendError> {
+    let connection = way.connection()?;
+    let served = job.gateway.zip(connection);
+    let tools = served
+        .map(|(session, stream)| tools::on(session, stream))
+        .transpose()?;
+    let process = container
+        .process()
+        .map(|process| process.try_clone_to_owned());
+    let process = process
+        .transpose()
+        .map_err(|error| BackendError::failed("start", error))?
+        .ok_or_else(|| BackendError::failed("start", "it has ended already"))?;
+    let mut watched = Watched::new(way.go()?, job);
+    let first = First::OfNamespace(std::os::fd::AsFd::as_fd(&process));
+    let stopped = watched.until_over(&first, job, container);
+    container.kill();
+    // With the run its way to tools is over, and its token is worth nothing.
+    drop(tools);
+    watched.drain();
+    let end = match stopped.is_some() || watched.has_said() {
+        true => None,
+        false => Some(container.end()?),
+    };
+    let status = end.map(|end| ExitStatus::from_raw((end.code & 0xff) << 8));
+    Ok(Followed {
+        gone: watched.gone(stopped, status, started.elapsed()),
+        end,
+    })
+}
+
+/// The end, with what kernel and engine saw: a program that was killed for its memory says nothing itself.
+fn ended(gone: &Gone, end: Option<End>, container: &Container<'_>, gvisor: bool) -> Ended {
+    let Some(end) = end else {
+        return gone.ended.clone();
+    };
+    // The engine does not hear of it when the kernel ends gVisor for its memory. Nobody else killed it, and it was full.
+    let full = gvisor && end.code == KILLED && container.was_full();
+    let met = match end.out_of_memory || full {
+        true => Some(Limit::MemoryBytes),
+        false => container.limit_met(),
+    };
+    ended_with(gone, met)
+}
+
+fn name() -> Result<String, BackendError> {
+    let mut chance = [0; 8];
+    getrandom::fill(&mut chance)
+        .map_err(|error| BackendError::failed("name a container", error))?;
+    Ok(format!("tenzik-{}", to_hex(&chance)))
+}
+
+fn remedy(socket: &Path) -> &'static str {
+    match socket.exists() {
+        true => "start the engine, and run this as root or in the group of its socket",
+        false => "apt-get install docker.io, or name the engine's socket in DOCKER_HOST",
+    }
+}

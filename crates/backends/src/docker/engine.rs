@@ -1,0 +1,317 @@
+//! An engine behind its Unix socket, asked one thing at a time.
+//!
+//! Enters: a question. Leaves: its answer. Refuses: to wait for an engine that says nothing, to hold an answer without end, to
+//! take for an answer what is none, and engines that are older than what is asked of them.
+//!
+//! Six questions of the engine's HTTP interface are all that a run needs, so they are put with `hyper`, which the node has
+//! anyway. Each run asks on a runtime of its own in the caller's thread: with the run all of it is gone.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tenzik::backend::BackendError;
+use tenzik_receipt::Label;
+use tokio::net::UnixStream;
+use tokio::runtime::{Builder, Runtime};
+
+/// How long an engine may take for one answer. It makes a container in less than a second.
+const ANSWER: Duration = Duration::from_secs(30);
+/// The longest answer: one about a thousand containers is a fraction of it.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// The first version of the interface that has all that is asked here.
+const WRITTEN_FOR: Api = Api(1, 41);
+
+/// A version of the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Api(u32, u32);
+
+impl Api {
+    fn read(text: &str) -> Option<Self> {
+        let (major, minor) = text.split_once('.')?;
+        Some(Self(major.parse().ok()?, minor.parse().ok()?))
+    }
+}
+
+/// What an engine says of itself.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    api: Api,
+    /// Its version, for people.
+    pub(super) version: Label,
+    /// The executables of its runtimes by name, where it tells them.
+    pub(super) runtimes: HashMap<String, PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Version {
+    api_version: String,
+    #[serde(default, rename = "MinAPIVersion")]
+    min_api_version: Option<String>,
+    #[serde(default)]
+    version: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Info {
+    #[serde(default)]
+    runtimes: HashMap<String, Executable>,
+}
+
+#[derive(Deserialize)]
+struct Executable {
+    #[serde(default)]
+    path: PathBuf,
+}
+
+/// What an engine says of a container.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Told {
+    pub(super) image: String,
+    pub(super) state: State,
+    #[serde(default)]
+    pub(super) mounts: Vec<Mounted>,
+}
+
+/// How a container is.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct State {
+    pub(super) running: bool,
+    pub(super) pid: i32,
+    pub(super) exit_code: i32,
+    #[serde(rename = "OOMKilled")]
+    pub(super) out_of_memory: bool,
+}
+
+/// What a container has mounted.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Mounted {
+    #[serde(rename = "Type")]
+    pub(super) kind: String,
+    pub(super) destination: String,
+}
+
+/// A container in a list.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Listed {
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) labels: HashMap<String, String>,
+    pub(super) state: String,
+    /// In seconds since 1970.
+    pub(super) created: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Made {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Complaint {
+    message: String,
+}
+
+/// A client for one run.
+#[derive(Debug)]
+pub(super) struct Engine {
+    runtime: Runtime,
+    socket: PathBuf,
+    prefix: String,
+}
+
+impl Engine {
+    /// Asks an engine who it is.
+    pub(super) fn facts(socket: &Path) -> Result<Facts, BackendError> {
+        let operation = "ask the engine";
+        let failed = |reason: &str| BackendError::failed(operation, reason);
+        let engine = Self::with(socket, String::new())?;
+        let version: Version = engine.get(operation, "/version")?;
+        let read = |text: &str| Api::read(text).ok_or_else(|| failed("its version is none"));
+        let newest = read(&version.api_version)?;
+        let oldest = version.min_api_version.as_deref().map(read).transpose()?;
+        let api = oldest.map_or(WRITTEN_FOR, |oldest| oldest.max(WRITTEN_FOR));
+        if newest < api {
+            return Err(failed("it is older than what is asked of it, 1.41"));
+        }
+        let info: Info = engine.get(operation, "/info")?;
+        let runtimes = info.runtimes.into_iter();
+        Ok(Facts {
+            api,
+            version: Label::new(format!("docker {}", version.version))
+                .unwrap_or(Label::constant("docker")),
+            runtimes: runtimes
+                .map(|(name, runtime)| (name, runtime.path))
+                .collect(),
+        })
+    }
+
+    /// A client that speaks as an engine does.
+    pub(super) fn new(socket: &Path, facts: &Facts) -> Result<Self, BackendError> {
+        let Api(major, minor) = facts.api;
+        Self::with(socket, format!("/v{major}.{minor}"))
+    }
+
+    fn with(socket: &Path, prefix: String) -> Result<Self, BackendError> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| BackendError::failed("reach the engine", error))?;
+        Ok(Self {
+            runtime,
+            socket: socket.to_owned(),
+            prefix,
+        })
+    }
+
+    /// Makes a container and gives its id. What the engine refuses is denied: it would refuse it again.
+    pub(super) fn create(&self, name: &str, body: &Value) -> Result<String, BackendError> {
+        let operation = "create the container";
+        let path = format!("/containers/create?name={name}");
+        let (status, answer) = self.ask(operation, Method::POST, &path, Some(body))?;
+        match status {
+            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => {
+                Err(BackendError::denied(operation, complaint(status, &answer)))
+            }
+            _ => read::<Made>(operation, status, &answer).map(|made| made.id),
+        }
+    }
+
+    pub(super) fn start(&self, id: &str) -> Result<(), BackendError> {
+        let operation = "start the container";
+        let path = format!("/containers/{id}/start");
+        let (status, answer) = self.ask(operation, Method::POST, &path, None)?;
+        done(operation, status, &answer)
+    }
+
+    pub(super) fn inspect(&self, id: &str) -> Result<Told, BackendError> {
+        self.get("look at the container", &format!("/containers/{id}/json"))
+    }
+
+    /// Ends a container and removes it with its volumes. One that is not there is removed.
+    pub(super) fn remove(&self, name: &str) -> Result<(), BackendError> {
+        let operation = "remove the container";
+        let path = format!("/containers/{name}?force=1&v=1");
+        let (status, answer) = self.ask(operation, Method::DELETE, &path, None)?;
+        match status {
+            StatusCode::NOT_FOUND => Ok(()),
+            _ => done(operation, status, &answer),
+        }
+    }
+
+    /// Every container with a label of a plain name, also those that do not run.
+    pub(super) fn labelled(&self, label: &str) -> Result<Vec<Listed>, BackendError> {
+        // `{"label":["…"]}`, as a query has it.
+        let path =
+            format!("/containers/json?all=1&filters=%7B%22label%22%3A%5B%22{label}%22%5D%7D");
+        self.get("list containers", &path)
+    }
+
+    fn get<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        path: &str,
+    ) -> Result<T, BackendError> {
+        let (status, answer) = self.ask(operation, Method::GET, path, None)?;
+        read(operation, status, &answer)
+    }
+
+    fn ask(
+        &self,
+        operation: &'static str,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Bytes), BackendError> {
+        let target = format!("{}{path}", self.prefix);
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let exchange = exchange(&self.socket, method, target, body);
+        let answered = self
+            .runtime
+            .block_on(async { tokio::time::timeout(ANSWER, exchange).await });
+        match answered {
+            Ok(answer) => answer.map_err(|error| BackendError::failed(operation, error)),
+            Err(_) => Err(BackendError::failed(
+                operation,
+                format!("the engine said nothing for {} s", ANSWER.as_secs()),
+            )),
+        }
+    }
+}
+
+async fn exchange(
+    socket: &Path,
+    method: Method,
+    target: String,
+    body: String,
+) -> Result<(StatusCode, Bytes), Box<dyn Error + Send + Sync>> {
+    let stream = UnixStream::connect(socket).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // It moves the bytes while the answer is waited for, and ends with the runtime.
+    let moving = tokio::spawn(connection);
+    let request = Request::builder()
+        .method(method)
+        .uri(target)
+        .header(HOST, "docker")
+        .header(CONTENT_TYPE, "application/json")
+        .body(Full::new(Bytes::from(body)))?;
+    let response = sender.send_request(request).await?;
+    let status = response.status();
+    let answer = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
+    let answer = answer.collect().await?.to_bytes();
+    moving.abort();
+    Ok((status, answer))
+}
+
+fn read<T: DeserializeOwned>(
+    operation: &'static str,
+    status: StatusCode,
+    answer: &[u8],
+) -> Result<T, BackendError> {
+    done(operation, status, answer)?;
+    serde_json::from_slice(answer).map_err(|error| BackendError::failed(operation, error))
+}
+
+fn done(operation: &'static str, status: StatusCode, answer: &[u8]) -> Result<(), BackendError> {
+    match status.is_success() {
+        true => Ok(()),
+        false => Err(BackendError::failed(operation, complaint(status, answer))),
+    }
+}
+
+fn complaint(status: StatusCode, answer: &[u8]) -> String {
+    match serde_json::from_slice::<Complaint>(answer) {
+        Ok(complaint) => complaint.message,
+        Err(_) => format!("the engine answered {status}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_two_numbers_in_order() {
+        assert!(Api::read("1.9") < Api::read("1.41") && Api::read("1.41") == Some(WRITTEN_FOR));
+        for text in ["", "1", "1.", "1.x", "-1.2"] {
+            assert_eq!(Api::read(text), None, "{text}");
+        }
+    }
+}

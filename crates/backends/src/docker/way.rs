@@ -1,0 +1,200 @@
+//! A run's directory that its container sees: the way in and out of it.
+//!
+//! Enters: an input, whether there are tools. Leaves: our ends of the program's streams, and the word that lets it begin.
+//! Refuses: to open anything there once the container is.
+//!
+//! | name | |
+//! |---|---|
+//! | `launch` | the launcher, `launch.c` |
+//! | `in` | the input, a file: descriptor 0 |
+//! | `out`, `err`, `result` | pipes: descriptors 1, 2, 3 |
+//! | `tools` | a socket: descriptor 4. It takes one connection, the launcher's |
+//! | `go` | a pipe that the launcher waits at |
+//!
+//! It lies in a directory of mode 0700, belongs to this process's user, and nobody else may write there. The pipes are opened
+//! here before there is a container, and never block us; a pipe holds as much as the kernel gives it, and no more.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
+use tenzik::backend::BackendError;
+
+use crate::supervise::Streams;
+
+/// The launcher's executable; nothing where it could not be built.
+pub(super) const LAUNCHER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/launch"));
+/// Where the directory is in a container.
+pub(super) const PLACE: &str = "/.tenzik";
+/// The longest line of a launcher's.
+const REPORT_BYTES_MAX: usize = 64;
+
+/// The host's side.
+#[derive(Debug)]
+pub(super) struct Way {
+    path: PathBuf,
+    go: File,
+    out: File,
+    err: File,
+    result: File,
+    tools: Option<UnixListener>,
+    told: Vec<u8>,
+}
+
+/// What the launcher says of the sandbox that it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Report {
+    /// The size of what is mounted at `/tmp`.
+    pub(super) tmp_bytes: u64,
+    /// Whether the root is read-only.
+    pub(super) root_read_only: bool,
+}
+
+impl Way {
+    /// Makes it below a private directory.
+    pub(super) fn new(private: &Path, input: &[u8], tools: bool) -> Result<Self, BackendError> {
+        Self::make(private, input, tools).map_err(|error| failed(&error))
+    }
+
+    fn make(private: &Path, input: &[u8], tools: bool) -> io::Result<Self> {
+        let path = private.join("way");
+        fs::create_dir(&path)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o755))?;
+        place(&path.join("launch"), LAUNCHER, 0o555)?;
+        place(&path.join("in"), input, 0o444)?;
+        let listener = tools.then(|| listen(&path.join("tools"))).transpose()?;
+        Ok(Self {
+            go: pipe(&path.join("go"))?,
+            out: pipe(&path.join("out"))?,
+            err: pipe(&path.join("err"))?,
+            result: pipe(&path.join("result"))?,
+            tools: listener,
+            told: Vec::new(),
+            path,
+        })
+    }
+
+    /// Where it is on the host.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The launcher's report, once it is there whole: then every stream is open at the other end.
+    pub(super) fn report(&mut self) -> Result<Option<Report>, BackendError> {
+        let mut piece = [0; REPORT_BYTES_MAX];
+        match self.result.read(&mut piece) {
+            Ok(count) => self.told.extend_from_slice(&piece[..count]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(failed(&error)),
+        }
+        let whole = self.told.ends_with(b"\n");
+        match read(&self.told) {
+            Some(report) if whole => Ok(Some(report)),
+            _ if whole || self.told.len() > REPORT_BYTES_MAX => {
+                Err(BackendError::failed("start", "the launcher said nonsense"))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The launcher's connection to the tools, which is there when it has reported. No other is taken.
+    pub(super) fn connection(&mut self) -> Result<Option<UnixStream>, BackendError> {
+        let Some(listener) = self.tools.take() else {
+            return Ok(None);
+        };
+        let (stream, _) = listener.accept().map_err(|error| failed(&error))?;
+        stream
+            .set_nonblocking(false)
+            .map_err(|error| failed(&error))?;
+        Ok(Some(stream))
+    }
+
+    /// Lets the program begin, and gives our ends of its streams.
+    pub(super) fn go(mut self) -> Result<Streams, BackendError> {
+        self.go.write_all(b"\n").map_err(|error| failed(&error))?;
+        let some = |file: File| Some(OwnedFd::from(file));
+        Ok(Streams {
+            stdin: None,
+            stdout: some(self.out),
+            stderr: some(self.err),
+            result: some(self.result),
+        })
+    }
+}
+
+fn read(told: &[u8]) -> Option<Report> {
+    let (bytes, read_only) = std::str::from_utf8(told).ok()?.trim_end().split_once(' ')?;
+    Some(Report {
+        tmp_bytes: bytes.parse().ok()?,
+        root_read_only: read_only == "1",
+    })
+}
+
+fn place(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    fs::write(path, content)?;
+    fs::set_permissions(path, Permissions::from_mode(mode))
+}
+
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, Permissions::from_mode(0o666))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// A pipe by name, open here for both directions: so neither side ever waits for the other to open it.
+fn pipe(path: &Path) -> io::Result<File> {
+    let mode = Mode::from_raw_mode(0o666);
+    mknodat(CWD, path, FileType::Fifo, mode, 0)?;
+    // The mode that was asked for is narrowed by this process's mask.
+    fs::set_permissions(path, Permissions::from_mode(0o666))?;
+    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    Ok(File::from(open(path, flags, Mode::empty())?))
+}
+
+fn failed(error: &io::Error) -> BackendError {
+    BackendError::failed("prepare the container's directory", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_two_numbers_and_a_program_has_not_spoken_before_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut way = Way::new(directory.path(), b"1", false).expect("a way");
+        assert_eq!(way.report().expect("nothing yet"), None);
+        let mut other = fs::OpenOptions::new()
+            .write(true)
+            .open(way.path().join("result"))
+            .expect("a pipe");
+        other.write_all(b"4096 ").expect("it holds that");
+        assert_eq!(way.report().expect("half a line"), None);
+        other.write_all(b"1\n").expect("it holds that");
+        let report = Report {
+            tmp_bytes: 4_096,
+            root_read_only: true,
+        };
+        assert_eq!(way.report().expect("a line"), Some(report));
+    }
+
+    #[test]
+    fn what_is_no_report_is_refused_and_never_kept_without_bound() {
+        for text in ["{\"ok\":1}\n", &"1".repeat(200), "-1 1\n", "\n"] {
+            let directory = tempfile::tempdir().expect("a directory");
+            let mut way = Way::new(directory.path(), b"1", false).expect("a way");
+            let mut other = fs::OpenOptions::new()
+                .write(true)
+                .open(way.path().join("result"))
+                .expect("a pipe");
+            other.write_all(text.as_bytes()).expect("it holds that");
+            let refused = (0..4).any(|_| way.report().is_err());
+            assert!(refused, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,642 @@
+//! A Docker engine against its contract, by its own runtime and by gVisor's: delivery, isolation, and each limit, by programs
+//! that try to break them, and by engines that fail.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use common::engine::{Engine, engine};
+use common::{
+    busybox_root, is_gone, is_running, limited, router, run, shell, shell_command, value,
+};
+use tenzik::backend::{Backend, Readiness};
+use tenzik::router::{Code, ExecuteRequest, Execution, Limit, Refusal, RouteError, Router};
+use tenzik_backends::{Docker, DockerConfig};
+use tenzik_receipt::{Profile, Sha256};
+
+/// Each runtime that is here, with the strictest profile that it serves.
+fn runtimes() -> Vec<(Router, Profile)> {
+    let Some(engine) = engine() else {
+        return Vec::new();
+    };
+    let mut runtimes = vec![(router(engine.backend(false)), Profile::Standard)];
+    if engine.gvisor {
+        runtimes.push((router(engine.backend(true)), Profile::Hardened));
+    }
+    runtimes
+}
+
+fn reached(came: Result<Execution, RouteError>) -> (Limit, Box<Execution>) {
+    match came {
+        Err(RouteError::ResourceLimit { limit, execution }) => (limit, execution),
+        Err(RouteError::Timeout { execution, .. }) => (Limit::WallMs, execution),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn seen(execution: &Execution) -> Vec<&str> {
+    let seen = execution.isolation.seen.as_slice();
+    seen.iter().map(|label| label.as_str()).collect()
+}
+
+#[test]
+fn code_and_input_arrive_and_every_part_of_its_isolation_is_seen() {
+    for (router, profile) in runtimes() {
+        let text = r#"printf '{"ok":["%s","%s","%s"]}\n' "$(tr -d '"')" "$(id -u)" "$(pwd)" >&3"#;
+        let execution = run(&router, &shell(text, profile)).expect("a result");
+        assert_eq!(
+            execution.value(),
+            Some(&br#"["{a:1}","65534","/code"]"#[..])
+        );
+        let image = engine().map(|engine| engine.image);
+        assert_eq!(execution.isolation.image, image);
+        let enforced = |limit| execution.limits.get(limit).enforced;
+        if profile == Profile::Standard {
+            let all = "bounded_tmp no_capabilities no_network no_new_privileges read_only_root seccomp user_nobody";
+            assert_eq!(seen(&execution), all.split(' ').collect::<Vec<_>>());
+            assert!(
+                Limit::ALL.into_iter().all(enforced),
+                "{:?}",
+                execution.limits
+            );
+            assert!(execution.isolation.seccomp.is_some());
+        } else {
+            let all = "bounded_tmp gvisor no_network no_new_privileges read_only_root seccomp";
+            assert_eq!(seen(&execution), all.split(' ').collect::<Vec<_>>());
+            let others = Limit::ALL.into_iter().filter(|limit| *limit != Limit::Pids);
+            assert!(others.into_iter().all(enforced), "{:?}", execution.limits);
+            assert!(!enforced(Limit::Pids) && execution.isolation.runtime.is_some());
+        }
+    }
+}
+
+#[test]
+fn a_program_that_ends_at_once_was_looked_at_too() {
+    for (router, profile) in runtimes() {
+        let Err(RouteError::Failed { code, execution }) = run(&router, &shell("exit 3", profile))
+        else {
+            panic!("it failed");
+        };
+        assert_eq!(code.as_str(), "exit:3");
+        assert!(execution.limits.get(Limit::MemoryBytes).enforced);
+    }
+}
+
+#[test]
+fn nothing_of_the_host_can_be_read_or_written() {
+    for (router, profile) in runtimes() {
+        let secret = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(secret.path(), "the host's").expect("a file");
+        let path = secret.path().display();
+        let text = format!(
+            r#"n=
+            cat {path} && n="$n file"
+            grep -v 127.0.0.1 /etc/resolv.conf | grep nameserver && n="$n name_server"
+            ls /sys/kernel/* && n="$n sys"
+            echo x > /bin/new && n="$n bin"
+            echo x > /code/new && n="$n code"
+            echo x > /.tenzik/new && n="$n way"
+            echo x > /.tenzik/launch && n="$n launcher"
+            rm /.tenzik/result && n="$n pipe"
+            echo x > /dev/shm/new && n="$n shm"
+            mknod /tmp/disk b 8 0; head -c 1 /tmp/disk && n="$n device"
+            echo "{{\"ok\":\"$n\"}}" >&3"#
+        );
+        assert_eq!(value(&router, &shell(&text, profile)), "\"\"");
+    }
+}
+
+#[test]
+fn neither_loopback_nor_network_can_be_reached() {
+    for (router, profile) in runtimes() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        listener.set_nonblocking(true).expect("it is ours");
+        let text = format!(
+            r#"echo hello | nc -w 1 127.0.0.1 {port} && r=1 || r=0; echo "{{\"ok\":$r}}" >&3"#
+        );
+        assert_eq!(value(&router, &shell(&text, profile)), "0");
+        assert!(listener.accept().is_err(), "it came through");
+    }
+}
+
+#[test]
+fn a_program_that_fills_the_memory_meets_its_limit() {
+    for (router, profile) in runtimes() {
+        let text = r#"x=xxxxxxxxxxxxxxxx; while :; do x="$x$x"; done"#;
+        let request = limited(shell(text, profile), &[(Limit::MemoryBytes, 96 << 20)]);
+        let (limit, execution) = reached(run(&router, &request));
+        assert_eq!(limit, Limit::MemoryBytes);
+        let held = execution.limits.get(limit);
+        assert!(
+            held.enforced && held.observed.is_some_and(|peak| peak <= 96 << 20),
+            "{held:?}"
+        );
+    }
+}
+
+/// The engine's own word for a program that was killed is an exit code that any program can take.
+#[test]
+fn a_program_cannot_say_that_it_met_a_limit() {
+    for (router, profile) in runtimes() {
+        let failed = run(&router, &shell("exit 137", profile));
+        assert!(
+            matches!(&failed, Err(RouteError::Failed { code, .. }) if code.as_str() == "exit:137"),
+            "{failed:?}"
+        );
+    }
+}
+
+#[test]
+fn a_fork_bomb_meets_a_limit_and_is_gone() {
+    for (router, profile) in runtimes() {
+        let text = "bomb() { bomb | bomb & sleep 98871; }; bomb";
+        let mut limits = vec![(Limit::WallMs, 4_000), (Limit::MemoryBytes, 128 << 20)];
+        if profile == Profile::Standard {
+            limits.push((Limit::Pids, 16));
+        }
+        let (limit, execution) = reached(run(&router, &limited(shell(text, profile), &limits)));
+        let met = [Limit::CpuMs, Limit::MemoryBytes, Limit::Pids, Limit::WallMs];
+        assert!(met.contains(&limit), "{limit:?}");
+        if profile == Profile::Standard {
+            let held = execution.limits.get(Limit::Pids);
+            assert!(
+                held.enforced && held.observed.is_some_and(|peak| peak <= 16),
+                "{held:?}"
+            );
+        }
+        assert!(is_gone("98871"));
+    }
+}
+
+#[test]
+fn under_gvisor_a_limit_on_processes_is_refused_and_not_dropped() {
+    for (router, profile) in runtimes() {
+        let asked = limited(shell("true", profile), &[(Limit::Pids, 16)]);
+        let denied = matches!(
+            run(&router, &asked),
+            Err(RouteError::Refused {
+                refusal: Refusal::BackendDenied { .. },
+                ..
+            })
+        );
+        assert_eq!(denied, profile == Profile::Hardened);
+    }
+}
+
+#[test]
+fn a_program_that_burns_the_processor_meets_its_limit() {
+    for (router, profile) in runtimes() {
+        let request = limited(
+            shell("while :; do :; done", profile),
+            &[(Limit::CpuMs, 600), (Limit::WallMs, 20_000)],
+        );
+        let (limit, execution) = reached(run(&router, &request));
+        assert_eq!(limit, Limit::CpuMs);
+        let observed = execution.limits.get(limit).observed;
+        assert!(observed.is_some_and(|used| used >= 600), "{observed:?}");
+    }
+}
+
+#[test]
+fn a_program_that_fills_the_disk_finds_it_full() {
+    for (router, profile) in runtimes() {
+        let text = r#"dd if=/dev/zero of=/tmp/full bs=4096 count=1000 2>/dev/null && r=1 || r=0
+            echo "{\"ok\":[$r,$(stat -c %s /tmp/full)]}" >&3"#;
+        let request = limited(shell(text, profile), &[(Limit::DiskBytes, 1 << 20)]);
+        assert_eq!(value(&router, &request), format!("[0,{}]", 1 << 20));
+    }
+}
+
+#[test]
+fn the_clock_ends_all_of_it() {
+    for (router, profile) in runtimes() {
+        let text = "trap '' TERM INT HUP; sleep 98872 & setsid sleep 98873 & sleep 98874";
+        let request = limited(shell(text, profile), &[(Limit::WallMs, 2_500)]);
+        assert_eq!(reached(run(&router, &request)).0, Limit::WallMs);
+        assert!(["98872", "98873", "98874"].into_iter().all(is_gone));
+    }
+}
+
+#[test]
+fn what_is_left_behind_is_ended_also_in_a_session_of_its_own() {
+    for (router, profile) in runtimes() {
+        let text = r#"setsid sleep 98875 <&- >&- 2>&- 3>&- & echo '{"ok":1}' >&3"#;
+        assert_eq!(value(&router, &shell(text, profile)), "1");
+        assert!(is_gone("98875"));
+    }
+}
+
+#[test]
+fn a_forbidden_system_call_is_a_violation() {
+    for (router, profile) in runtimes() {
+        let ended = run(&router, &shell("exec unshare -m true", profile));
+        match profile {
+            Profile::Standard => {
+                assert!(
+                    matches!(ended, Err(RouteError::SandboxViolation { .. })),
+                    "{ended:?}"
+                );
+            }
+            // There it is refused by a kernel that is not the host's.
+            _ => assert!(matches!(ended, Err(RouteError::Failed { .. })), "{ended:?}"),
+        }
+    }
+}
+
+#[test]
+fn standard_output_is_never_the_result_and_a_flood_of_it_is_bounded() {
+    for (router, profile) in runtimes() {
+        let forged = run(
+            &router,
+            &shell(r#"echo '{"ok":1}'; echo '{"ok":1}' >&2"#, profile),
+        );
+        assert!(
+            matches!(&forged, Err(RouteError::Failed { code, .. }) if code.as_str() == "no_result"),
+            "{forged:?}"
+        );
+        let text = r#"yes | head -c 3000000; echo '{"ok":1}' >&3"#;
+        let request = limited(shell(text, profile), &[(Limit::OutputBytes, 1_000)]);
+        let execution = run(&router, &request).expect("a result");
+        assert_eq!(execution.stdout.bytes.len(), 1_000);
+        assert_eq!(execution.stdout.dropped, 2_999_000);
+    }
+}
+
+#[test]
+fn a_result_without_an_end_is_a_limit_that_was_reached() {
+    for (router, profile) in runtimes() {
+        let request = limited(
+            shell("yes | tr -d '\\n' >&3", profile),
+            &[(Limit::OutputBytes, 1_000)],
+        );
+        assert_eq!(reached(run(&router, &request)).0, Limit::OutputBytes);
+    }
+}
+
+#[test]
+fn tools_are_reached_by_a_descriptor_and_a_guessed_token_reaches_none() {
+    for (router, profile) in runtimes() {
+        common::reaches_tools(&router, profile);
+        // The socket takes one connection, which was the launcher's.
+        let text = r#"nc local:/.tenzik/tools </dev/null && r=1 || r=0; echo "{\"ok\":$r}" >&3"#;
+        let mut request = shell(text, profile);
+        request.gateway = Some(common::tools(&Arc::default()));
+        assert_eq!(value(&router, &request), "0");
+    }
+}
+
+#[test]
+fn it_serves_its_profile_and_no_stricter_one() {
+    for (router, profile) in runtimes() {
+        let hardened = run(&router, &shell(r#"echo '{"ok":1}' >&3"#, Profile::Hardened));
+        match profile {
+            Profile::Standard => {
+                assert!(
+                    matches!(
+                        hardened,
+                        Err(RouteError::Refused {
+                            refusal: Refusal::BackendDenied { .. },
+                            ..
+                        })
+                    ),
+                    "{hardened:?}"
+                );
+            }
+            _ => assert!(hardened.is_ok(), "{hardened:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_image_that_is_not_there_or_has_a_volume_is_denied() {
+    let Some(engine) = engine() else { return };
+    let router = router(engine.backend(false));
+    let asked = |image: Sha256| {
+        let mut request = shell(r#"echo '{"ok":1}' >&3"#, Profile::Standard);
+        if let Code::Program(program) = &mut request.code {
+            program.image = Some(image);
+        }
+        run(&router, &request)
+    };
+    let unknown = asked(Sha256::from_bytes([7; 32]));
+    assert!(
+        matches!(
+            unknown,
+            Err(RouteError::Refused {
+                refusal: Refusal::BackendDenied { .. },
+                ..
+            })
+        ),
+        "{unknown:?}"
+    );
+    let with_volume = engine.import(busybox_root().expect("a root"), "VOLUME /data");
+    match asked(with_volume) {
+        Err(RouteError::Refused {
+            refusal: Refusal::BackendDenied { reason, .. },
+            ..
+        }) => {
+            assert!(reason.contains("/data"), "{reason}")
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(
+        engine.says(&["volume", "ls", "-q"]),
+        "",
+        "its volume is gone too"
+    );
+    assert!(asked(engine.image).is_ok());
+}
+
+#[test]
+fn an_images_own_words_decide_nothing() {
+    let Some(engine) = engine() else { return };
+    let change = "ENTRYPOINT [\"/bin/false\"]";
+    let image = engine.import(busybox_root().expect("a root"), change);
+    let mut request = shell(r#"echo '{"ok":1}' >&3"#, Profile::Standard);
+    if let Code::Program(program) = &mut request.code {
+        program.image = Some(image);
+    }
+    assert_eq!(value(&router(engine.backend(false)), &request), "1");
+}
+
+#[test]
+fn where_no_engine_is_it_says_so_with_a_remedy() {
+    let mut config = DockerConfig::new(shell_command());
+    config.socket = PathBuf::from("/nonexistent/docker.sock");
+    match Docker::new(config).probe() {
+        Readiness::Unavailable { remedy, .. } => assert!(remedy.contains("docker.io"), "{remedy}"),
+        Readiness::Ready { version } => panic!("{version}"),
+    }
+}
+
+/// What listens at a socket and says these bytes to whoever comes.
+fn impostor(says: &'static [u8]) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("s");
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut question = [0; 4_096];
+            let _ = stream.read(&mut question);
+            let _ = stream.write_all(says);
+        }
+    });
+    (directory, socket)
+}
+
+#[test]
+fn an_engine_that_speaks_nonsense_is_unavailable() {
+    for says in [
+        &b""[..],
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n{\"ApiVersion\":\"1.41\"}",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 19\r\n\r\n{\"ApiVersion\":\"no\"}",
+        b"HTTP/1.1 500 Oh\r\ncontent-length: 13\r\n\r\n{\"message\":1}",
+    ] {
+        let (_directory, socket) = impostor(says);
+        let mut config = DockerConfig::new(shell_command());
+        config.socket = socket;
+        let backend = Docker::new(config);
+        assert!(
+            matches!(backend.probe(), Readiness::Unavailable { .. }),
+            "{:?}",
+            String::from_utf8_lossy(says)
+        );
+    }
+}
+
+/// What passes bytes on between a backend and the engine, until it is cut; it may change words of what the backend asks.
+struct Between {
+    directory: tempfile::TempDir,
+    cut: Arc<AtomicBool>,
+}
+
+impl Between {
+    fn new(engine: &Engine, changes: &'static [(&'static str, &'static str)]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let listener = UnixListener::bind(directory.path().join("s")).expect("a socket");
+        let (cut, to) = (Arc::new(AtomicBool::new(false)), engine.socket());
+        let is_cut = Arc::clone(&cut);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(near) = stream else { return };
+                if !is_cut.load(Ordering::SeqCst) {
+                    pass(&near, &to, changes);
+                }
+            }
+        });
+        Self { directory, cut }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory.path().join("s")
+    }
+}
+
+fn pass(near: &UnixStream, to: &Path, changes: &'static [(&'static str, &'static str)]) {
+    let far = UnixStream::connect(to).expect("the engine");
+    let (mut asks, mut asked) = (
+        near.try_clone().expect("a clone"),
+        far.try_clone().expect("a clone"),
+    );
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(count) = asks.read(&mut buffer) {
+            let mut words = String::from_utf8_lossy(&buffer[..count]).into_owned();
+            for (from, to) in changes {
+                // Of the same length, so that what the header says holds.
+                assert_eq!(from.len(), to.len());
+                words = words.replace(from, to);
+            }
+            if count == 0 || asked.write_all(words.as_bytes()).is_err() {
+                return;
+            }
+        }
+    });
+    let (mut answers, mut answered) = (far, near.try_clone().expect("a clone"));
+    std::thread::spawn(move || std::io::copy(&mut answers, &mut answered));
+}
+
+#[test]
+fn an_engine_that_drops_what_it_was_asked_runs_nothing() {
+    const LIES: [(&str, &[(&str, &str)]); 6] = [
+        ("bounds", &[("\"PidsLimit\":128", "\"PidsLimit\":  0")]),
+        (
+            "bounds",
+            &[
+                ("\"Memory\":536870912", "\"Memory\":636870912"),
+                ("\"MemorySwap\":536870912", "\"MemorySwap\":636870912"),
+            ],
+        ),
+        ("bounded_tmp", &[(",size=67108864", ",size=77108864")]),
+        (
+            "read_only_root",
+            &[("\"ReadonlyRootfs\":true", "\"ReadonlyRootfs\":null")],
+        ),
+        (
+            "no_capabilities",
+            &[("\"CapDrop\":[\"ALL\"]", "\"CapDrop\":[     ]")],
+        ),
+        (
+            "user_nobody",
+            &[("\"User\":\"65534:65534\"", "\"User\":\"65533:65534\"")],
+        ),
+    ];
+    let Some(engine) = engine() else { return };
+    for (what, changes) in LIES {
+        let between = Between::new(engine, changes);
+        let router = router(engine.backend_at(between.socket(), false));
+        match run(&router, &shell(r#"echo '{"ok":1}' >&3"#, Profile::Standard)) {
+            Err(RouteError::Refused {
+                refusal: Refusal::BackendDenied { reason, .. },
+                ..
+            }) => {
+                assert!(reason.contains(what), "{what}: {reason}");
+            }
+            other => panic!("{what}: {other:?}"),
+        }
+    }
+}
+
+fn names(engine: &Engine) -> Vec<String> {
+    let told = engine.says(&[
+        "ps",
+        "-a",
+        "--format",
+        "{{.Names}} {{.Command}}",
+        "--no-trunc",
+    ]);
+    told.lines().map(str::to_owned).collect()
+}
+
+fn has(engine: &Engine, word: &str) -> bool {
+    names(engine).iter().any(|name| name.contains(word))
+}
+
+/// A shell program that its container's command shows by this word.
+fn marked(text: &str, word: &str) -> ExecuteRequest {
+    let mut request = shell(text, Profile::Standard);
+    if let Code::Program(program) = &mut request.code {
+        program.arguments = vec![word.to_owned()];
+    }
+    request
+}
+
+#[test]
+fn an_engine_that_dies_in_a_run_is_an_error_that_may_pass_and_nothing_is_left() {
+    let Some(engine) = engine() else { return };
+    let between = Between::new(engine, &[]);
+    let router = router(engine.backend_at(between.socket(), false));
+    let ended = std::thread::scope(|scope| {
+        let ran = scope.spawn(|| {
+            run(
+                &router,
+                &marked("sleep 98876; echo '{\"ok\":1}' >&3", "dies"),
+            )
+        });
+        assert!((0..1_000).any(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            is_running("98876")
+        }));
+        between.cut.store(true, Ordering::SeqCst);
+        let killed = Command::new("pkill")
+            .args(["-x", "-f", "sleep 98876"])
+            .status();
+        assert!(killed.expect("it starts").success());
+        ran.join().expect("no panic")
+    });
+    match ended {
+        Err(RouteError::Backend { error, .. }) => {
+            assert!(error.retryable && !error.denied, "{error}")
+        }
+        // The shell went on and gave its result, but nobody could remove its container.
+        other => panic!("{other:?}"),
+    }
+    assert!(is_gone("98876"));
+    between.cut.store(false, Ordering::SeqCst);
+    assert_eq!(
+        value(&router, &shell(r#"echo '{"ok":1}' >&3"#, Profile::Standard)),
+        "1"
+    );
+    assert!(!has(engine, "dies"), "{:?}", names(engine));
+}
+
+#[test]
+fn nothing_of_a_container_is_left_at_the_engine_however_it_ended() {
+    let Some(engine) = engine() else { return };
+    for (router, profile) in runtimes() {
+        let mut slow = limited(marked("sleep 98877", "however"), &[(Limit::WallMs, 1_500)]);
+        slow.profile = profile;
+        assert_eq!(reached(run(&router, &slow)).0, Limit::WallMs);
+        let mut failing = marked("exit 3", "however");
+        failing.profile = profile;
+        assert!(run(&router, &failing).is_err());
+        let mut good = marked(r#"echo '{"ok":1}' >&3"#, "however");
+        good.profile = profile;
+        assert_eq!(value(&router, &good), "1");
+        assert!(!has(engine, "however"), "{:?}", names(engine));
+    }
+}
+
+/// Not a test of its own: the host that the next one kills.
+#[test]
+#[ignore = "started by another test, as a process"]
+fn a_host_that_will_be_killed() {
+    let (Ok(socket), Ok(image)) = (
+        std::env::var("TENZIK_TEST_SOCKET"),
+        std::env::var("TENZIK_TEST_IMAGE"),
+    ) else {
+        return;
+    };
+    let mut config = DockerConfig::new(shell_command());
+    config.socket = PathBuf::from(socket);
+    config.image = Some(image.parse().expect("a digest"));
+    let router = router(Docker::new(config));
+    drop(run(&router, &marked("sleep 98878", "orphan")));
+}
+
+#[test]
+fn what_a_killed_host_left_is_removed_by_the_next_and_what_a_living_one_runs_is_not() {
+    let Some(engine) = engine() else { return };
+    let mut host = Command::new(std::env::current_exe().expect("a path"))
+        .args(["--exact", "--ignored", "a_host_that_will_be_killed"])
+        .env("TENZIK_TEST_SOCKET", engine.socket())
+        .env("TENZIK_TEST_IMAGE", engine.image.to_string())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a process");
+    assert!((0..1_000).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        is_running("98878")
+    }));
+    let one = shell(r#"echo '{"ok":1}' >&3"#, Profile::Standard);
+    assert_eq!(value(&router(engine.backend(false)), &one), "1");
+    assert!(has(engine, "orphan"), "its host lives");
+    host.kill().expect("it is ours");
+    host.wait().expect("an end");
+    assert!(is_running("98878"), "nobody ended it");
+    assert_eq!(value(&router(engine.backend(false)), &one), "1");
+    assert!(!has(engine, "orphan"), "{:?}", names(engine));
+    assert!(is_gone("98878"));
+}
+
+#[test]
+fn it_keeps_the_contract_of_every_backend() {
+    let Some(engine) = engine() else { return };
+    tenzik::testing::backend(&engine.backend(false), &common::programs());
+    if engine.gvisor {
+        tenzik::testing::backend(&engine.backend(true), &common::programs());
+    }
+}
