@@ -177,7 +177,11 @@ impl Attempt {
 }
 
 fn ask(column: &Column, request: &ExecuteRequest) -> Result<Execution, RouteError> {
-    run(&column.router, request)
+    let mut request = request.clone();
+    if let Code::Program(program) = &mut request.code {
+        program.image = column.image;
+    }
+    run(&column.router, &request)
 }
 
 /// A number for each backend's children, so that none is taken for another's.

@@ -7,8 +7,9 @@ use tenzik_backends::{
     Grant, JavaScript, JavaScriptConfig, JavaScriptSandbox, Oci, OciConfig, Process, ProcessConfig,
     Runtime, Sandbox, SandboxConfig,
 };
-use tenzik_receipt::Profile;
+use tenzik_receipt::{Profile, Sha256};
 
+use crate::common::engine::engine;
 use crate::common::{busybox_root, cannot_run, javascript, missing, router, shell_command};
 
 /// One backend.
@@ -20,12 +21,15 @@ pub(crate) struct Column {
     pub(crate) holds_pids: bool,
     /// Whether its programs are functions of JavaScript; all others are a shell's.
     pub(crate) is_javascript: bool,
+    /// The image that its programs name, where it has images.
+    pub(crate) image: Option<Sha256>,
 }
 
 /// All that can run here. What is missing is told, and in continuous integration nothing may be.
 pub(crate) fn columns() -> Vec<Column> {
     [process(), sandbox(), runc(), gvisor()]
         .into_iter()
+        .chain([docker(false), docker(true)])
         .chain(Runtime::ALL.map(functions))
         .flatten()
         .collect()
@@ -38,6 +42,7 @@ fn process() -> Option<Column> {
         router: router(Process::new(ProcessConfig::default())),
         holds_pids: false,
         is_javascript: false,
+        image: None,
     })
 }
 
@@ -50,6 +55,7 @@ fn sandbox() -> Option<Column> {
         router: router(backend),
         holds_pids: true,
         is_javascript: false,
+        image: None,
     })
 }
 
@@ -65,6 +71,27 @@ fn gvisor() -> Option<Column> {
     Some(Column {
         holds_pids: false,
         ..column
+    })
+}
+
+/// An engine of this test's own.
+fn docker(gvisor: bool) -> Option<Column> {
+    let engine = engine()?;
+    if gvisor && !engine.gvisor {
+        missing("the engine has no gVisor");
+        return None;
+    }
+    let (name, profile) = match gvisor {
+        true => ("`docker-runsc`", Profile::Hardened),
+        false => ("`docker`", Profile::Standard),
+    };
+    Some(Column {
+        name,
+        profile,
+        router: router(engine.backend(gvisor)),
+        holds_pids: !gvisor,
+        is_javascript: false,
+        image: Some(engine.image),
     })
 }
 
@@ -88,6 +115,7 @@ fn functions(runtime: Runtime) -> Option<Column> {
         router: router(backend),
         holds_pids: true,
         is_javascript: true,
+        image: None,
     })
 }
 
@@ -109,5 +137,6 @@ fn container(name: &'static str, profile: Profile, mut config: OciConfig) -> Opt
         router: router(backend),
         holds_pids: true,
         is_javascript: false,
+        image: None,
     })
 }
