@@ -29,6 +29,7 @@ mod linux {
     };
     use tenzik_receipt::{KeyUse, Label, Profile, SecretKey};
 
+    use super::common::engine::engine;
     use super::common::{
         busybox_root, cannot_run, javascript, limited, now, router, run, shell, shell_command,
         tools, value,
@@ -41,6 +42,7 @@ mod linux {
         of_the_proxy(times(2_000));
         of_runc(times(40));
         of_javascript(times(40));
+        of_docker(times(20));
         at_once(if measured { 1_000 } else { 20 });
     }
 
@@ -261,6 +263,36 @@ mod linux {
                 );
             }
         }
+    }
+
+    /// The floor is the engine's own client with the same image, filter and limits.
+    fn of_docker(times: u32) {
+        let Some(engine) = engine() else { return };
+        let router = router(engine.backend(false));
+        let request = shell(r#"echo '{"ok":1}' >&3"#, Profile::Standard);
+        let filter = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/seccomp.json");
+        let (image, filter) = (
+            engine.image.to_string(),
+            format!("seccomp={}", filter.display()),
+        );
+        let words = [
+            "run --rm --network none --read-only --cap-drop ALL --user 65534:65534 --memory 512m --memory-swap 512m",
+            "--pids-limit 128 --ipc none --log-driver none --tmpfs /tmp:size=67108864,noexec,nosuid,nodev",
+            "--security-opt no-new-privileges --security-opt",
+        ];
+        let mut words: Vec<&str> = words.iter().flat_map(|line| line.split(' ')).collect();
+        words.extend([&filter, &image, "/bin/sh", "-c", "echo 1"]);
+        let both = medians(
+            times,
+            [
+                &mut || assert_eq!(value(&router, &request), "1"),
+                &mut || assert_eq!(engine.says(&words), "1"),
+            ],
+        );
+        told(
+            "a container by an engine through the router, against `docker run`",
+            both,
+        );
     }
 
     fn bare_spec(root: &Path) -> String {

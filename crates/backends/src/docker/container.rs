@@ -216,8 +216,13 @@ impl<'a> Container<'a> {
     }
 
     pub(super) fn held(&self, held: PerLimit<Held>) -> PerLimit<Held> {
-        match &self.first {
-            Some(first) => first.counted.held(held, self.seen.contains(&"bounded_tmp")),
+        let Some(first) = &self.first else {
+            return held;
+        };
+        let held = first.counted.held(held, self.seen.contains(&"bounded_tmp"));
+        match self.gvisor {
+            // What was counted are gVisor's own threads.
+            Some(_) => held.with(Limit::Pids, Held::default()),
             None => held,
         }
     }
