@@ -171,6 +171,26 @@ check_c_capsule() {
     PATH="$PWD/$venv/bin:$PATH" capsules/crc32/build.sh --check
 }
 
+# What an author is told to do, in empty folders. Needs the release build, and zig where the capsule in C put it.
+check_author() {
+    step "what 'tenzik new' makes, in each language"
+    local code=0
+    scripts/scaffolds.sh || code=$?
+    if ((code == 77)); then
+        skip "not every scaffold was built: see above"
+    elif ((code != 0)); then
+        echo "FAILED: a scaffold does not build or pass"
+        failures=$((failures + 1))
+    fi
+    step "the tutorial, as written"
+    if ! have npm npm; then
+        skip "the tutorial was not tried: no npm"
+    elif ! scripts/tutorial.sh; then
+        echo "FAILED: the tutorial does not work as written"
+        failures=$((failures + 1))
+    fi
+}
+
 # A node and its follower are killed while a third process appends.
 check_soak() {
     step "two nodes that are killed under load, 20 seconds"
@@ -228,6 +248,7 @@ check_rust
 check_release
 check_capsules
 check_c_capsule
+check_author
 check_web
 check_sdk
 check_soak

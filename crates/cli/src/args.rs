@@ -13,8 +13,8 @@ use crate::home::Home;
 use crate::output::{Console, Reply};
 use crate::settings::Settings;
 use crate::{
-    audit, check, completions, config, doctor, exec, init, inspect, key, log, man, peers, receipts,
-    replay, run, serve, text, verify,
+    audit, build, check, completions, config, doctor, exec, init, inspect, key, log, man, new,
+    peers, receipts, replay, run, serve, test, text, verify,
 };
 
 const EXIT_CODES: &str = "\
@@ -43,6 +43,12 @@ enum Verb {
     Check(check::Args),
     /// Show what a capsule is and what it needs
     Inspect(inspect::Args),
+    /// Make a capsule's folder, with what builds and passes
+    New(new::Args),
+    /// Build a capsule from its source, and say what each part of it costs
+    Build(build::Args),
+    /// Run a capsule's examples, and say where they are not what they must be
+    Test(test::Args),
     /// Verify a receipt, offline
     Verify(verify::Args),
     /// Run a receipt again and compare the whole claim
@@ -129,6 +135,9 @@ fn with_context(verb: Verb, context: &Context) -> Result<Reply, Failure> {
         Verb::Exec(args) => exec::exec(*args, context),
         Verb::Check(args) => check::check(&args, context),
         Verb::Inspect(args) => inspect::inspect(&args, context),
+        Verb::New(args) => new::new(&args, context),
+        Verb::Build(args) => build::build(&args, context),
+        Verb::Test(args) => test::test(&args, context),
         Verb::Verify(args) => verify::verify(args, context),
         Verb::Replay(args) => replay::replay(args, context),
         Verb::Receipts(verb) => receipts::receipts(verb, context),

@@ -5,6 +5,8 @@
 
 mod args;
 mod audit;
+mod build;
+mod capsule;
 mod check;
 mod completions;
 mod config;
@@ -20,9 +22,11 @@ mod key;
 mod keyfile;
 mod log;
 mod man;
+mod new;
 mod output;
 mod own;
 mod peers;
+mod progress;
 mod receipts;
 mod remote;
 mod replay;
@@ -32,6 +36,7 @@ mod settings;
 mod source;
 mod store;
 mod system;
+mod test;
 mod text;
 mod tools;
 mod trust;

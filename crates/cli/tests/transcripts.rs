@@ -30,6 +30,7 @@ fn play(name: &str) {
     fs::write(inside.join("tools.json"), TOOLS).expect("a file");
     fs::write(inside.join("broken.wasm"), b"not a module").expect("a file");
     write_keys(&inside);
+    write_folders(&inside);
     let home = scratch.path().join("home");
     trycmd::TestCases::new()
         .env("TENZIK_HOME", home.to_string_lossy())
@@ -38,6 +39,25 @@ fn play(name: &str) {
         .run();
     if std::env::var_os("TRYCMD").is_some() {
         fs::copy(&copy, &transcript).expect("the transcript");
+    }
+}
+
+/// Folders of capsules that are not what they should be.
+fn write_folders(inside: &Path) {
+    let copy = wat::parse_str(ECHO).expect("a module");
+    for (name, description) in [
+        ("tested", TESTED),
+        ("leading-out", LEADING_OUT),
+        ("unbuilt", UNBUILT),
+        ("misspelt", MISSPELT),
+    ] {
+        let folder = inside.join(name);
+        fs::create_dir(&folder).expect("a directory");
+        fs::write(folder.join("capsule.json"), description).expect("a file");
+        fs::write(folder.join("input.json"), r#"{"a":[1,{"b":2}]}"#).expect("a file");
+        fs::write(folder.join("output.json"), r#"{"a":[1,{"b":3}],"c":null}"#).expect("a file");
+        fs::write(folder.join("copy.wasm"), &copy).expect("a file");
+        fs::write(folder.join("misspelt.wat"), "(module (fun))").expect("a file");
     }
 }
 
@@ -78,6 +98,35 @@ const WITNESS: &str = "w.example+a26f2ad7+BIE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1
 const PROGRAM: &str = r#"echo 'this is for people'
 printf '{"ok":{"input":%s}}\n' "$(cat)" >&3
 "#;
+
+/// Gives its input back.
+const ECHO: &str = r#"(module
+  (import "tenzik_v1" "input_len" (func $len (result i32)))
+  (import "tenzik_v1" "input_read" (func $read (param i32)))
+  (import "tenzik_v1" "output_write" (func $write (param i32 i32)))
+  (memory (export "memory") 1)
+  (func (export "run")
+    (call $read (i32.const 0))
+    (call $write (i32.const 0) (call $len))))"#;
+
+/// Runs that pass and runs that do not, in a form that no printer would give.
+const TESTED: &str = r#"{ "name": "copy", "description": "Gives its input back.", "grants": [], "input_type": "json",
+  "example": { "input": "input.json", "output": "output.json" },
+  "cases": [
+    {"name":"a number", "input":"1",   "output":"2"},
+    {"name":"as it is", "input":"[ ]", "output":"[ ]"},
+    {"name":"little fuel", "input":"1", "limits":{"fuel":2000}, "status":"out_of_fuel"},
+    {"name":"no trap", "input":"1", "status":"trapped", "code":"memory"} ] }
+"#;
+
+/// A description that would have a file outside of its folder overwritten.
+const LEADING_OUT: &str = r#"{"name":"copy","description":"A stranger's","grants":[],"input_type":"json","example":{"input":"input.json","output":"../spin.wasm"}}"#;
+
+/// A description without its module.
+const UNBUILT: &str = r#"{"name":"none","description":"Not built yet","grants":[],"input_type":"json","example":{"input":"input.json","output":"output.json"}}"#;
+
+/// A description whose source is no WebAssembly text.
+const MISSPELT: &str = r#"{"name":"misspelt","description":"It does not build","language":"wat","grants":[],"input_type":"json","example":{"input":"input.json","output":"output.json"}}"#;
 
 /// Asks a tool with its own input, and gives what it said.
 const ASK: &str = r#"(module
@@ -125,5 +174,5 @@ macro_rules! transcripts {
 }
 
 transcripts! {
-    check config denied exec failed help init inspect json keys audit limits log log_proof peers receipts receipts_ls refused replay run serve tools trust usage verify
+    build check config denied exec failed help init inspect json keys audit limits log log_proof new peers receipts receipts_ls refused replay run serve test tools trust usage verify
 }

@@ -1,0 +1,281 @@
+//! A source's module, by the compiler of its language.
+//!
+//! Enters: a folder. Leaves: `NAME.wasm` in it, or with names `NAME.debug.wasm`; of AssemblyScript also the manifest. Refuses:
+//! what the compiler refuses. Its messages go to stderr as they are. Where it fails, the module of before stays.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+
+use wasmparser::{Parser, Payload};
+
+use super::tools;
+use crate::capsule::{Folder, Language};
+use crate::error::{Exit, Failure};
+use crate::progress::Progress;
+use crate::source::{CAPSULE, Source};
+use crate::{files, text};
+
+/// The header of the ABI, for folders that have none of their own.
+const HEADER: &str = include_str!("../../../../capsules/sdk-c/tenzik.h");
+/// The only custom section that is kept.
+const MANIFEST: &str = "tenzik:manifest";
+/// The stack of capsules that keep their buffers elsewhere; it lets them fit one page.
+const STACK_BYTES: u32 = 1024;
+
+/// Compiles a folder, and gives the module's path.
+pub(super) fn compile(folder: &Folder, debug: bool) -> Result<PathBuf, Failure> {
+    let (language, source) = tools::source(folder)?;
+    let suffix = if debug { "debug.wasm" } else { "wasm" };
+    let name = format!("{}.{suffix}", folder.name);
+    let path = folder.path.join(&name);
+    if language == Language::AssemblyScript {
+        assemblyscript(folder, &source, &name, debug)?;
+        return Ok(path);
+    }
+    let scratch = tempfile::tempdir().map_err(|error| not_written(&path, &error))?;
+    let out = scratch.path().join("capsule.wasm");
+    let module = match language {
+        Language::Wat => wat(&folder.path.join(&source))?,
+        _ => {
+            let command = command(language, &source, scratch.path(), &out, debug)?;
+            run(command, &folder.path, &source)?;
+            read(&out)?
+        }
+    };
+    let module = if debug {
+        module
+    } else {
+        stripped(&module).into_owned()
+    };
+    files::replace(&path, &module, files::PUBLIC).map_err(|error| not_written(&path, &error))?;
+    Ok(path)
+}
+
+/// A module's bytes.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    Ok(Source::File(path.to_owned()).read(CAPSULE)?)
+}
+
+fn not_written(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(
+        Exit::Other,
+        "not_written",
+        format!("{} cannot be written: {error}", text::path(path)),
+        "make room, or mend its permissions",
+    )
+}
+
+fn assemblyscript(folder: &Folder, source: &Path, out: &str, debug: bool) -> Result<(), Failure> {
+    let mut command = tools::assemblyscript(&folder.path)?.command();
+    command.arg(source).args(["-o", out]);
+    if debug {
+        command.arg("--debug");
+    }
+    run(command, &folder.path, source)
+}
+
+fn wat(source: &Path) -> Result<Vec<u8>, Failure> {
+    wat::parse_file(source).map_err(|error| {
+        // The words of the reader are lines with a mark under the place; they are the answer.
+        eprintln!("{error}");
+        build_failed("the text is no module")
+    })
+}
+
+fn command(
+    language: Language,
+    source: &Path,
+    scratch: &Path,
+    out: &Path,
+    debug: bool,
+) -> Result<Command, Failure> {
+    match language {
+        Language::Rust => rust(source, out, debug),
+        Language::Zig => zig(source, scratch, out, debug),
+        _ => c(source, scratch, out, debug),
+    }
+}
+
+fn c(source: &Path, scratch: &Path, out: &Path, debug: bool) -> Result<Command, Failure> {
+    let header = scratch.join("tenzik.h");
+    fs::write(&header, HEADER).map_err(|error| not_written(&header, &error))?;
+    let (compiler, first) = tools::c()?;
+    let mut command = compiler.command();
+    command.args(first);
+    command
+        .args([
+            "-mcpu=mvp",
+            "-std=c11",
+            "-Os",
+            "-nostdlib",
+            "-Wall",
+            "-Wextra",
+            "-I",
+            ".",
+        ])
+        .arg("-I")
+        .arg(scratch)
+        .args(["-Wl,--no-entry", "-Wl,--gc-sections"])
+        .arg(format!("-Wl,-z,stack-size={STACK_BYTES}"))
+        .args((!debug).then_some("-Wl,--strip-all"))
+        .arg("-o")
+        .arg(out)
+        .arg(source);
+    Ok(command)
+}
+
+fn zig(source: &Path, scratch: &Path, out: &Path, debug: bool) -> Result<Command, Failure> {
+    let mut emit = OsString::from("-femit-bin=");
+    emit.push(out);
+    let mut command = tools::zig_wanted()?.command();
+    command
+        .arg("build-exe")
+        .arg(source)
+        .args([
+            "-target",
+            "wasm32-freestanding",
+            "-mcpu=mvp",
+            "-O",
+            "ReleaseSmall",
+        ])
+        .args([
+            "-fno-entry",
+            "--export=run",
+            "--stack",
+            &STACK_BYTES.to_string(),
+            "--name",
+            "capsule",
+        ])
+        .arg(if debug { "-fno-strip" } else { "-fstrip" })
+        .arg("--cache-dir")
+        .arg(scratch.join("cache"))
+        .arg(emit);
+    Ok(command)
+}
+
+fn rust(source: &Path, out: &Path, debug: bool) -> Result<Command, Failure> {
+    let mut command = tools::rustc()?.command();
+    command
+        .args([
+            "--edition",
+            "2021",
+            "--crate-type",
+            "cdylib",
+            "--crate-name",
+            "capsule",
+        ])
+        .args(["--target", tools::RUST_TARGET])
+        .args([
+            "-C",
+            "target-cpu=mvp",
+            "-C",
+            "opt-level=s",
+            "-C",
+            "panic=abort",
+            "-C",
+            "lto=fat",
+        ])
+        .arg("-C")
+        .arg(format!("link-arg=-zstack-size={STACK_BYTES}"))
+        .args((!debug).then_some("-Clink-arg=--strip-all"))
+        .arg("-o")
+        .arg(out)
+        .arg(source);
+    Ok(command)
+}
+
+/// Runs a compiler in the folder. All that it says goes to stderr: stdout is for the report.
+fn run(mut command: Command, folder: &Path, source: &Path) -> Result<(), Failure> {
+    let _progress = Progress::begin(format!("compiling {}", text::path(source)));
+    command
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    let out = command.output_to_stderr().map_err(|error| {
+        Failure::new(
+            Exit::NotFound,
+            "no_compiler",
+            format!(
+                "the compiler {} cannot be started: {error}",
+                text::shown(&command.get_program().to_string_lossy(), 100)
+            ),
+            "install it, or mend PATH",
+        )
+    })?;
+    match out.success() {
+        true => Ok(()),
+        false => Err(build_failed(&format!("the compiler ended with {out}"))),
+    }
+}
+
+fn build_failed(message: &str) -> Failure {
+    Failure::new(
+        Exit::Other,
+        "build_failed",
+        message,
+        "its own words are above",
+    )
+}
+
+/// A command whose standard output is told on standard error.
+trait OutputToStderr {
+    fn output_to_stderr(&mut self) -> std::io::Result<ExitStatus>;
+}
+
+impl OutputToStderr for Command {
+    fn output_to_stderr(&mut self) -> std::io::Result<ExitStatus> {
+        let mut child = self.stderr(Stdio::inherit()).spawn()?;
+        if let Some(mut said) = child.stdout.take() {
+            std::io::copy(&mut said, &mut std::io::stderr())?;
+        }
+        child.wait()
+    }
+}
+
+/// The module without custom sections but its manifest. What cannot be read stays as it is, for validation to refuse.
+fn stripped(module: &[u8]) -> Cow<'_, [u8]> {
+    let mut kept = module.get(..8).unwrap_or_default().to_vec();
+    let mut at = kept.len();
+    for payload in Parser::new(0).parse_all(module) {
+        let Ok(payload) = payload else {
+            return Cow::Borrowed(module);
+        };
+        let Some((_, range)) = payload.as_section() else {
+            continue;
+        };
+        let dropped =
+            matches!(&payload, Payload::CustomSection(section) if section.name() != MANIFEST);
+        // From the end of the section before: the identifier and the length belong to it.
+        if !dropped {
+            kept.extend_from_slice(module.get(at..range.end).unwrap_or_default());
+        }
+        at = range.end;
+    }
+    Cow::Owned(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn custom_sections_go_and_the_rest_stays() {
+        let plain =
+            wat::parse_str("(module (func (export \"f\") (param i32)) (data \"x\") (memory 1))")
+                .expect("a module");
+        let custom = wat::parse_str(
+            "(module (@custom \"producers\" (before first) \"abc\") (func $named (export \"f\") (param i32)) (data \"x\") (memory 1))",
+        )
+        .expect("a module");
+        assert!(custom.len() > plain.len());
+        assert_eq!(stripped(&custom), plain);
+        assert_eq!(stripped(&plain), plain);
+        assert_eq!(stripped(b"no module"), &b"no module"[..]);
+        let manifest =
+            wat::parse_str("(module (@custom \"tenzik:manifest\" \"{}\"))").expect("a module");
+        assert_eq!(stripped(&manifest), manifest);
+    }
+}

@@ -1,0 +1,216 @@
+//! `build --watch`: built and tested again whenever a file changes, with what has changed by that.
+//!
+//! Enters: a folder, until somebody stops it. Leaves: a line for each file, size and run that changed. Refuses nothing while it
+//! watches: what does not build is told, and the next change is waited for. Files are looked at, four times a second: no two
+//! systems tell of changes in the same way.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, SystemTime};
+
+use super::Built;
+use crate::args::Context;
+use crate::capsule::Folder;
+use crate::error::Failure;
+use crate::output::Reply;
+use crate::text;
+
+/// How often the files are looked at.
+const TICK: Duration = Duration::from_millis(250);
+/// How many files are looked at; what has more is no capsule's folder.
+const FILES_MAX: usize = 10_000;
+
+/// What a build came to, to be held against the next.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct State {
+    bytes: Option<usize>,
+    /// By name: whether it passed, and its fuel.
+    runs: BTreeMap<String, (bool, Option<u64>)>,
+}
+
+/// Watches a folder for ever.
+pub(super) fn watch(path: &Path, context: &Context) -> Result<Reply, Failure> {
+    let mut seen = times(path);
+    let mut before = State::default();
+    loop {
+        before = once(path, &before, context)?;
+        // What was changed while it was built is built too: the times are those of before.
+        let mut now = times(path);
+        while now == seen {
+            sleep(TICK);
+            now = times(path);
+        }
+        for changed in changes(&seen, &now) {
+            context
+                .console
+                .data(format!("changed    {}\n", text::path(&changed)).as_bytes())?;
+        }
+        seen = now;
+    }
+}
+
+fn once(path: &Path, before: &State, context: &Context) -> Result<State, Failure> {
+    let built = Folder::open(path).and_then(|folder| Built::make(&folder, false, context));
+    let built = match built {
+        Ok(built) => built,
+        Err(failure) => {
+            context.console.note(&failure.to_string());
+            return Ok(State::default());
+        }
+    };
+    let state = State {
+        bytes: Some(built.module.len()),
+        runs: built.state.as_ref().map_or_else(
+            |_| BTreeMap::new(),
+            |trials| {
+                let run = |trial: &crate::capsule::trial::Trial| {
+                    let fuel = trial.usage.as_ref().map(|usage| usage.fuel);
+                    (trial.name.clone(), (trial.passed(), fuel))
+                };
+                trials.iter().map(run).collect()
+            },
+        ),
+    };
+    let mut lines = difference(before, &state);
+    match &built.state {
+        Ok(trials) => {
+            let wrong = trials.iter().flat_map(|trial| &trial.differences);
+            lines.extend(wrong.map(|found| found.lines()));
+        }
+        Err(rejection) => {
+            let reply = crate::check::rejected(rejection);
+            lines.push(String::from_utf8_lossy(&reply.data).into_owned());
+        }
+    }
+    context.console.data(lines.concat().as_bytes())?;
+    Ok(state)
+}
+
+/// What is other than it was.
+fn difference(before: &State, now: &State) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(bytes) = now.bytes.filter(|_| before.bytes != now.bytes) {
+        let from = before
+            .bytes
+            .map_or(String::new(), |bytes| format!(", were {bytes}"));
+        lines.push(format!("built      {bytes} bytes{from}\n"));
+    }
+    for (name, (passed, fuel)) in &now.runs {
+        let old = before.runs.get(name);
+        if old == Some(&(*passed, *fuel)) {
+            continue;
+        }
+        let word = if *passed { "ok" } else { "FAILED" };
+        let told = |fuel: Option<u64>| {
+            fuel.map_or_else(|| "no fuel".to_owned(), |fuel| format!("{fuel} fuel"))
+        };
+        let from = old.map_or(String::new(), |(_, fuel)| format!(", was {}", told(*fuel)));
+        lines.push(format!(
+            "{word:<10} {:<40} {}{from}\n",
+            text::shown(name, 60),
+            told(*fuel)
+        ));
+    }
+    let passed = now.runs.values().filter(|(passed, _)| *passed).count();
+    lines.push(format!("passed     {passed} of {}\n", now.runs.len()));
+    lines
+}
+
+type Times = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
+
+/// When each file of the folder was changed, without what builds make.
+fn times(folder: &Path) -> Times {
+    let mut times = Times::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        // What cannot be read now may be read the next time.
+        let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| !is_made(&entry.path())) {
+            let Ok(data) = entry.metadata() else { continue };
+            if data.is_dir() {
+                folders.push(entry.path());
+            } else if times.len() < FILES_MAX {
+                times.insert(entry.path(), (data.modified().ok(), data.len()));
+            }
+        }
+    }
+    times
+}
+
+fn is_made(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let made = [".wasm", ".manifest.json", ".wasm.map"];
+    name.starts_with('.')
+        || name == "node_modules"
+        || name == "target"
+        || made.iter().any(|end| name.ends_with(end))
+}
+
+fn changes(before: &Times, now: &Times) -> Vec<PathBuf> {
+    let gone = before.keys().filter(|path| !now.contains_key(*path));
+    let other = now
+        .iter()
+        .filter(|(path, time)| before.get(*path) != Some(time));
+    other.map(|(path, _)| path).chain(gone).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_builds_make_is_no_change() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let write = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+            std::fs::write(path, "x").expect("a file");
+        };
+        write("index.ts");
+        let before = times(folder.path());
+        for made in [
+            "a.wasm",
+            "a.manifest.json",
+            "node_modules/x/y.ts",
+            ".cache",
+            "target/z",
+        ] {
+            write(made);
+        }
+        assert!(changes(&before, &times(folder.path())).is_empty());
+        write("cases/new.json");
+        std::fs::remove_file(folder.path().join("index.ts")).expect("it is there");
+        let changed = changes(&before, &times(folder.path()));
+        assert_eq!(
+            changed,
+            [
+                folder.path().join("cases/new.json"),
+                folder.path().join("index.ts")
+            ]
+        );
+    }
+
+    #[test]
+    fn only_what_changed_is_told() {
+        let state = |bytes, fuel, passed| State {
+            bytes: Some(bytes),
+            runs: BTreeMap::from([
+                ("a".to_owned(), (true, Some(5))),
+                ("b".to_owned(), (passed, Some(fuel))),
+            ]),
+        };
+        let lines = difference(&state(10, 7, true), &state(12, 9, false)).concat();
+        assert_eq!(
+            lines,
+            format!(
+                "built      12 bytes, were 10\nFAILED     {:<40} 9 fuel, was 7 fuel\npassed     1 of 2\n",
+                "b"
+            )
+        );
+        assert_eq!(
+            difference(&state(1, 1, true), &state(1, 1, true)),
+            ["passed     2 of 2\n"]
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! A capsule's folder: `capsule.json`, the module, and the runs that show what it does.
+//!
+//! Enters: a directory. Leaves: [`Folder`], every run of it resolved. Refuses: descriptions of another form, and files outside
+//! of the folder: it may be a stranger's, and `test --refresh` writes. `capsules/README.md` is the text for the form.
+
+mod description;
+pub(crate) mod diff;
+mod error;
+mod files;
+pub(crate) mod trial;
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use tenzik::capability::Grants;
+use tenzik::limits::LimitsAsked;
+use tenzik_receipt::{InputType, Int, Seed};
+
+use crate::error::Failure;
+
+pub(crate) use description::{Language, is_name};
+pub(crate) use error::FolderError;
+
+/// What describes a capsule.
+pub(crate) const DESCRIPTION: &str = "capsule.json";
+
+/// A capsule's folder, as its description has it.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    /// The directory.
+    pub(crate) path: PathBuf,
+    /// The description as it stands.
+    pub(crate) text: String,
+    /// The capsule's name; the module is `NAME.wasm`.
+    pub(crate) name: String,
+    /// What it is written in, where that is said.
+    pub(crate) language: Option<Language>,
+    /// Its source, where that is said.
+    pub(crate) source: Option<PathBuf>,
+    /// The runs, the example first.
+    pub(crate) cases: Vec<Case>,
+}
+
+/// A run that shows something.
+#[derive(Debug)]
+pub(crate) struct Case {
+    /// What it shows.
+    pub(crate) name: String,
+    /// What it is given.
+    pub(crate) input: Given,
+    /// How input and output are read.
+    pub(crate) input_type: InputType,
+    /// The virtual clock.
+    pub(crate) clock_ms: Int,
+    /// The seed.
+    pub(crate) seed: Seed,
+    /// What it may use.
+    pub(crate) grants: Grants,
+    /// What it may spend.
+    pub(crate) limits: LimitsAsked,
+    /// How it must end.
+    pub(crate) expected: Expected,
+}
+
+/// Where an input comes from.
+#[derive(Debug)]
+pub(crate) enum Given {
+    /// The description itself.
+    Bytes(Vec<u8>),
+    /// A file.
+    File(PathBuf),
+    /// A file that is unpacked.
+    Gzip(PathBuf),
+}
+
+/// How a run must end.
+#[derive(Debug)]
+pub(crate) enum Expected {
+    /// Some other way.
+    Ending {
+        /// The status.
+        status: String,
+        /// The code in the claim's detail.
+        code: Option<String>,
+        /// The capsule's own words, where they matter.
+        message: Option<Inline>,
+    },
+    /// Well, with this output.
+    Output(Text),
+}
+
+/// An expected text.
+#[derive(Debug)]
+pub(crate) enum Text {
+    /// A file's bytes.
+    File(PathBuf),
+    /// It stands in the description.
+    Inline(Inline),
+}
+
+/// A string of the description.
+#[derive(Debug)]
+pub(crate) struct Inline {
+    /// What it says.
+    pub(crate) text: String,
+    /// Where it stands, its quotes included.
+    pub(crate) place: Range<usize>,
+}
+
+impl Folder {
+    /// Reads a folder's description. No file that it names is looked at yet.
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        description::read(path)
+    }
+
+    /// The module's file.
+    pub(crate) fn module(&self) -> PathBuf {
+        self.path.join(format!("{}.wasm", self.name))
+    }
+
+    /// The bytes of a run's input.
+    pub(crate) fn input(&self, case: &Case) -> Result<Vec<u8>, Failure> {
+        match &case.input {
+            Given::Bytes(bytes) => Ok(bytes.clone()),
+            Given::File(path) => files::read(self, path),
+            Given::Gzip(path) => files::unpack(self, path),
+        }
+    }
+
+    /// The bytes of an expected output.
+    pub(crate) fn output(&self, text: &Text) -> Result<Vec<u8>, Failure> {
+        match text {
+            Text::Inline(inline) => Ok(inline.text.clone().into_bytes()),
+            Text::File(path) => files::read(self, path),
+        }
+    }
+
+    /// Writes a file that the description names.
+    pub(crate) fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+        files::write(self, path, bytes)
+    }
+}
