@@ -11,6 +11,7 @@ use common::second::Second;
 use common::{assert_verifies, circumstances, order, path, pipeline};
 use serde::Deserialize;
 use tenzik::config::{RuntimeConfig, SecurityConfig};
+use tenzik::limits::LimitsAsked;
 use tenzik::outcome::{Ending, Outcome, Request};
 use tenzik::pipeline::Pipeline;
 use tenzik::replay::{Evidence, Replay, Replayer};
@@ -22,9 +23,15 @@ use tenzik_receipt::{Claim, InputType, Int, Seed};
 struct Description {
     name: String,
     version: Option<String>,
+    #[expect(dead_code, reason = "for `tenzik build`")]
+    language: Option<String>,
+    #[expect(dead_code, reason = "for `tenzik build`")]
+    source: Option<PathBuf>,
     description: String,
     grants: Vec<String>,
     input_type: String,
+    #[serde(default)]
+    limits: Limits,
     example: Case,
     cases: Vec<Case>,
 }
@@ -44,6 +51,33 @@ struct Case {
     message: Option<String>,
     clock_ms: Option<u64>,
     seed: Option<String>,
+    grants: Option<Vec<String>>,
+    #[serde(default)]
+    limits: Limits,
+}
+
+/// Limits, each the default where it is left out.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Limits {
+    fuel: Option<u64>,
+    host_calls: Option<u32>,
+    memory_pages: Option<u32>,
+    output_bytes: Option<u32>,
+    time_ms: Option<u32>,
+}
+
+impl Limits {
+    /// A run's own limits weigh more than its capsule's.
+    fn over(&self, capsule: &Self) -> LimitsAsked {
+        LimitsAsked {
+            fuel: self.fuel.or(capsule.fuel),
+            host_calls: self.host_calls.or(capsule.host_calls),
+            memory_pages: self.memory_pages.or(capsule.memory_pages),
+            output_bytes: self.output_bytes.or(capsule.output_bytes),
+            time_ms: self.time_ms.or(capsule.time_ms),
+        }
+    }
 }
 
 impl Case {
@@ -174,9 +208,11 @@ fn run(
     );
     let capsule = fs::read(folder.join(format!("{}.wasm", description.name))).expect("the module");
     let input = case.input(folder, example);
-    let grants: Vec<&str> = description.grants.iter().map(String::as_str).collect();
+    let grants = case.grants.as_ref().unwrap_or(&description.grants);
+    let grants: Vec<&str> = grants.iter().map(String::as_str).collect();
     let request = case.request(input.clone(), &description.input_type);
-    let order = order(capsule.clone(), &grants, request);
+    let mut order = order(capsule.clone(), &grants, request);
+    order.terms.limits = case.limits.over(&description.limits);
     let run = pipeline
         .run(&order, circumstances())
         .unwrap_or_else(|error| panic!("{label}: {error}"));

@@ -13,8 +13,8 @@ use crate::home::Home;
 use crate::output::{Console, Reply};
 use crate::settings::Settings;
 use crate::{
-    audit, build, check, completions, config, doctor, exec, init, inspect, key, log, man, new,
-    peers, receipts, replay, run, serve, test, text, verify,
+    audit, bench, build, check, completions, config, doctor, exec, init, inspect, key, log, man,
+    new, peers, receipts, replay, run, serve, test, text, verify,
 };
 
 const EXIT_CODES: &str = "\
@@ -49,6 +49,8 @@ enum Verb {
     Build(build::Args),
     /// Run a capsule's examples, and say where they are not what they must be
     Test(test::Args),
+    /// Measure a fresh call of a capsule against one of an empty one
+    Bench(bench::Args),
     /// Verify a receipt, offline
     Verify(verify::Args),
     /// Run a receipt again and compare the whole claim
@@ -137,6 +139,7 @@ fn with_context(verb: Verb, context: &Context) -> Result<Reply, Failure> {
         Verb::Inspect(args) => inspect::inspect(&args, context),
         Verb::New(args) => new::new(&args, context),
         Verb::Build(args) => build::build(&args, context),
+        Verb::Bench(args) => bench::bench(&args, context),
         Verb::Test(args) => test::test(&args, context),
         Verb::Verify(args) => verify::verify(args, context),
         Verb::Replay(args) => replay::replay(args, context),

@@ -1,7 +1,9 @@
 //! `inspect`: what a capsule is and what it needs.
 //!
-//! Enters: a capsule. Leaves: id, size, imports with their grants, exports, memory. Refuses: a module that is no
+//! Enters: a capsule. Leaves: id, size, imports with their grants, exports, memory, its author's manifest. Refuses: a module that is no
 //! capsule, with the findings that `check` would give.
+
+mod manifest;
 
 use std::ffi::OsString;
 
@@ -14,6 +16,9 @@ use crate::args::Context;
 use crate::check::{examine, names, needed, rejected};
 use crate::error::Failure;
 use crate::output::Reply;
+use crate::source::Source;
+
+use manifest::Manifest;
 
 /// `inspect`, as it is written.
 #[derive(Debug, clap::Args)]
@@ -25,9 +30,18 @@ pub(crate) struct Args {
 /// Shows a capsule.
 pub(crate) fn inspect(args: &Args, context: &Context) -> Result<Reply, Failure> {
     match examine(args.capsule.clone(), context)? {
-        Ok(capsule) => Ok(Reply::new(lines(&capsule), members(&capsule))),
+        Ok(capsule) => Ok(shown(&capsule, args)),
         Err(rejection) => Ok(rejected(&rejection)),
     }
+}
+
+fn shown(capsule: &ValidatedCapsule, args: &Args) -> Reply {
+    let found = Manifest::find(capsule.bytes(), &Source::from(args.capsule.clone()));
+    let (mut lines, mut members) = (lines(capsule), members(capsule));
+    lines.extend(found.as_ref().map(Manifest::lines));
+    members["manifest_from"] = json!(found.as_ref().map(|found| found.from));
+    members["manifest"] = found.map_or(Value::Null, |found| found.content);
+    Reply::new(lines, members)
 }
 
 fn lines(capsule: &ValidatedCapsule) -> String {

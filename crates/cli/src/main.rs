@@ -5,6 +5,7 @@
 
 mod args;
 mod audit;
+mod bench;
 mod build;
 mod capsule;
 mod check;

@@ -174,5 +174,5 @@ macro_rules! transcripts {
 }
 
 transcripts! {
-    build check config denied exec failed help init inspect json keys audit limits log log_proof new peers receipts receipts_ls refused replay run serve test tools trust usage verify
+    bench build check config denied exec failed help init inspect json keys audit limits log log_proof new peers receipts receipts_ls refused replay run serve test tools trust usage verify
 }
