@@ -27,6 +27,7 @@ mod new;
 mod output;
 mod own;
 mod peers;
+mod place;
 mod progress;
 mod receipts;
 mod remote;

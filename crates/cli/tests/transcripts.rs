@@ -27,6 +27,12 @@ fn play(name: &str) {
         wat::parse_str(ASK).expect("a module"),
     )
     .expect("a file");
+    let named = "(module (memory (export \"memory\") 1) (func $peek (drop (i32.load (i32.const -1)))) (func (export \"run\") (call $peek)))";
+    fs::write(
+        inside.join("named.wasm"),
+        wat::parse_str(named).expect("a module"),
+    )
+    .expect("a file");
     fs::write(inside.join("tools.json"), TOOLS).expect("a file");
     fs::write(inside.join("broken.wasm"), b"not a module").expect("a file");
     write_keys(&inside);

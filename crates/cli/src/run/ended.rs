@@ -33,8 +33,8 @@ impl Ended {
         settings: &Settings,
     ) -> Result<Self, Failure> {
         let ended = match result {
-            Ok(run) => Ok(Self::ran(run, settings)),
-            Err(RunError::Aborted { run, .. }) => Ok(Self::ran(*run, settings)),
+            Ok(run) => Ok(Self::ran(run, order, settings)),
+            Err(RunError::Aborted { run, .. }) => Ok(Self::ran(*run, order, settings)),
             Err(RunError::Refused {
                 refusal, receipt, ..
             }) => Ok(Self {
@@ -66,9 +66,10 @@ impl Ended {
         self
     }
 
-    fn ran(run: Run, settings: &Settings) -> Self {
+    fn ran(run: Run, order: &Order, settings: &Settings) -> Self {
+        let claim = run.receipt.claim();
         Self {
-            failure: failure::of_outcome(&run.outcome, run.receipt.claim(), settings),
+            failure: failure::of_outcome(&run.outcome, claim, order, settings),
             receipt: run.receipt,
             outcome: Some(run.outcome),
         }

@@ -15,10 +15,15 @@ use tenzik_receipt::{Claim, InputType, WasmLimits};
 
 use crate::error::{Exit, Failure};
 use crate::settings::Settings;
-use crate::text;
+use crate::{place, text};
 
 /// The failure of a run that is over; none if it ended well.
-pub(super) fn of_outcome(outcome: &Outcome, claim: &Claim, settings: &Settings) -> Option<Failure> {
+pub(super) fn of_outcome(
+    outcome: &Outcome,
+    claim: &Claim,
+    order: &Order,
+    settings: &Settings,
+) -> Option<Failure> {
     let Claim::Wasm(claim) = claim else {
         return None;
     };
@@ -37,10 +42,10 @@ pub(super) fn of_outcome(outcome: &Outcome, claim: &Claim, settings: &Settings) 
             limit(outcome.ending(), &claim.limits, settings)
         }
         Ending::Trapped(TrapCode::InvalidHandle) if claim.input_type == InputType::Bytes => {
-            let (exit, message, _) = capsule_failed(outcome.ending(), outcome, settings);
+            let (exit, message, _) = capsule_failed(outcome.ending(), outcome, order, settings);
             (exit, message, HANDLE_OF_BYTES.to_owned())
         }
-        ending => capsule_failed(ending, outcome, settings),
+        ending => capsule_failed(ending, outcome, order, settings),
     };
     Some(Failure {
         exit,
@@ -55,9 +60,13 @@ pub(super) fn of_outcome(outcome: &Outcome, claim: &Claim, settings: &Settings) 
 const HANDLE_OF_BYTES: &str =
     "the input was given as bytes; a capsule that reads JSON needs it without --input-type bytes";
 
+/// How much of a function's name is told.
+const FUNCTION_CHARS_MAX: usize = 100;
+
 fn capsule_failed(
     ending: &Ending,
     outcome: &Outcome,
+    order: &Order,
     settings: &Settings,
 ) -> (Exit, String, String) {
     let told = &outcome.diagnostics();
@@ -86,7 +95,13 @@ fn capsule_failed(
         ),
         Ending::Trapped(code) => (
             match told.trap_offset {
-                Some(offset) => format!("the capsule trapped: {code}, at byte {offset:#x}"),
+                Some(offset) => {
+                    let function = place::function_at(&order.capsule, offset);
+                    let function = function
+                        .map(|name| format!(" in {}", text::shown(&name, FUNCTION_CHARS_MAX)));
+                    let function = function.unwrap_or_default();
+                    format!("the capsule trapped: {code}, at byte {offset:#x}{function}")
+                }
                 None => format!("the capsule trapped: {code}"),
             },
             debugging(settings, "docs/abi.md says what raises it"),

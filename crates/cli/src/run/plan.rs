@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use tenzik::config::Engines;
 use tenzik::gateway::{SessionLimits, Tools};
 use tenzik::limits::LimitsAsked;
 use tenzik::outcome::Request;
@@ -135,7 +136,12 @@ impl Plan {
             Some(_) => tools::allowed(&settings.security),
             None => settings.security.clone(),
         };
-        let pipeline = Pipeline::new(&security, &settings.runtime, sealer)?;
+        let mut runtime = settings.runtime.clone();
+        if security.enable_debugging {
+            // The interpreter does not tell where a capsule trapped. The claim is the same.
+            runtime.engines = Engines::Wasmtime;
+        }
+        let pipeline = Pipeline::new(&security, &runtime, sealer)?;
         let secret = self.secret.as_ref();
         let statement = RequestStatement {
             audience: self.audience.clone(),
