@@ -76,12 +76,16 @@ function off(order: Order, rule: Rule, left: i64, i: i32): i64 {
   return discount;
 }
 
-// Of all items, or of those of one sku. It cannot pass an i64: an input has fewer than 2^23 items.
+// What a percentage of still fits an i64. One item is at most 2^48.
+const CENTS_MAX: i64 = 1 << 56;
+
+// Of all items, or of those of one sku.
 function sum(order: Order, sku: string | null): i64 {
   let cents: i64 = 0;
   for (let i = 0; i < order.items.length; i++) {
     const item = order.items[i];
     if (sku === null || item.sku == sku) cents += <i64>item.price_cents * item.qty;
+    if (cents > CENTS_MAX) failAt("more than 2^56 cents: item", i);
   }
   return cents;
 }

@@ -9,7 +9,9 @@ export function make(random) {
     () => ({ type: "bundle", sku: sku(), pieces: random.int(random.once(20) ? 0 : 1, 4), pay: random.int(0, random.once(20) ? 5 : 1) }),
     () => ({ type: random.once(10) ? "gift" : "percent", percent: 1 }),
   ])();
-  return { input: JSON.stringify({ items: random.list(random.once(30) ? 60 : 6, item), rules: random.list(4, rule) }) };
+  const dear = () => Array.from({ length: random.int(250, 260) }, () => ({ sku: sku(), price_cents: 4294967295, qty: 65535 }));
+  const items = random.once(60) ? dear() : random.list(random.once(30) ? 60 : 6, item);
+  return { input: JSON.stringify({ items, rules: random.list(4, rule) }) };
 }
 
 export function answer({ input }) {
@@ -26,6 +28,11 @@ export function answer({ input }) {
     if (!rule.pieces || rule.pay > rule.pieces) throw new Fail(`a bundle of nothing, or dearer than its pieces: rule ${i}`);
     return items.filter(({ sku }) => sku === rule.sku).reduce((all, { price_cents, qty }) => all + BigInt(Math.floor(qty / rule.pieces) * (rule.pieces - rule.pay)) * BigInt(price_cents), 0n);
   };
+  let before = 0n;
+  for (const [i, { price_cents, qty }] of items.entries()) {
+    before += BigInt(price_cents) * BigInt(qty);
+    if (before > 2n ** 56n) throw new Fail(`more than 2^56 cents: item ${i}`);
+  }
   const subtotal = sum(null);
   let left = subtotal;
   const discounts = rules.map((rule, i) => {

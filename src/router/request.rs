@@ -143,7 +143,8 @@ pub struct ExecuteRequest {
     pub backend: Option<Label>,
     /// The tools that it may use. `None` is none.
     pub gateway: Option<Arc<dyn ToolGateway>>,
-    /// For whom it runs. What is kept warm for one tenant serves no other.
+    /// For whom it runs. What is kept warm for one tenant serves no other. Requests without one are of the same tenant: whoever
+    /// serves strangers names one for each.
     pub tenant: Option<Label>,
     /// What else shall stand in the receipt, as the extension `metadata`.
     pub metadata: BTreeMap<Label, Value>,

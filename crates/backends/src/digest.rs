@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use tenzik_receipt::Blake3;
@@ -43,13 +43,16 @@ impl Digests {
 }
 
 /// The file that a command's name stands for, as the system would find it.
-pub(crate) fn executable(name: &str, path: &str) -> Option<std::path::PathBuf> {
+pub(crate) fn executable(name: &str, path: &str) -> Option<PathBuf> {
+    located(name, path)?.canonicalize().ok()
+}
+
+/// The same by the name that it has there: some programs go by their name.
+pub(crate) fn located(name: &str, path: &str) -> Option<PathBuf> {
     if name.contains('/') {
-        return Path::new(name).canonicalize().ok();
+        return Some(PathBuf::from(name)).filter(|named| named.is_file());
     }
     path.split(':')
         .map(|directory| Path::new(directory).join(name))
-        .find(|candidate| candidate.is_file())?
-        .canonicalize()
-        .ok()
+        .find(|candidate| candidate.is_file())
 }

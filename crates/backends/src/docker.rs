@@ -29,7 +29,7 @@ use crate::digest::Digests;
 use crate::filter::SECCOMP;
 use crate::process::held;
 use crate::program::{self, Private};
-use crate::supervise::{First, Gone, Guard as _, Stopped, Watched, ended_with};
+use crate::supervise::{Filtered, First, Gone, Guard as _, Stopped, Watched, ended_with};
 use crate::tools;
 
 use container::{Container, End};
@@ -120,8 +120,10 @@ impl Docker {
         }
         let left: Vec<_> = self.known().left.iter().cloned().collect();
         for name in left {
-            engine.remove(&name)?;
-            self.known().left.remove(&name);
+            // One that cannot be removed yet is another run's, and stays to be removed.
+            if engine.remove(&name).is_ok() {
+                self.known().left.remove(&name);
+            }
         }
         Ok((engine, facts, owner))
     }
@@ -378,7 +380,11 @@ fn ended(gone: &Gone, end: Option<End>, container: &Container<'_>, gvisor: bool)
         true => Some(Limit::MemoryBytes),
         false => container.limit_met(),
     };
-    ended_with(gone, met)
+    let filtered = match gvisor {
+        true => Filtered::NotOurs,
+        false => Filtered::Ours,
+    };
+    ended_with(gone, met, filtered)
 }
 
 fn name() -> Result<String, BackendError> {

@@ -31,7 +31,7 @@ use crate::digest::{Digests, executable};
 use crate::filter::SECCOMP;
 use crate::process::held;
 use crate::program::{self, Private};
-use crate::supervise::{Gone, ended_with, supervise};
+use crate::supervise::{Filtered, Gone, ended_with, pid, supervise};
 
 use guard::Container;
 use root::Root;
@@ -224,10 +224,13 @@ impl Oci {
             .arg(private.path())
             .arg(parts.id);
         let runtime = (self.config.runtime.clone(), self.config.state.clone());
-        let guard = |_: &mut Child| Ok(Container::new(runtime, parts.id, pid_file, *job.limits));
+        let guard = |child: &mut Child| {
+            let (limits, starter) = (*job.limits, pid(child));
+            Ok(Container::new(runtime, parts.id, pid_file, limits, starter))
+        };
         let (gone, mut container) = supervise(command, job, guard)?;
         container.remove()?;
-        if !container.began() {
+        if !container.began() && matches!(gone.ended, Ended::Failed { .. }) {
             return Err(BackendError::failed(
                 "start",
                 String::from_utf8_lossy(&gone.stderr.bytes),
@@ -237,7 +240,7 @@ impl Oci {
         let held = container
             .counted
             .held(held(job, gone.wall.as_millis()), bounded);
-        let ended = ended_with(&gone, container.counted.limit_met());
+        let ended = ended_with(&gone, container.counted.limit_met(), Filtered::Ours);
         self.attempt(gone, ended, held, container.seen())
     }
 
@@ -260,7 +263,7 @@ impl Oci {
         command.env_clear().env("PATH", PATH);
         let (gone, mut sentry) = supervise(command, job, |_| Ok(sentry))?;
         sentry.remove()?;
-        let ended = ended_with(&gone, sentry.limit_met());
+        let ended = ended_with(&gone, sentry.limit_met(), Filtered::NotOurs);
         if !sentry.began() && matches!(ended, Ended::Failed { .. }) {
             return Err(BackendError::failed(
                 "start",

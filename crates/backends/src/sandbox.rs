@@ -22,11 +22,11 @@ use tenzik::router::{Limit, LimitsAsked, RunLimits};
 use tenzik_receipt::{Blake3, Label, Profile, Value};
 
 use crate::cgroup;
-use crate::digest::{Digests, executable};
+use crate::digest::{Digests, executable, located};
 use crate::filter::SECCOMP;
 use crate::process::held;
 use crate::program::{self, Private};
-use crate::supervise::{Guard as _, ended_with, supervise};
+use crate::supervise::{Filtered, Guard as _, ended_with, supervise};
 
 pub(crate) use enclosure::{Enclosed, Enclosure, Parts, Waiting};
 pub use view::SandboxError;
@@ -194,9 +194,15 @@ impl Backend for Sandbox {
 
     fn run(&self, job: &Job<'_>) -> Result<Attempt, BackendError> {
         let (program, words) = program::of(job, &self.commands)?;
+        let mut words = words.to_vec();
+        // By its path: the request may set another `PATH`, and so have another program take its name.
+        let interpreter = located(&words[0], PATH).ok_or_else(|| {
+            BackendError::failed("start", format!("{} is not installed", words[0]))
+        })?;
+        words[0] = interpreter.to_string_lossy().into_owned();
+        let ext = self.interpreter(&interpreter)?;
         let private = Private::new(program)?;
         private.lend_to_nobody()?;
-        let mut words = words.to_vec();
         words.push(format!("/code/{}", program.tree.entrypoint()));
         words.extend(program.arguments.iter().cloned());
         let (prepared, waiting) = self.enclosure.prepare(&Parts {
@@ -210,13 +216,13 @@ impl Backend for Sandbox {
             supervise(prepared, job, |child: &mut Child| waiting.admit(child))?;
         enclosed.remove()?;
         let mut attempt = Attempt::new(
-            ended_with(&gone, enclosed.counted.limit_met()),
+            ended_with(&gone, enclosed.counted.limit_met(), Filtered::Ours),
             self.version(),
             gone.wall,
         );
         attempt.limits = enclosed.held(held(job, gone.wall.as_millis()));
         attempt.isolation = self.isolation(&enclosed)?;
-        attempt.ext = self.interpreter(job)?;
+        attempt.ext = ext;
         attempt.stdout = gone.stdout;
         attempt.stderr = gone.stderr;
         Ok(attempt)
@@ -239,14 +245,9 @@ impl Sandbox {
         })
     }
 
-    /// The digest of the executable that ran the code, as the extension `interpreter`: there is no image that would say it.
-    fn interpreter(&self, job: &Job<'_>) -> Result<BTreeMap<Label, Value>, BackendError> {
-        let (_, words) = program::of(job, &self.commands)?;
-        let found = words.first().and_then(|name| executable(name, PATH));
-        let Some(path) = found else {
-            return Ok(BTreeMap::new());
-        };
-        let digest = self.digests.of(&path);
+    /// The digest of the executable that runs the code, as the extension `interpreter`: there is no image that would say it.
+    fn interpreter(&self, path: &Path) -> Result<BTreeMap<Label, Value>, BackendError> {
+        let digest = self.digests.of(path);
         let digest = digest.map_err(|error| BackendError::failed("read", error))?;
         let told = Label::new(digest.to_string()).map_or(Value::Null, Value::Text);
         Ok(BTreeMap::from([(Label::constant("interpreter"), told)]))

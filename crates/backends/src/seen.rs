@@ -48,7 +48,7 @@ fn seen(status: &str, mounts: &str, net: &str, disk_bytes: Option<u64>) -> Vec<&
         .map(|bytes| format!("size={}k", bytes.div_ceil(PAGE_BYTES) * PAGE_BYTES / 1_024));
     let bounded =
         size.is_some_and(|size| mounted("/tmp").split([' ', ',']).any(|word| word == size));
-    // Two lines of headings; then at most the loopback, which is down.
+    // Two lines of headings; then at most the loopback.
     let interfaces = net
         .lines()
         .skip(2)

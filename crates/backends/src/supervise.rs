@@ -472,22 +472,33 @@ impl<'a> Watched<'a> {
 }
 
 /// The end, with a limit that the kernel made it feel: a program that was killed for its memory says nothing itself.
-pub(crate) fn ended_with(gone: &Gone, limit_met: Option<Limit>) -> Ended {
-    with_limit(&gone.ended, gone.status, limit_met)
+pub(crate) fn ended_with(gone: &Gone, limit_met: Option<Limit>, filtered: Filtered) -> Ended {
+    with_limit(&gone.ended, gone.status, limit_met, filtered)
+}
+
+/// Whether a filter was in force that ends a process for a call. Where none was, an exit code that looks like that end is the
+/// program's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filtered {
+    NotOurs,
+    Ours,
 }
 
 pub(crate) fn with_limit(
     ended: &Ended,
     status: Option<ExitStatus>,
     limit_met: Option<Limit>,
+    filtered: Filtered,
 ) -> Ended {
     match ended {
         Ended::Failed { code, .. } if !code.as_str().starts_with("own:") => {
             match (limit_met, status.and_then(exit_code)) {
                 (Some(limit), _) => Ended::LimitReached(limit),
-                (None, Some(FORBIDDEN_CALL)) => Ended::SandboxViolation {
-                    what: Label::constant("system_call"),
-                },
+                (None, Some(FORBIDDEN_CALL)) if filtered == Filtered::Ours => {
+                    Ended::SandboxViolation {
+                        what: Label::constant("system_call"),
+                    }
+                }
                 (None, _) => ended.clone(),
             }
         }

@@ -277,3 +277,21 @@ fn a_router_keeps_its_contract_with_it() {
     let Some(router) = runc() else { return };
     tenzik::testing::router(&router, &common::programs(), Profile::Standard);
 }
+
+/// The runtime tells its container's first process only after that has begun: one that was over before was not ended.
+#[test]
+fn a_run_whose_time_is_over_before_it_began_is_ended_all_the_same() {
+    let state = tempfile::tempdir().expect("a directory");
+    let Some(router) = backend_in(state.path()).map(router) else {
+        return;
+    };
+    for wall_ms in [1, 10, 20, 30, 40, 60, 100] {
+        let request = limited(standard("sleep 98779"), &[(Limit::WallMs, wall_ms)]);
+        assert_eq!(reached(run(&router, &request)).0, Limit::WallMs);
+    }
+    assert!(is_gone("98779"));
+    let left: Vec<_> = std::fs::read_dir(state.path())
+        .expect("it is there")
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}

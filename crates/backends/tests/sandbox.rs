@@ -441,3 +441,31 @@ fn a_router_keeps_its_contract_with_it() {
     let Some(target) = target() else { return };
     tenzik::testing::router(&target.router, &common::programs(), Profile::Standard);
 }
+
+/// A request that set `PATH` had its own file take an interpreter's name, under the digest of the system's.
+#[test]
+fn a_path_of_the_requests_chooses_no_interpreter() {
+    let Some(target) = target() else { return };
+    if !has("/usr/bin/python3") {
+        return;
+    }
+    let file = |text: &str, executable| tenzik::router::File {
+        content: text.as_bytes().into(),
+        executable,
+    };
+    let own = "#!/bin/sh\necho '{\"ok\":\"its own\"}' >&3\n";
+    let files = std::collections::BTreeMap::from([
+        (
+            "main.py".to_owned(),
+            file("import os; os.write(3, b'{\"ok\":\"python\"}\\n')", false),
+        ),
+        ("python3".to_owned(), file(own, true)),
+    ]);
+    let tree = CodeTree::new(files, "main.py").expect("a tree");
+    let mut program = Program::new(Label::constant("python"), tree);
+    program
+        .environment
+        .insert("PATH".to_owned(), "/code".to_owned());
+    let request = ExecuteRequest::new(Code::Program(program), *b"null", Profile::Standard);
+    assert_eq!(value(&target.router, &request), "\"python\"");
+}

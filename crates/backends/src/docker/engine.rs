@@ -211,7 +211,8 @@ impl Engine {
         let path = format!("/containers/{name}?force=1&v=1");
         let (status, answer) = self.ask(operation, Method::DELETE, &path, None)?;
         match status {
-            StatusCode::NOT_FOUND => Ok(()),
+            // Somebody else removes it now.
+            StatusCode::NOT_FOUND | StatusCode::CONFLICT => Ok(()),
             _ => done(operation, status, &answer),
         }
     }

@@ -16,7 +16,7 @@ use tenzik_receipt::{InputType, Label, to_hex};
 use super::relay::Relay;
 use super::worker::{Worker, tick};
 use crate::guest::{ResultLine, failed};
-use crate::supervise::{CHUNK, GRACE, TICK, with_limit, without_result};
+use crate::supervise::{CHUNK, Filtered, GRACE, TICK, with_limit, without_result};
 
 /// What stands in front of a line's JSON, with room.
 const HEAD_BYTES_MAX: u64 = 64;
@@ -316,7 +316,11 @@ impl Calling<'_> {
         let said = stopped
             .or(self.said)
             .unwrap_or_else(|| without_result(status));
-        let ended = with_limit(&said, status, met);
+        let filtered = match self.worker.host.isolation().seccomp {
+            Some(_) => Filtered::Ours,
+            None => Filtered::NotOurs,
+        };
+        let ended = with_limit(&said, status, met, filtered);
         Called {
             ended,
             stdout: std::mem::take(&mut self.worker.stdout.captured),

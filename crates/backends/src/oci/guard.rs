@@ -23,6 +23,9 @@ pub(super) struct Container {
     id: String,
     pid_file: PathBuf,
     pid: Option<Pid>,
+    /// The runtime's own process, which is this process's child.
+    starter: Option<Pid>,
+    removed: bool,
     disk_bytes: Option<u64>,
     pub(super) counted: Counted,
     /// Seen of its first process: the bounded place to write, namespaces, no capability, a filter.
@@ -35,8 +38,11 @@ impl Container {
         id: &str,
         pid_file: PathBuf,
         limits: RunLimits,
+        starter: Option<Pid>,
     ) -> Self {
         Self {
+            starter,
+            removed: false,
             runtime,
             state,
             id: id.to_owned(),
@@ -60,6 +66,7 @@ impl Container {
 
     /// Removes what the runtime keeps of it. Without this its groups and state would stay.
     pub(super) fn remove(&mut self) -> Result<(), BackendError> {
+        self.removed = true;
         self.counted.count();
         let done = Command::new(&self.runtime)
             .env_clear()
@@ -101,12 +108,32 @@ impl Guard for Container {
         self.counted.limit_reached()
     }
 
-    /// With its first process all others of its namespace end.
+    /// With its first process all others of its namespace end. The runtime tells its number only after it has begun: what is
+    /// ended before that is ended by its group, after the runtime, so that nothing new begins.
     fn kill(&mut self) {
         self.look();
-        if let Some(pid) = self.pid.filter(|pid| is_in(&self.id, *pid)) {
-            // It may have ended by itself.
-            let _ = kill_process(pid, Signal::KILL);
+        if let Some(pid) = self.pid {
+            if is_in(&self.id, pid) {
+                // It may have ended by itself.
+                let _ = kill_process(pid, Signal::KILL);
+            }
+            return;
+        }
+        if let Some(starter) = self.starter {
+            // It is not taken from the kernel yet, so that its number is still its own.
+            let _ = kill_process(starter, Signal::KILL);
+        }
+        self.counted.end();
+    }
+}
+
+impl Drop for Container {
+    /// One of which nobody came to know the end.
+    fn drop(&mut self) {
+        if !self.removed {
+            self.counted.end();
+            // Whoever wants to know calls `remove`.
+            let _ = self.remove();
         }
     }
 }

@@ -350,7 +350,7 @@ fn poke(column: &Column, call: &str) -> Became {
 
 /// A program without an end but this limit.
 fn bounded(column: &Column, (text, body): (&str, &str), (limit, number): (Limit, i64)) -> Became {
-    let limits = [(limit, number), (Limit::WallMs, 20_000)];
+    let limits = [(limit, number), (Limit::WallMs, 60_000)];
     let error = ask(column, &limited(request(column, text, body), &limits));
     let Err(RouteError::ResourceLimit {
         limit: met,
@@ -374,7 +374,7 @@ fn fork_bomb(column: &Column) -> Became {
             await later(1);
         }}"
     );
-    let mut request = limited(request(column, &text, &body), &[(Limit::WallMs, 3_000)]);
+    let mut request = limited(request(column, &text, &body), &[(Limit::WallMs, 8_000)]);
     // A runtime of JavaScript has a dozen threads of its own.
     let pids_max = if column.is_javascript { 64 } else { 16 };
     if column.holds_pids {
@@ -492,7 +492,7 @@ fn leave_children(column: &Column) -> Became {
 fn guess_token(column: &Column) -> Became {
     let called = Arc::new(AtomicU32::new(0));
     let body = "const call = '{\"call\":{\"id\":1,\"request\":{\"run_tool\":{\"tool\":\"text:echo\",\"arguments\":{}}}}}';
-        await tried(() => fs.writeSync(3, '0'.repeat(64) + ' tools ' + call + '\\n'));
+        await tried(() => fs.writeSync(3, '0'.repeat(32) + ' tools ' + call + '\\n'));
         await later(200);
         return 1;";
     let mut request = request(column, CALLS, body);

@@ -68,9 +68,14 @@ fn not_written(path: &Path, error: &std::io::Error) -> Failure {
     )
 }
 
+/// A source as a path that no compiler takes for an option of its own, whatever it is called.
+fn here(source: &Path) -> PathBuf {
+    Path::new(".").join(source)
+}
+
 fn assemblyscript(folder: &Folder, source: &Path, out: &str, debug: bool) -> Result<(), Failure> {
     let mut command = tools::assemblyscript(&folder.path)?.command();
-    command.arg(source).args(["-o", out]);
+    command.arg(here(source)).args(["-o", out]);
     if debug {
         command.arg("--debug");
     }
@@ -123,7 +128,7 @@ fn c(source: &Path, scratch: &Path, out: &Path, debug: bool) -> Result<Command, 
         .args((!debug).then_some("-Wl,--strip-all"))
         .arg("-o")
         .arg(out)
-        .arg(source);
+        .arg(here(source));
     Ok(command)
 }
 
@@ -133,7 +138,7 @@ fn zig(source: &Path, scratch: &Path, out: &Path, debug: bool) -> Result<Command
     let mut command = tools::zig_wanted()?.command();
     command
         .arg("build-exe")
-        .arg(source)
+        .arg(here(source))
         .args([
             "-target",
             "wasm32-freestanding",
@@ -183,7 +188,7 @@ fn rust(source: &Path, out: &Path, debug: bool) -> Result<Command, Failure> {
         .args((!debug).then_some("-Clink-arg=--strip-all"))
         .arg("-o")
         .arg(out)
-        .arg(source);
+        .arg(here(source));
     Ok(command)
 }
 

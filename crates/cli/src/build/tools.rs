@@ -119,7 +119,12 @@ fn zig() -> Option<Found> {
     if on_path("zig") {
         return Some(Found::program("zig"));
     }
-    let python = Found(["python3", "-m", "ziglang"].map(OsString::from).to_vec());
+    // Isolated: a folder `ziglang` where this is called is no compiler.
+    let python = Found(
+        ["python3", "-I", "-m", "ziglang"]
+            .map(OsString::from)
+            .to_vec(),
+    );
     answers(&python, "version").then_some(python)
 }
 

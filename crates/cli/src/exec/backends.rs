@@ -68,8 +68,9 @@ mod linux {
         let shell = (Label::constant("shell"), vec!["/bin/sh".to_owned()]);
         let mut config = DockerConfig::new(BTreeMap::from([shell]));
         let named = std::env::var("DOCKER_HOST").unwrap_or_default();
-        if let Some(socket) = named.strip_prefix("unix://") {
-            config.socket = socket.into();
+        if !named.is_empty() {
+            // An engine elsewhere has no socket here, and so is told to be unavailable.
+            config.socket = named.strip_prefix("unix://").unwrap_or(&named).into();
         }
         config.gvisor = gvisor.map(str::to_owned);
         Docker::new(config)
