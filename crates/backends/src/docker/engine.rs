@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
@@ -27,6 +27,9 @@ use tokio::runtime::{Builder, Runtime};
 
 /// How long an engine may take for one answer. It makes a container in less than a second.
 const ANSWER: Duration = Duration::from_secs(30);
+/// How long a container is tried to be removed whose last process is not taken from the kernel yet, and how often.
+const REMOVED_WITHIN: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(100);
 /// The longest answer: one about a thousand containers is a fraction of it.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// The first version of the interface that has all that is asked here.
@@ -209,11 +212,18 @@ impl Engine {
     pub(super) fn remove(&self, name: &str) -> Result<(), BackendError> {
         let operation = "remove the container";
         let path = format!("/containers/{name}?force=1&v=1");
-        let (status, answer) = self.ask(operation, Method::DELETE, &path, None)?;
-        match status {
-            // Somebody else removes it now.
-            StatusCode::NOT_FOUND | StatusCode::CONFLICT => Ok(()),
-            _ => done(operation, status, &answer),
+        let until = Instant::now() + REMOVED_WITHIN;
+        loop {
+            let (status, answer) = self.ask(operation, Method::DELETE, &path, None)?;
+            match status {
+                // Somebody else removes it now.
+                StatusCode::NOT_FOUND | StatusCode::CONFLICT => return Ok(()),
+                // Its last process has ended, and whoever is to take that from the kernel has not yet.
+                StatusCode::INTERNAL_SERVER_ERROR if Instant::now() < until => {
+                    std::thread::sleep(PAUSE);
+                }
+                _ => return done(operation, status, &answer),
+            }
         }
     }
 

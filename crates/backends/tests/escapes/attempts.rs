@@ -178,6 +178,9 @@ impl Attempt {
 
 fn ask(column: &Column, request: &ExecuteRequest) -> Result<Execution, RouteError> {
     let mut request = request.clone();
+    if request.limits.get(Limit::WallMs).is_none() {
+        request = limited(request, &[(Limit::WallMs, 120_000)]);
+    }
     if let Code::Program(program) = &mut request.code {
         program.image = column.image;
     }
