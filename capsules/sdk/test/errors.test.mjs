@@ -63,3 +63,25 @@ test("refuses a capsule.json that is no JSON, and a file that is not there", asy
   rmSync(join(folder, "capsule.json"));
   await assert.rejects(build(join(folder, "nothing.ts"), { write: false }), (error) => error instanceof BuildError && error.code === 1);
 });
+
+test("capsule.json names nothing outside of its folder", async () => {
+  const own = mkdtempSync(join(tmpdir(), "tenzik-sdk-"));
+  after(() => rmSync(own, { recursive: true }));
+  writeFileSync(join(own, "index.ts"), "export function run(name: string): string { return name; }");
+  writeFileSync(join(own, "in.json"), '"a"');
+  const built = (description) => {
+    writeFileSync(join(own, "capsule.json"), JSON.stringify(description));
+    return build(join(own, "index.ts"), { write: false });
+  };
+  const example = { input: "in.json", output: "in.json" };
+  await built({ name: "good-1.0", example });
+  for (const [description, words] of [
+    [{ name: "../../evil", example }, /`name` must be letters/],
+    [{ name: "", example }, /`name` must be letters/],
+    [{ name: "a", example: { ...example, input: "../../etc/passwd" } }, /must each name a file of the folder/],
+    [{ name: "a", example: { ...example, input: "/etc/passwd" } }, /must each name a file of the folder/],
+    [{ name: "a", example: { input_hex: "00", output: "in.json" } }, /must each name a file of the folder/],
+  ]) {
+    await assert.rejects(built(description), (error) => error instanceof BuildError && words.test(error.message));
+  }
+});

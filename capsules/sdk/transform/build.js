@@ -43,7 +43,7 @@ let turn = Promise.resolve();
 async function one(entry, options) {
   const folder = dirname(resolve(entry));
   const description = read(entry);
-  const name = typeof description?.name === "string" ? description.name : basename(folder);
+  const name = typeof description?.name === "string" ? named(description.name) : basename(folder);
   const out = options.out ?? resolve(folder, `${name}.wasm`);
   const { module, map, warnings, glue, input, output, typed } = await compile(entry, out, !!options.debug);
   const content = manifest({ module, name, description, folder, input, output, typed });
@@ -55,6 +55,12 @@ async function one(entry, options) {
     if (map) writeFileSync(`${out}.map`, map);
   }
   return { bytes, manifest: content, manifestPath, out, warnings, glue };
+}
+
+// It becomes the name of files beside the entry.
+function named(/** @type {string} */ name) {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) return name;
+  throw new BuildError("capsule.json: `name` must be letters, digits, `-`, `_` and `.`, at most 64, and begin with a letter or digit", 2);
 }
 
 /** The one way in which a manifest is written to a file. @param {any} content */

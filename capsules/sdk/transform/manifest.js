@@ -1,8 +1,9 @@
 // What a capsule says of itself. In: its module, its schemas, and `capsule.json` where there is one. Out: the manifest,
 // and on request the module with it as a custom section. It looks at imports only, and trusts no list of grants.
 
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { dirname, join, resolve, sep } from "node:path";
+import { BuildError } from "./build.js";
 
 /** The custom section with the manifest: its JSON, UTF-8. */
 export const SECTION = "tenzik:manifest";
@@ -39,9 +40,19 @@ export function manifest({ module, name, description, folder, input, output, typ
 function one(/** @type {any} */ example, /** @type {string} */ folder) {
   const { clock_ms, seed } = example;
   return {
-    ...text("input", join(folder, example.input)), ...text("output", join(folder, example.output)),
+    ...text("input", inside(folder, example.input)), ...text("output", inside(folder, example.output)),
     ...(clock_ms === undefined ? {} : { clock_ms }), ...(seed === undefined ? {} : { seed }),
   };
+}
+
+// A manifest is given to others, so nothing of elsewhere may come into it.
+function inside(/** @type {string} */ folder, /** @type {unknown} */ name) {
+  const path = resolve(folder, typeof name === "string" ? name : "");
+  const within = path.startsWith(resolve(folder) + sep) && (!existsSync(path) || realpathSync(path).startsWith(realpathSync(folder) + sep));
+  if (typeof name !== "string" || !within) {
+    throw new BuildError("capsule.json: `input` and `output` of the example must each name a file of the folder", 2);
+  }
+  return path;
 }
 
 function text(/** @type {string} */ member, /** @type {string} */ path) {
