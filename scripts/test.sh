@@ -225,23 +225,14 @@ check_fuzz() {
     else
         export RUSTC_BOOTSTRAP=1
     fi
-    local target targets=(gateway host_calls log_files log_trees metering node_bodies peers_file pipeline receipt validation)
-    for target in "${targets[@]}"; do
+    local target
+    for target in gateway host_calls log_files log_trees metering node_bodies peers_file pipeline receipt validation; do
         # New finds go to a folder of their own; the seeds in the repository stay as they are.
         mkdir -p "fuzz/work/$target" "fuzz/corpus/$target"
-        cargo ${toolchain[@]+"${toolchain[@]}"} fuzz run -s none "$target" -- -runs=0 >/dev/null 2>"fuzz/work/$target.log" || {
-            tail -n 40 "fuzz/work/$target.log"
-            return 1
-        }
+        cargo ${toolchain[@]+"${toolchain[@]}"} fuzz run -s none "$target" "fuzz/work/$target" "fuzz/corpus/$target" -- \
+            -max_total_time="$seconds" -rss_limit_mb=8192 -print_final_stats=1 2>&1 | tail -n 12
     done
     unset RUSTC_BOOTSTRAP
-    printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I '{}' bash -c '
-        binary=fuzz/target/$1/release/$2
-        "$binary" -artifact_prefix="fuzz/artifacts/$2/" "fuzz/work/$2" "fuzz/corpus/$2" \
-            -max_total_time="$3" -rss_limit_mb=8192 -print_final_stats=1 >"fuzz/work/$2.log" 2>&1
-        code=$?
-        printf "%s\n" "-- $2" "$(tail -n 10 "fuzz/work/$2.log")"
-        exit "$code"' _ "$(rustc -vV | sed -n 's/^host: //p')" '{}' "$seconds"
 }
 
 check_rust

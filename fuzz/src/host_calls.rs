@@ -7,9 +7,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use arbitrary::{Arbitrary, Unstructured};
-use tenzik::capability::{Grants, IMPORTS, Import, NumberType};
-use tenzik::gateway::direct::{Direct, Tool};
-use tenzik::gateway::{GatewayError, GatewayErrorCode, SessionLimits, ToolId, Tools};
+use tenzik::capability::{Capability, Grants, IMPORTS, Import, NumberType};
 use tenzik::limits::LimitsAsked;
 use tenzik::outcome::Request;
 use tenzik::pipeline::Order;
@@ -45,7 +43,7 @@ fn order(script: &Script) -> Order {
     Order {
         capsule: Arc::from(&capsule[..]),
         terms: Terms {
-            grants: Grants::all(),
+            grants: Grants::all().difference(&Capability::Tools.into()),
             limits: LimitsAsked {
                 fuel: Some(u64::from(script.fuel).clamp(1, 20_000_000)),
                 output_bytes: Some(u32::from(script.output_bytes).max(1)),
@@ -53,7 +51,7 @@ fn order(script: &Script) -> Order {
                 ..LimitsAsked::default()
             },
             policy: None,
-            tools: Some(TOOLS.clone()),
+            tools: None,
         },
         request: Request {
             input: Arc::from(input(script)),
@@ -80,23 +78,14 @@ fn input(script: &Script) -> Vec<u8> {
     input
 }
 
-/// Two tools of short names, so that a script finds them: one gives its arguments, one fails with them.
-static TOOLS: LazyLock<Tools> = LazyLock::new(|| {
-    let id = |name| ToolId::new(name).expect("an id");
-    let gateway = Direct::new([
-        Tool::new(id("0"), "gives", |arguments, _| Ok(arguments.clone())),
-        Tool::new(id("1"), "fails", |arguments, _| {
-            Err(GatewayError::new(GatewayErrorCode::ToolFailed, arguments.as_str()))
-        }),
-    ]);
-    let limits = SessionLimits { tool_calls: 16, chain_steps: 1 };
-    Tools::new(Arc::new(gateway.expect("each once")), limits)
-});
+fn imports() -> impl Iterator<Item = &'static Import> {
+    IMPORTS.iter().filter(|row| row.capability != Some(Capability::Tools))
+}
 
 /// A capsule whose text has units of so many bytes.
 fn capsule(unit_bytes: u32) -> Vec<u8> {
     let mut text = String::from("(module\n");
-    for row in IMPORTS {
+    for row in imports() {
         writeln!(text, "(import \"{}\" \"{}\" {})", row.module, row.name, signature(row)).expect("a string");
     }
     if unit_bytes == 2 {
@@ -104,8 +93,8 @@ fn capsule(unit_bytes: u32) -> Vec<u8> {
     }
     text += READER;
     text += &RUN.replace("UNIT", &unit_bytes.to_string());
-    let count = IMPORTS.len();
-    for (index, row) in IMPORTS.iter().enumerate() {
+    let count = imports().count();
+    for (index, row) in imports().enumerate() {
         let test = format!("(i32.eq (i32.rem_u (local.get $op) (i32.const {count})) (i32.const {index}))");
         writeln!(text, "(if {test} (then {} (br $next)))", call(row)).expect("a string");
     }

@@ -15,7 +15,6 @@ mod second;
 
 use std::sync::LazyLock;
 
-use tenzik::capability::Grants;
 use tenzik::config::{Allocation, RuntimeConfig, SecurityConfig};
 use tenzik::metering::meter;
 use tenzik::outcome::Outcome;
@@ -84,15 +83,15 @@ pub(crate) fn same_claim(order: &Order) {
         return;
     }
     assert_eq!(claim, other, "two allocations give two claims");
-    if let Some(outcome) = &outcome {
-        SECOND.assert_agrees(order, outcome);
+    if let Some(outcome) = outcome {
+        SECOND.assert_agrees(order, &outcome);
     }
     let evidence = Evidence {
         capsule: &order.capsule,
         input: &order.request.input,
         secret: None,
         seed: None,
-        transcript: outcome.as_ref().map(Outcome::transcript),
+        transcript: None,
     };
     match REPLAYER.replay(&claim, &evidence) {
         Ok(Replay::Same) | Err(ReplayError::Aborted | ReplayError::NotReplayable { .. }) => {}
@@ -142,7 +141,6 @@ static SECOND: LazyLock<Second> = LazyLock::new(|| {
 /// Few slots and few entries: a sanitizer's memory is dear, and each input is a capsule of its own.
 fn settings(allocation: Allocation) -> (SecurityConfig, RuntimeConfig) {
     let security = SecurityConfig {
-        allowed_capabilities: Grants::all(),
         capsule_bytes_max: 64 * 1024,
         ..SecurityConfig::default()
     };
