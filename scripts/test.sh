@@ -72,7 +72,7 @@ check_rust() {
     step "tests"
     cargo test --workspace --locked
     step "generated capsules on every engine"
-    TENZIK_GENERATED=${TENZIK_GENERATED:-2000} cargo test --locked --test determinism
+    TENZIK_GENERATED=${TENZIK_GENERATED:-2000} cargo test --workspace --locked --test determinism
     step "benches, each once"
     cargo test --workspace --benches --locked
     step "the receipt crate without the standard library"
