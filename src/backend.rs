@@ -172,11 +172,7 @@ impl Attempt {
             ended,
             stdout: Captured::default(),
             stderr: Captured::default(),
-            limits: PerLimit::all(Held {
-                applied: None,
-                enforced: false,
-                observed: None,
-            }),
+            limits: PerLimit::all(Held::default()),
             isolation: Isolation::default(),
             version,
             wall,

@@ -9,6 +9,16 @@ use rustix::process::Pid;
 /// The size of a page, which sizes of what lies in memory are rounded to.
 pub(crate) const PAGE_BYTES: u64 = 4_096;
 
+/// What must be seen of a process that a kernel of ours alone keeps apart, before it begins.
+pub(crate) const APART: [&str; 6] = [
+    "no_capabilities",
+    "no_network",
+    "no_new_privileges",
+    "read_only_root",
+    "seccomp",
+    "user_nobody",
+];
+
 /// What is seen of a process now; nothing, where it is gone.
 pub(crate) fn of(pid: Pid, disk_bytes: Option<u64>) -> Vec<&'static str> {
     let file =

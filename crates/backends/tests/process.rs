@@ -6,7 +6,7 @@ mod common;
 use common::{is_gone, is_running, limited, router, run, shell, value};
 use tenzik::control::Control;
 use tenzik::receipts::Circumstances;
-use tenzik::router::{Code, Limit, Refusal, RouteError, Router};
+use tenzik::router::{Code, Limit, RouteError, Router};
 use tenzik_backends::{Process, ProcessConfig};
 use tenzik_receipt::{InputType, Profile};
 
@@ -195,17 +195,7 @@ fn a_hundred_at_once_all_end_and_none_is_lost() {
 #[test]
 fn it_serves_dev_alone() {
     let router = process();
-    let denied = run(&router, &shell("true", Profile::Standard));
-    assert!(
-        matches!(
-            denied,
-            Err(RouteError::Refused {
-                refusal: Refusal::BackendDenied { .. },
-                ..
-            })
-        ),
-        "{denied:?}"
-    );
+    common::is_denied(&router, Profile::Standard);
 }
 
 #[test]

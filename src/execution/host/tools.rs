@@ -34,10 +34,8 @@ fn answer(
     let host = &mut *call.host;
     // The sandbox binds no capsule that imports this without tools.
     let calls = host.tools.as_ref().ok_or(Exit::HostFailure)?;
-    let control = match &host.control {
-        Some(control) => control.until(host.deadline),
-        None => Control::default().until(host.deadline),
-    };
+    let control: Control = host.control.clone().unwrap_or_default();
+    let control = control.until(host.deadline);
     locked(calls)
         .run_tool(id, arguments, &control)
         .map_err(|Unanswered| Exit::HostFailure)

@@ -25,16 +25,7 @@ use crate::supervise::{Guard, Stopped, is_over};
 const TICK: Duration = Duration::from_millis(1);
 /// How long an engine may take to start the launcher, or to tell that a container has ended.
 const SOON: Duration = Duration::from_secs(30);
-/// What must be seen of a container by the engine's own runtime before its program begins.
-const MUST: [&str; 6] = [
-    "no_capabilities",
-    "no_network",
-    "no_new_privileges",
-    "read_only_root",
-    "seccomp",
-    "user_nobody",
-];
-/// And under gVisor, of the process that runs the program.
+/// What must be seen under gVisor of the process that runs the program, before that begins.
 const MUST_OF_GVISOR: [&str; 5] = [
     "gvisor",
     "no_network",
@@ -168,7 +159,7 @@ impl<'a> Container<'a> {
                 self.seen = of_gvisor(&self.seen, first.pid, runtime, report, disk_bytes);
                 &MUST_OF_GVISOR
             }
-            None => &MUST,
+            None => &seen::APART,
         };
         let bounded = disk_bytes.map(|_| "bounded_tmp");
         let mut all = must.iter().copied().chain(bounded);

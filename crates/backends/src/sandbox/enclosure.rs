@@ -40,15 +40,6 @@ const INFO_FD: i32 = 9;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long what a child said that is not let in is waited for.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// What has to be seen of each command, beside what only some have.
-const SEEN: [&str; 6] = [
-    "no_capabilities",
-    "no_network",
-    "no_new_privileges",
-    "read_only_root",
-    "seccomp",
-    "user_nobody",
-];
 /// The kinds of namespaces that each command has of its own.
 const NAMESPACES: [&str; 7] = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
 
@@ -257,7 +248,7 @@ fn refused(reason: &str, child: &mut Child) -> BackendError {
 fn seen_of(first: Pid, disk_bytes: Option<u64>) -> Result<Vec<&'static str>, &'static str> {
     let mut seen = seen::of(first, disk_bytes);
     let bounded = disk_bytes.map(|_| "bounded_tmp");
-    let missing = SEEN
+    let missing = seen::APART
         .into_iter()
         .chain(bounded)
         .find(|name| !seen.contains(name));

@@ -18,7 +18,8 @@ use tenzik::gateway::{ToolGateway, ToolId, direct};
 use tenzik::pipeline::Pipeline;
 use tenzik::receipts::{Circumstances, Sealer};
 use tenzik::router::{
-    Code, CodeTree, ExecuteRequest, Execution, Limit, Program, RouteError, Router, RouterConfig,
+    Code, CodeTree, ExecuteRequest, Execution, Limit, Program, Refusal, RouteError, Router,
+    RouterConfig,
 };
 use tenzik::testing::Programs;
 use tenzik_backends::Runtime;
@@ -147,6 +148,21 @@ pub(crate) fn reaches_tools(router: &Router, profile: Profile) {
     let guessed = run(router, &request).expect("a result");
     assert!(String::from_utf8_lossy(guessed.value().expect("a result")).contains("refused"));
     assert_eq!((guessed.tool_calls, called.load(Ordering::SeqCst)), (0, 1));
+}
+
+/// A profile that a backend does not serve is denied, and nothing weaker is run.
+pub(crate) fn is_denied(router: &Router, profile: Profile) {
+    let denied = run(router, &shell("true", profile));
+    assert!(
+        matches!(
+            denied,
+            Err(RouteError::Refused {
+                refusal: Refusal::BackendDenied { .. },
+                ..
+            })
+        ),
+        "{denied:?}"
+    );
 }
 
 /// The programs of the contract suite, for a shell.
