@@ -10,10 +10,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tenzik_receipt::{Blake3, InputType, Label, Profile, Sha256, Sorted, Value};
+use tenzik_receipt::{
+    AttestedRequest, Blake3, Disclosed, InputType, Label, Profile, Sha256, Sorted, Value,
+};
 
 use crate::control::Control;
 use crate::gateway::Session;
+use crate::receipts::placeless;
 use crate::router::{Code, Held, Limit, PerLimit, RunLimits};
 
 /// Something that runs code.
@@ -91,6 +94,19 @@ pub struct Job<'a> {
     pub control: &'a Control,
     /// When the wall-clock limit is reached.
     pub deadline: Option<Instant>,
+}
+
+impl Job<'_> {
+    /// What a receipt must say was asked, for a backend that has the word of another host: without image, root file system,
+    /// runtime and filter, which are that host's to tell.
+    pub fn attested_request(&self) -> AttestedRequest {
+        placeless(
+            self.code,
+            Disclosed::Open(Blake3::of(self.input)),
+            self.input_type,
+            crate::router::claimed(self.limits),
+        )
+    }
 }
 
 /// How the code ended. Who says so is always the backend, never the code, but for `Ok` and the parts of `Failed`.

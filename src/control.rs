@@ -89,7 +89,8 @@ impl Control {
         }
     }
 
-    pub(crate) fn enter(&self, phase: Phase) {
+    /// Tells where the run is. A backend does that knows it better than the router, such as one that waits at another node.
+    pub fn enter(&self, phase: Phase) {
         self.0.phase.store(phase as u8, Ordering::Relaxed);
     }
 

@@ -31,7 +31,7 @@ use tenzik_receipt::{
 use crate::limits::{label, saturating};
 use crate::outcome::Outcome;
 
-pub(crate) use attested::Attested;
+pub(crate) use attested::{Attested, placeless};
 use claim::beside;
 pub use claim::wasm_claim;
 pub(crate) use claim::{Subject, wasm_request};

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use tenzik_receipt::{Label, Profile};
 
 use crate::backend::{Backend, Readiness};
-use crate::control::Control;
+use crate::control::{Control, Phase};
 use crate::pipeline::Pipeline;
 use crate::receipts::Circumstances;
 
@@ -161,7 +161,7 @@ impl Router {
             return Err(RouteError::Cancelled);
         }
         let decided = run::check(request).and_then(|limits| Ok((limits, self.choose(request)?)));
-        match decided {
+        let came = match decided {
             Err(refusal) => Err(self.refused(request, refusal, circumstances)),
             Ok((limits, Chosen::Capsule(capsule))) => {
                 self.run_capsule((request, capsule), &limits, circumstances, control)
@@ -169,7 +169,9 @@ impl Router {
             Ok((limits, Chosen::Backend(backend))) => {
                 self.run_on(&*backend, request, &limits, circumstances, control)
             }
-        }
+        };
+        control.enter(Phase::Over);
+        came
     }
 
     fn standing(&self, backend: &dyn Backend) -> Standing {

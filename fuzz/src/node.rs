@@ -7,23 +7,26 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt;
+use tenzik::backend::{Attempt, Backend, BackendError, Ended, Job, Readiness};
+use tenzik::router::Limit;
 use tenzik_log::note::{KeyName, SignatureType, VerifierKey};
 use tenzik_node::federation::Peers;
 use tenzik_node::{Node, NodeConfig, Parts, Peer, routes, service};
-use tenzik_receipt::{Blake3, KeyUse, SecretKey, Timestamp};
+use tenzik_receipt::{Blake3, KeyUse, Label, Profile, SecretKey, Timestamp};
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
 const TOKEN: &str = "a-token-that-everybody-may-know-0001";
 
 /// Method, path, content type.
-const ROUTES: [(&str, &str, &str); 9] = [
+const ROUTES: [(&str, &str, &str); 10] = [
     ("POST", "/v1/runs", "application/json"),
     ("POST", "/v1/receipts", "application/json"),
     ("POST", "/witness/add-checkpoint", "text/plain"),
@@ -33,6 +36,7 @@ const ROUTES: [(&str, &str, &str); 9] = [
     ("PUT", "/v1/blobs/BLOB", "application/octet-stream"),
     ("PUT", "/v1/blobs/BLOB/readers", "application/json"),
     ("POST", "/v1/disputes/BLOB/settle", "application/json"),
+    ("POST", "/v1/executions", "application/json"),
 ];
 
 struct Served {
@@ -93,7 +97,7 @@ fn serve() -> Served {
     let node = key(&directory, "receipt", KeyUse::Receipt, 2);
     key(&directory, "witness", KeyUse::Witness, 3);
     let digest = Blake3::of(TOKEN.as_bytes());
-    let roles = "[\"run\", \"append\", \"peer\", \"admin\", \"blobs\"]";
+    let roles = "[\"run\", \"append\", \"peer\", \"admin\", \"blobs\", \"execute\"]";
     let callers = format!("[[caller]]\nname = \"beta\"\nroles = {roles}\ntokens = [\"{digest}\"]\n");
     write(&directory, "callers.toml", &callers);
     let name = KeyName::new("beta.example/log").expect("a name");
@@ -108,16 +112,47 @@ fn serve() -> Served {
     let config = format!(
         "data_dir = \"data\"\ncallers = \"callers.toml\"\norigin = \"fuzz.example/log\"\n\
          [keys]\nreceipt = \"receipt.key\"\ncheckpoint = \"checkpoint.key\"\nwitness = \"witness.key\"\n\
-         [runs]\ntime_max_ms = 200\n[federation]\npeers = \"peers.toml\"\nwitness_name = \"fuzz.example/witness\"\n\
+         [runs]\ntime_max_ms = 200\n[executions]\nbackends = [\"echo\"]\n[federation]\npeers = \"peers.toml\"\nwitness_name = \"fuzz.example/witness\"\n\
          add_checkpoint = {quota}\n[quotas]\ncaller_requests = {quota}\ncaller_runs = {quota}\n"
     );
     write(&directory, "node.toml", &config);
     let config = NodeConfig::read(&directory.join("node.toml")).expect("a configuration");
     let runtime = Runtime::new().expect("a runtime");
     let mut parts = Parts::open(config).expect("a node");
+    parts.execute_on(vec![Arc::new(Echo)]).expect("executions");
     parts.follow().expect("peers");
     let app = service(Node::new(parts), routes::all());
     Served { runtime, app }
+}
+
+/// Runs nothing: what reaches it has passed every check.
+struct Echo;
+
+impl Backend for Echo {
+    fn kind(&self) -> Label {
+        Label::constant("echo")
+    }
+
+    fn profile_max(&self) -> Profile {
+        Profile::Hardened
+    }
+
+    fn languages(&self) -> Vec<Label> {
+        vec![Label::constant("shell")]
+    }
+
+    fn holds(&self, _: Limit, _: Profile) -> bool {
+        true
+    }
+
+    fn probe(&self) -> Readiness {
+        Readiness::Ready { version: Label::constant("1") }
+    }
+
+    fn run(&self, job: &Job<'_>) -> Result<Attempt, BackendError> {
+        let ended = Ended::Ok(Arc::clone(job.input));
+        Ok(Attempt::new(ended, Label::constant("1"), Duration::ZERO))
+    }
 }
 
 fn key(directory: &Path, name: &str, key_use: KeyUse, seed: u8) -> SecretKey {

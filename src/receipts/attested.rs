@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use tenzik_receipt::claim::AttestedKind;
 use tenzik_receipt::{
-    AttestedClaim, AttestedRequest, AttestedStatus, Blake3, Detail, Enforcement, Int, Label,
-    PrivateMember, RunSecret, Sha256, Value,
+    AttestedClaim, AttestedRequest, AttestedStatus, Blake3, Detail, Disclosed, Enforcement,
+    InputType, Int, Label, PrivateMember, RunSecret, Sha256, Value,
 };
 
 use super::claim::{bytes, value};
@@ -104,7 +104,28 @@ fn attested_request(
     isolation: &Isolation,
     secret: Option<&RunSecret>,
 ) -> AttestedRequest {
-    let (code, arguments, environment) = match &request.code {
+    AttestedRequest {
+        image: isolation.image,
+        root_file_system: isolation.root_file_system,
+        runtime: isolation.runtime,
+        seccomp: isolation.seccomp,
+        ..placeless(
+            &request.code,
+            bytes(&request.input, PrivateMember::Input, secret),
+            request.input_type,
+            limits,
+        )
+    }
+}
+
+/// What was asked, without what a backend finds out about the place where it runs.
+pub(crate) fn placeless(
+    code: &Code,
+    input: Disclosed<Blake3>,
+    input_type: InputType,
+    limits: BTreeMap<Label, Int>,
+) -> AttestedRequest {
+    let (digest, arguments, environment) = match code {
         Code::Capsule(capsule) => (Blake3::of(&capsule.bytes), None, None),
         Code::Program(program) => (
             program.tree.digest(),
@@ -117,21 +138,21 @@ fn attested_request(
             // A list of texts is always JSON.
             Blake3::of(serde_json::json!(arguments).to_string().as_bytes())
         }),
-        code,
+        code: digest,
         environment: environment
             .into_iter()
             .flat_map(|environment| environment.keys())
             .filter_map(|name| Label::new(name.clone()).ok())
             .collect(),
-        image: isolation.image,
-        input: bytes(&request.input, PrivateMember::Input, secret),
-        input_type: request.input_type,
-        language: request.code.language().clone(),
+        image: None,
+        input,
+        input_type,
+        language: code.language().clone(),
         limits,
         policy: None,
-        root_file_system: isolation.root_file_system,
-        runtime: isolation.runtime,
-        seccomp: isolation.seccomp,
+        root_file_system: None,
+        runtime: None,
+        seccomp: None,
     }
 }
 

@@ -14,7 +14,7 @@ use super::request::{Capsule, Code, ExecuteRequest, Execution, WASM};
 use super::{Refusal, RouteError, Router};
 use crate::backend::{Attempt, Backend, BackendError, Captured, Ended, Isolation, Job};
 use crate::capability::Capability;
-use crate::control::Control;
+use crate::control::{Control, Phase};
 use crate::gateway::{Session, SessionLimits, Tools, Transcript};
 use crate::json;
 use crate::limits::{LimitsAsked as CapsuleLimits, label};
@@ -90,8 +90,10 @@ impl Router {
                 .map(|allowed| started + Duration::from_millis(allowed)),
         };
         let turn = self.pipeline.sealing().enter();
+        control.enter(Phase::Running);
         let came = catch_unwind(AssertUnwindSafe(|| backend.run(&job)))
             .unwrap_or_else(|_| Err(BackendError::failed("run", "it panicked")));
+        control.enter(Phase::Sealing);
         let (attempt, failure) = match came {
             Ok(attempt) => (attempt, None),
             Err(error) if error.denied => {

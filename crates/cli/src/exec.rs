@@ -10,6 +10,7 @@ mod failure;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tenzik::control::{Control, Phase};
 use tenzik::pipeline::Pipeline;
 use tenzik::receipts::{Circumstances, Sealer};
 use tenzik::router::{Execution, Limit, Router, RouterConfig};
@@ -18,13 +19,14 @@ use tenzik_receipt::{Epoch, SignedReceipt};
 use crate::args::Context;
 use crate::error::Failure;
 use crate::output::Reply;
+use crate::progress::Progress;
 use crate::run::{check_destination, keep, keep_transcript, receipt_object};
 use crate::{own, system, text, tools};
 
 pub(crate) use args::Args;
 #[cfg(target_os = "linux")]
 pub(crate) use backends::CONFINE;
-pub(crate) use backends::{Standing, standing};
+pub(crate) use backends::{Standing, named, standing};
 
 /// Runs code on a backend that can hold what the profile promises.
 pub(crate) fn exec(args: Args, context: &Context) -> Result<Reply, Failure> {
@@ -33,7 +35,14 @@ pub(crate) fn exec(args: Args, context: &Context) -> Result<Reply, Failure> {
     }
     let request = args.request()?;
     let router = router(&args, context)?;
-    let came = router.execute(&request, Circumstances::at(system::now()?));
+    let control = Control::default();
+    let progress = Progress::telling({
+        let control = control.clone();
+        move || stage(control.progress().phase).to_owned()
+    });
+    let circumstances = Circumstances::at(system::now()?);
+    let came = router.execute_controlled(&request, circumstances, &control);
+    drop(progress);
     let (execution, receipt) = match &came {
         Ok(execution) => (Some(execution), Some(&execution.receipt)),
         Err(error) => (error.execution(), error.receipt()),
@@ -48,6 +57,15 @@ pub(crate) fn exec(args: Args, context: &Context) -> Result<Reply, Failure> {
         (None, Some(failure)) => Err(failure),
         // An execution has its receipt.
         (None, None) => Ok(Reply::default()),
+    }
+}
+
+/// What a person is told who waits.
+const fn stage(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Waiting => "waiting for a place",
+        Phase::Running => "running",
+        _ => "getting ready",
     }
 }
 

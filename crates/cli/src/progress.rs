@@ -24,6 +24,11 @@ impl Progress {
     /// Begins to wait.
     pub(crate) fn begin(what: impl Into<String>) -> Self {
         let what = what.into();
+        Self::telling(move || what.clone())
+    }
+
+    /// The same, for what changes meanwhile.
+    pub(crate) fn telling(what: impl Fn() -> String + Send + 'static) -> Self {
         let (end, ended) = channel::<()>();
         let counts = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
         let shared = Arc::clone(&counts);
@@ -32,7 +37,7 @@ impl Progress {
             let mut wait = FIRST;
             while ended.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
                 let seconds = began.elapsed().as_secs();
-                eprintln!("{what}{}: {seconds} s", counted(&shared));
+                eprintln!("{}{}: {seconds} s", what(), counted(&shared));
                 wait = NEXT;
             }
         });

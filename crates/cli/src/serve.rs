@@ -6,15 +6,18 @@
 mod init;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Subcommand;
 use serde_json::json;
+use tenzik::backend::Backend;
 use tenzik_node::{
     CallersError, ConfigError, FileError, KeyError, NodeConfig, NodeError, ServeError, ServerError,
     SetupError, TlsError,
 };
 
 use crate::error::{Exit, Failure};
+use crate::exec;
 use crate::output::{Console, Reply};
 use crate::text;
 
@@ -44,12 +47,24 @@ pub(crate) fn serve(args: Args, console: Console) -> Result<Reply, Failure> {
         (Some(Verb::Init(args)), _) => init::init(args, console),
         (None, Some(path)) => {
             let config = read(&path)?;
-            let ended = tenzik_node::serve(config).map_err(|error| not_served(&error))?;
+            let backends = backends(&config)?;
+            let ended = tenzik_node::serve(config, backends).map_err(|error| not_served(&error))?;
             Ok(Reply::new("", json!({"cut": ended.cut})))
         }
         // clap has asked for one of them.
         (None, None) => Err(no_config(Path::new("node.toml"), "it is not named")),
     }
+}
+
+/// What the configuration names to run programs on.
+fn backends(config: &NodeConfig) -> Result<Vec<Arc<dyn Backend>>, Failure> {
+    let Some(executions) = &config.executions else {
+        return Ok(Vec::new());
+    };
+    let kinds = executions.backends.iter();
+    kinds
+        .map(|kind| exec::named(kind.as_str(), executions.root.as_deref()))
+        .collect()
 }
 
 /// Reads a node's configuration.

@@ -292,6 +292,74 @@ fn audited(machine: &Machine, receipt: &str, known: &[&str]) -> (Option<i32>, St
     panic!("it is not known what became of {receipt}");
 }
 
+/// The OS sandbox of a node, asked by a command elsewhere: both receipts stand.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_program_is_run_by_a_node_and_its_receipt_is_held_against_the_nodes_key() {
+    let machine = Machine::new();
+    let doctor = json(&machine.run(&["--json", "doctor"]));
+    let parts = doctor["parts"].as_array().expect("parts");
+    let sandbox = parts.iter().find(|part| part["name"] == "sandbox");
+    if sandbox.expect("a part")["state"] != "ready" {
+        let ci = std::env::var("CI").as_deref() == Ok("true");
+        assert!(!ci, "in CI nothing may be missing: {sandbox:?}");
+        return eprintln!("skipped: {sandbox:?}");
+    }
+    let made = made(&machine);
+    let key = made["node"].as_str().expect("a key");
+    for (name, from, to) in [
+        ("node/callers.toml", "\"run\"]", "\"run\", \"execute\"]"),
+        (
+            "node/node.toml",
+            "[log]",
+            "[executions]\nbackends = [\"sandbox\"]\n\n[log]",
+        ),
+    ] {
+        let text = fs::read_to_string(machine.path(name)).expect("a file");
+        assert!(text.contains(from), "{name}");
+        fs::write(machine.path(name), text.replacen(from, to, 1)).expect("a file");
+    }
+    let node = Node::start(&machine);
+    let code = r#"printf '{"ok":"%s"}\n' "$(id -u)" >&3"#;
+    let exec = |key: &str, profile: &str| {
+        let told = [
+            "--json",
+            "exec",
+            "--profile",
+            profile,
+            "--lang",
+            "shell",
+            "--code",
+            code,
+        ];
+        let by = ["--url", &node.url, "--node", key, "--token-file", "token"];
+        machine.run(&[&told[..], &by].concat())
+    };
+    let output = exec(key, "standard");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told = json(&output);
+    assert_eq!(
+        (&told["backend"], &told["output"]),
+        (&"remote".into(), &"\"65534\"".into())
+    );
+    for limit in told["limits"].as_array().expect("limits") {
+        assert_eq!(limit["enforced"], true, "{limit}");
+    }
+    // It is not run here in its place, whatever stands against it there.
+    let other = SecretKey::from_seed(
+        &[7; 32],
+        tenzik_receipt::KeyUse::Receipt,
+        tenzik_receipt::Timestamp::EPOCH,
+    );
+    assert_ne!(
+        exec(&other.public().to_string(), "standard").status.code(),
+        Some(0)
+    );
+    assert_ne!(exec(key, "dev").status.code(), Some(0));
+    assert_ne!(exec(key, "hardened").status.code(), Some(0));
+    assert_eq!(node.stop(), Some(0));
+}
+
 #[test]
 fn whom_a_node_does_not_know_it_refuses() {
     let machine = Machine::new();

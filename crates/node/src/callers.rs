@@ -43,6 +43,8 @@ pub enum Role {
     Append,
     /// Fetch and leave blobs.
     Blobs,
+    /// Run programs, where the node runs any.
+    Execute,
     /// Read `/metrics`.
     Metrics,
     /// What other nodes do.
@@ -58,6 +60,7 @@ impl Role {
             Self::Admin => "admin",
             Self::Append => "append",
             Self::Blobs => "blobs",
+            Self::Execute => "execute",
             Self::Metrics => "metrics",
             Self::Peer => "peer",
             Self::Run => "run",

@@ -18,6 +18,7 @@
 //! ```
 
 mod check;
+mod executions;
 mod limits;
 mod log;
 mod runs;
@@ -33,6 +34,8 @@ use crate::blobs::BlobsConfig;
 use crate::files::{self, FileError};
 use crate::text;
 
+pub use executions::ExecutionsConfig;
+pub(crate) use executions::profile;
 pub use limits::{LimitsConfig, QuotasConfig, Rate};
 pub use log::{FederationConfig, LogConfig, LogVisibility};
 pub use runs::RunsConfig;
@@ -113,6 +116,9 @@ pub struct NodeConfig {
     /// What is spent on runs, and permitted to them.
     #[serde(default)]
     pub runs: RunsConfig,
+    /// What programs may be run. Absent: none.
+    #[serde(default)]
+    pub executions: Option<ExecutionsConfig>,
     /// How the log is kept, if there is an origin.
     #[serde(default)]
     pub log: LogConfig,
@@ -237,6 +243,9 @@ impl NodeConfig {
         .into_iter()
         .flatten()
         .for_each(rebase);
+        if let Some(executions) = &mut self.executions {
+            executions.root.iter_mut().for_each(rebase);
+        }
         if let Some(tls) = &mut self.tls {
             rebase(&mut tls.certificate);
             rebase(&mut tls.key);

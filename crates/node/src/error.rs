@@ -128,6 +128,18 @@ impl ApiError {
         )
     }
 
+    /// 409: it cannot be beside what is there.
+    pub fn conflict(code: &'static str, message: &'static str, hint: &'static str) -> Self {
+        Self::new(StatusCode::CONFLICT, code, message, hint)
+    }
+
+    /// 410: it was there.
+    pub fn gone() -> Self {
+        let message = "this is no longer kept";
+        let hint = "what it was cannot be had any more";
+        Self::new(StatusCode::GONE, "gone", message, hint)
+    }
+
     /// 413.
     pub fn too_large(bytes_max: u64) -> Self {
         let message = format!("the body has more than {bytes_max} bytes");
@@ -224,6 +236,13 @@ impl ApiError {
     /// What the caller is told, to stand in an answer that has more members.
     pub(crate) const fn told(&self) -> &Told {
         &self.told
+    }
+
+    /// Writes its cause to the log, if it has one: for what is told elsewhere than in a response's head.
+    pub(crate) fn log(&self) {
+        if let Some(cause) = &self.cause {
+            tracing::error!(code = self.told.code.as_ref(), cause, "told");
+        }
     }
 
     /// The body of the answer.

@@ -13,7 +13,8 @@
 //! | refuse | [`ApiError`] |
 //! | keep receipts before they are handed out | [`ReceiptSink`] |
 //! | say whether a part is ready, or end it in order | [`Parts::readiness`], [`Parts::on_closing`] |
-//! | have capsules run at another node, through the router | [`remote::Remote`] |
+//! | run programs too | [`Parts::execute_on`] |
+//! | have capsules and programs run at another node, through the router | [`remote::Remote`] |
 //! | count | [`Metrics::register`] |
 //!
 //! The engine is synchronous: it runs on its own threads (`tenzik::queue`), never on those that serve.
@@ -29,6 +30,7 @@ pub mod config;
 mod documents;
 mod durable;
 mod error;
+mod executions;
 pub mod federation;
 mod files;
 mod keys;
@@ -52,6 +54,7 @@ pub use auth::{Caller, Peer};
 pub use callers::{Callers, CallersError, KnownCaller, Role};
 pub use config::{ConfigError, NodeConfig};
 pub use error::ApiError;
+pub use executions::{Executions, ExecutionsError};
 pub use files::FileError;
 pub use keys::{KeyError, Keys};
 pub use metrics::Metrics;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use tenzik::backend::Backend;
 use tenzik::receipts::Sealer;
 use tenzik_receipt::{Epoch, PublicKey, SignError};
 use tenzik_store::{Catalog, Records};
@@ -21,6 +22,7 @@ use crate::audit::{
 use crate::blobs::{BlobError, Blobs, HeldCapsules};
 use crate::callers::{Callers, CallersError};
 use crate::config::NodeConfig;
+use crate::executions::{Executions, ExecutionsError};
 use crate::federation::peers::PEERS_MAX;
 use crate::federation::{
     Client, Figures, Findings, FollowConfig, FollowError, Follower, Peers, Witness,
@@ -70,6 +72,9 @@ pub enum NodeError {
     /// Evidence.
     #[error("evidence: {0}")]
     Evidence(#[from] EvidenceStoreError),
+    /// Programs.
+    #[error(transparent)]
+    Executions(#[from] ExecutionsError),
     /// No thread.
     #[error("no thread: {0}")]
     Thread(#[from] io::Error),
@@ -141,6 +146,8 @@ pub struct Parts {
     pub sink: Option<Arc<dyn ReceiptSink>>,
     /// Capsules that can be run by their digest. Absent: none can.
     pub capsules: Option<Arc<dyn CapsuleSource>>,
+    /// Programs. Absent: none are run.
+    pub executions: Option<Arc<Executions>>,
     /// Blobs. Absent: none are kept.
     pub blobs: Option<Arc<Blobs>>,
     /// Audits. Absent: none are done.
@@ -206,6 +213,7 @@ impl Parts {
             records: kept.records,
             catalog: kept.catalog,
             capsules: Some(Arc::new(HeldCapsules(Arc::clone(&blobs)))),
+            executions: None,
             blobs: Some(blobs),
             audits: None,
             bodies: room(config.limits.bodies_bytes_max),
@@ -262,6 +270,24 @@ impl Parts {
             // Its threads are waited for, which may take as long as a witness's answer.
             let _ = tokio::task::spawn_blocking(move || log.close()).await;
         });
+    }
+
+    /// Runs programs on these backends, as the configuration says. Does nothing where it says nothing of programs.
+    ///
+    /// # Errors
+    /// [`NodeError::Executions`].
+    pub fn execute_on(&mut self, backends: Vec<Arc<dyn Backend>>) -> Result<(), NodeError> {
+        let Some(config) = self.config.executions.clone() else {
+            return Ok(());
+        };
+        let executions = Executions::new(config, backends, &self.runner, &self.metrics)?;
+        let executions = Arc::new(executions);
+        self.executions = Some(Arc::clone(&executions));
+        self.on_closing(
+            "executions",
+            move || async move { executions.close().await },
+        );
+        Ok(())
     }
 
     /// Follows the peers from now on, if there are any. Called once, after [`findings`](Self::findings) is set.

@@ -1,16 +1,19 @@
-//! A backend of the router: another node runs the capsule, and its receipt must hold.
+//! A backend of the router: another node runs the code, and its receipt must hold.
 //!
-//! Enters: a job with a capsule. Leaves: what the other node says came of it, if its receipt verifies under the key that its
-//! operator named, and is about this very request: capsule, input, grants, limits, clock, seed, and a challenge made for it.
-//! Refuses: programs, answers that are too long or late, receipts of anything else. None of these is taken for a result.
+//! Enters: a job. Leaves: what the other node says came of it, if its receipt verifies under the key that its operator named, and is
+//! about this very request: code, input, grants, limits, clock, seed, and a challenge made for it.
+//! Refuses: answers that are too long or late, receipts of anything else. None of these is taken for a result.
 //!
 //! The receipt that the router signs is this node's word on the other's: it commits to the other's receipt by its id, in the
 //! extension `remote`. Whoever wants more than that asks for the other's receipt and runs the capsule again.
 //!
 //! A capsule has no effect but its result, so a request whose answer was lost is sent again, with a new challenge, until the
-//! run's time is over.
+//! run's time is over. A program may have some: it is begun once, and followed (see `program`).
 
 mod answer;
+mod ended;
+mod lines;
+mod program;
 mod request;
 
 use std::collections::BTreeMap;
@@ -24,10 +27,14 @@ use tenzik_receipt::{Label, Profile, PublicKey, SignedReceipt, Trust, Value};
 
 use crate::federation::client::{Client, ClientError, is_in_clear};
 use answer::{Answered, Unaccepted};
+use program::Following;
 use request::Asked;
 
 /// The longest answer: an output of 16 MiB as text, with its receipt.
 const ANSWER_BYTES_MAX: u64 = 40 << 20;
+/// The longest answer about the node itself.
+const NODE_BYTES_MAX: u64 = 64 * 1024;
+const ASK: &str = "ask the node";
 /// How often a caller's wish to stop is looked at.
 const TICK: Duration = Duration::from_millis(10);
 /// The first pause before a request is sent again, and the longest.
@@ -49,6 +56,8 @@ pub struct RemoteConfig {
     pub node: PublicKey,
     /// The name that its receipts are for.
     pub audience: Label,
+    /// What it runs beside capsules, such as `javascript`; it needs the role `execute` there. None is none.
+    pub languages: Vec<Label>,
 }
 
 /// Another node.
@@ -94,6 +103,28 @@ impl Remote {
         })
     }
 
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.config.url.trim_end_matches('/'))
+    }
+
+    /// What the node says of itself, where it runs programs for this one.
+    fn describe(&self) -> Result<Vec<u8>, BackendError> {
+        let url = self.url("/v1/executions");
+        let token = self.config.token.as_deref();
+        match self.client.get(&url, token, 0, NODE_BYTES_MAX) {
+            Ok(Some(body)) => Ok(body),
+            Ok(None) => Err(BackendError::denied(ASK, "it runs no programs")),
+            Err(ClientError::Status {
+                status: status @ (401 | 403),
+                ..
+            }) => Err(BackendError::denied(
+                ASK,
+                format!("the node answers with status {status}"),
+            )),
+            Err(error) => Err(BackendError::failed(ASK, error)),
+        }
+    }
+
     /// Asks, again and again where that may help, until there is an answer or the time is over.
     fn ask(&self, job: &Job<'_>) -> Result<Came, BackendError> {
         let until = job.deadline.unwrap_or_else(|| Instant::now() + PATIENCE);
@@ -117,12 +148,12 @@ impl Remote {
                 Sent::Answer(429 | 503, _) => "it has no room".to_owned(),
                 Sent::Answer(status, _) => {
                     let reason = format!("the node answers with status {status}");
-                    return Err(BackendError::denied("ask the node", reason));
+                    return Err(BackendError::denied(ASK, reason));
                 }
                 Sent::Failed(error) => error,
             };
             if Instant::now() + pause >= until {
-                return Err(BackendError::failed("ask the node", error));
+                return Err(BackendError::failed(ASK, error));
             }
             thread::sleep(pause);
             pause = (pause * 2).min(PAUSE_MAX);
@@ -133,7 +164,7 @@ impl Remote {
     /// waited for ends on its own thread, within the client's time for one; nothing of it is used.
     fn send(&self, job: &Job<'_>, body: Vec<u8>, until: Instant) -> Result<Sent, BackendError> {
         let (client, token) = (self.client.clone(), self.config.token.clone());
-        let url = format!("{}/v1/runs", self.config.url.trim_end_matches('/'));
+        let url = self.url("/v1/runs");
         let (sender, answers) = channel();
         let asking = move || {
             let answer = client.post(
@@ -149,12 +180,12 @@ impl Remote {
         thread::Builder::new()
             .name("remote".to_owned())
             .spawn(asking)
-            .map_err(|error| BackendError::failed("ask the node", error))?;
+            .map_err(|error| BackendError::failed(ASK, error))?;
         loop {
             match answers.recv_timeout(TICK) {
                 Ok(Ok(answer)) => return Ok(Sent::Answer(answer.status, answer.body)),
                 Ok(Err(error @ ClientError::Oversized { .. })) => {
-                    return Err(BackendError::denied("ask the node", error));
+                    return Err(BackendError::denied(ASK, error));
                 }
                 Ok(Err(error)) => return Ok(Sent::Failed(error.to_string())),
                 Err(RecvTimeoutError::Disconnected) => {
@@ -206,18 +237,26 @@ impl Backend for Remote {
     }
 
     fn languages(&self) -> Vec<Label> {
-        vec![WASM.clone()]
+        let programs = self.config.languages.iter().cloned();
+        std::iter::once(WASM.clone()).chain(programs).collect()
     }
 
     /// Whatever a limit is, it is in the request that the other node's receipt must be about; a capsule can make no process and
-    /// no file.
+    /// no file, and a program's result is taken only if the receipt says of each limit that it was enforced.
     fn holds(&self, _: Limit, _: Profile) -> bool {
         true
     }
 
     fn probe(&self) -> Readiness {
-        let url = format!("{}/healthz", self.config.url.trim_end_matches('/'));
-        match self.client.get(&url, None, 0, 64 * 1024) {
+        if !self.config.languages.is_empty() {
+            if let Err(error) = self.describe() {
+                return unavailable(&error.reason);
+            }
+        }
+        match self
+            .client
+            .get(&self.url("/healthz"), None, 0, NODE_BYTES_MAX)
+        {
             Ok(Some(_)) => Readiness::Ready {
                 version: label("tenzik over HTTP"),
             },
@@ -227,40 +266,82 @@ impl Backend for Remote {
     }
 
     fn run(&self, job: &Job<'_>) -> Result<Attempt, BackendError> {
-        let Code::Capsule(_) = job.code else {
-            return Err(BackendError::denied(
-                "ask the node",
-                "it runs capsules alone",
-            ));
-        };
         if job.gateway.is_some() {
             return Err(BackendError::denied(
-                "ask the node",
+                ASK,
                 "it has no way to this node's tools",
             ));
         }
         let started = Instant::now();
-        let came = self.ask(job)?;
-        let wall = started.elapsed();
-        let version = label("tenzik over HTTP");
-        Ok(match came {
-            Came::Stopped(ended) => {
-                let mut attempt = Attempt::new(ended, version, wall);
-                attempt.limits = own_clock(job, wall);
-                attempt
+        match job.code {
+            Code::Capsule(_) => {
+                let came = self.ask(job)?;
+                Ok(of_capsule(came, job, started.elapsed()))
             }
-            Came::Answered(answered) => {
-                let mut attempt = Attempt::new(answered.ended, version, wall);
-                attempt.limits = held(job, &answered.receipt, wall);
-                attempt.isolation = Isolation {
-                    seen: [label("remote_receipt")].into_iter().collect(),
-                    ..Isolation::default()
-                };
-                attempt.ext = BTreeMap::from([(label("remote"), told(&answered.receipt))]);
-                attempt
+            Code::Program(_) => {
+                let came = Following::new(self, job)?.run()?;
+                Ok(of_program(came, job, started.elapsed()))
             }
-        })
+        }
     }
+}
+
+fn of_capsule(came: Came, job: &Job<'_>, wall: Duration) -> Attempt {
+    match came {
+        Came::Stopped(ended) => attempt(ended, job, wall),
+        Came::Answered(answered) => {
+            let Answered { ended, receipt } = *answered;
+            let mut attempt = told_by(attempt(ended, job, wall), &receipt);
+            let held = |name, unit| held(&receipt, name, unit);
+            attempt.limits = attempt
+                .limits
+                .with(
+                    Limit::MemoryBytes,
+                    held("memory_pages", request::PAGE_BYTES),
+                )
+                .with(Limit::OutputBytes, held("output_bytes", 1));
+            attempt
+        }
+    }
+}
+
+fn of_program(came: program::Came, job: &Job<'_>, wall: Duration) -> Attempt {
+    let attempt = attempt(came.ended, job, wall);
+    let Some(answered) = came.answered else {
+        return attempt;
+    };
+    let mut attempt = told_by(attempt, &answered.receipt);
+    attempt.stdout = answered.stdout;
+    attempt.stderr = answered.stderr;
+    let its = [
+        Limit::CpuMs,
+        Limit::DiskBytes,
+        Limit::MemoryBytes,
+        Limit::OutputBytes,
+        Limit::Pids,
+    ];
+    for limit in its {
+        let held = held(&answered.receipt, limit.name(), 1);
+        attempt.limits = attempt.limits.with(limit, held);
+    }
+    attempt
+}
+
+/// A run of which this node saw its end and its time.
+fn attempt(ended: Ended, job: &Job<'_>, wall: Duration) -> Attempt {
+    let mut attempt = Attempt::new(ended, label("tenzik over HTTP"), wall);
+    attempt.limits = own_clock(job, wall);
+    attempt
+}
+
+/// The run with the receipt that stands behind it.
+fn told_by(mut attempt: Attempt, receipt: &SignedReceipt) -> Attempt {
+    attempt.isolation = Isolation {
+        seen: [label("remote_receipt")].into_iter().collect(),
+        ..Isolation::default()
+    };
+    attempt.ext = BTreeMap::from([(label("remote"), told(receipt))]);
+    attempt
 }
 
 fn unavailable(reason: &str) -> Readiness {
@@ -289,18 +370,13 @@ fn own_clock(job: &Job<'_>, wall: Duration) -> PerLimit<Held> {
     }
 }
 
-/// The clock is this node's own; of memory and output the other's receipt says what it applied and saw.
-fn held(job: &Job<'_>, receipt: &SignedReceipt, wall: Duration) -> PerLimit<Held> {
-    let entries = &receipt.receipt().backend.enforced;
-    let of = |name: &str, unit: u64| {
-        let entry = entries.iter().find(|entry| entry.limit.as_str() == name);
-        entry.map_or_else(Held::default, |entry| Held {
-            applied: entry.applied.map(|number| number.get() * unit),
-            enforced: entry.enforced,
-            observed: entry.observed.map(|number| number.get() * unit),
-        })
-    };
-    own_clock(job, wall)
-        .with(Limit::MemoryBytes, of("memory_pages", request::PAGE_BYTES))
-        .with(Limit::OutputBytes, of("output_bytes", 1))
+/// What the other's receipt says of a limit, in the unit of this node's.
+fn held(receipt: &SignedReceipt, name: &str, unit: u64) -> Held {
+    let mut entries = receipt.receipt().backend.enforced.iter();
+    let entry = entries.find(|entry| entry.limit.as_str() == name);
+    entry.map_or_else(Held::default, |entry| Held {
+        applied: entry.applied.map(|number| number.get() * unit),
+        enforced: entry.enforced,
+        observed: entry.observed.map(|number| number.get() * unit),
+    })
 }

@@ -14,6 +14,7 @@
 
 mod audits;
 mod blobs;
+mod executions;
 mod health;
 mod held;
 mod log;
@@ -49,6 +50,8 @@ pub fn all() -> Routes {
         .routes(routes!(health::readyz))
         .routes(routes!(metrics::metrics))
         .routes(routes!(runs::run))
+        .routes(routes!(executions::describe, executions::begin))
+        .routes(routes!(executions::follow, executions::cancel))
         .routes(routes!(receipts::add, receipts::list))
         .routes(routes!(receipts::receipt))
         .routes(routes!(receipts::proof))
@@ -112,7 +115,7 @@ async fn blocking<T: Send + 'static>(
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Tenzik node", description = "Runs capsules and answers with their receipts."),
+    info(title = "Tenzik node", description = "Runs capsules, and programs where it may, and answers with their receipts."),
     // The document has no word for the rest of a path, so this one is not made of its route.
     paths(log::tile),
     modifiers(&Bearer)

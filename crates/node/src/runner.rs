@@ -63,6 +63,11 @@ impl Runner {
         Ok(Self { pipeline, queue })
     }
 
+    /// The engine, for a router that signs with the same key.
+    pub fn pipeline(&self) -> Arc<Pipeline> {
+        Arc::clone(&self.pipeline)
+    }
+
     /// The key that signs.
     pub fn node(&self) -> PublicKey {
         self.pipeline.node()

@@ -3,6 +3,9 @@
 //! Enters: a configuration; SIGTERM or SIGINT to end, SIGHUP to read the callers file again. Leaves: how it ended. Refuses: what
 //! cannot be set up, before anything is served.
 
+use std::sync::Arc;
+
+use tenzik::backend::Backend;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -35,11 +38,11 @@ pub enum ServeError {
 }
 
 /// Serves until the process is told to stop by SIGTERM or SIGINT, then ends in order. A second signal ends the process at once.
-/// Blocks; sets the process's logger.
+/// Blocks; sets the process's logger. `backends` run programs, if the configuration says that any are run.
 ///
 /// # Errors
 /// [`ServeError`], before anything was served.
-pub fn serve(config: NodeConfig) -> Result<Ended, ServeError> {
+pub fn serve(config: NodeConfig, backends: Vec<Arc<dyn Backend>>) -> Result<Ended, ServeError> {
     let telemetry = Telemetry::install(&config.telemetry)?;
     provide_files(config.limits.connections_max);
     let runtime = Builder::new_multi_thread()
@@ -48,6 +51,7 @@ pub fn serve(config: NodeConfig) -> Result<Ended, ServeError> {
         .enable_all()
         .build()?;
     let mut parts = Parts::open(config)?;
+    parts.execute_on(backends)?;
     parts.follow()?;
     let node = Node::new(parts);
     let ended = runtime.block_on(serve_until_told(node.clone()));

@@ -166,7 +166,7 @@ const CONFIG: &str = "TENZIK_NODE_TEST_CONFIG";
 fn child() {
     if let Some(path) = std::env::var_os(CONFIG) {
         let config = NodeConfig::read(path.as_ref()).expect("a configuration");
-        assert_eq!(serve(config).expect("it serves").cut, 0);
+        assert_eq!(serve(config, Vec::new()).expect("it serves").cut, 0);
     }
 }
 

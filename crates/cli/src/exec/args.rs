@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 
 use tenzik::capability::{Capability, UnknownCapability};
 use tenzik::router::{Capsule, Code, CodeError, CodeTree, ExecuteRequest, Limit, Program, WASM};
-use tenzik_receipt::{InputType, Label, NotALabel, Profile, Sha256};
+use tenzik_node::remote::{Remote, RemoteConfig};
+use tenzik_receipt::{InputType, Label, NotALabel, Profile, PublicKey, Sha256};
 
 use crate::error::{Exit, Failure};
+use crate::remote::{self, Manners};
 use crate::source::{CAPSULE, Input, Source, stdin_once};
 use crate::{run, text, tools};
 
@@ -20,7 +22,11 @@ Examples:
   tenzik exec --profile standard --lang python --code @main.py --input '[1]' --limit pids=16
   tenzik exec --profile standard --lang javascript --code @tool.mjs --input '{\\\"a\\\":1}'
   tenzik exec --profile hardened --root ./root --lang shell --code @main.sh --input '[1]'
-  tenzik exec --profile hardened --lang wasm --code @echo.wasm --input '[1]'";
+  tenzik exec --profile hardened --lang wasm --code @echo.wasm --input '[1]'
+  tenzik exec --profile standard --lang shell --code @main.sh --url https://node.example --node ed25519:… --token-file token";
+
+/// The node that is named, as a backend.
+static REMOTE: Label = Label::constant("remote");
 
 /// `exec`, as it is written.
 #[derive(Debug, clap::Args)]
@@ -77,6 +83,17 @@ pub(crate) struct Args {
     /// The image of a container by a Docker engine, by its id: sha256 and 64 hex digits
     #[arg(long, value_name = "DIGEST")]
     pub(super) image: Option<Sha256>,
+    /// Run it at this node, whose receipt must hold
+    #[arg(long, value_name = "URL", value_parser = remote::node_url, requires = "node", conflicts_with_all = ["allow", "backend", "root", "runtimes", "tools", "unsafe_host"])]
+    url: Option<String>,
+    /// The node's receipt key, as its operator told it
+    #[arg(long, value_name = "KEY", requires = "url")]
+    node: Option<PublicKey>,
+    /// The name that the node's receipt is for
+    #[arg(long, value_name = "NAME", value_parser = label, default_value = "tenzik exec")]
+    audience: Label,
+    #[command(flatten)]
+    manners: Manners,
     /// Allow backends that isolate nothing, for profile dev
     #[arg(long)]
     pub(super) unsafe_host: bool,
@@ -109,6 +126,29 @@ impl Args {
             .is_some_and(|named| named.as_str() == kind)
     }
 
+    /// The node that it runs at, if one is named.
+    pub(super) fn remote(&self) -> Result<Option<Remote>, Failure> {
+        let (Some(url), Some(node)) = (&self.url, self.node) else {
+            return Ok(None);
+        };
+        let (client, token) = self.manners.open(url)?;
+        let config = RemoteConfig {
+            kind: REMOTE.clone(),
+            url: url.clone(),
+            token,
+            node,
+            audience: self.audience.clone(),
+            languages: vec![self.language.clone()],
+        };
+        let remote = Remote::new(config, client).map_err(|error| {
+            usage(
+                &error.to_string(),
+                "give an https:// URL, and the key that the operator told",
+            )
+        });
+        remote.map(Some)
+    }
+
     /// The request, with everything read that is named.
     pub(super) fn request(&self) -> Result<ExecuteRequest, Failure> {
         let input = match (&self.input, self.input_type) {
@@ -124,7 +164,8 @@ impl Args {
         };
         let mut request = ExecuteRequest::new(code, input.read()?, self.profile);
         request.input_type = self.input_type;
-        request.backend = self.backend.clone();
+        let remote = self.url.as_ref().map(|_| REMOTE.clone());
+        request.backend = remote.or_else(|| self.backend.clone());
         request.gateway = self.tools.as_deref().map(tools::read).transpose()?;
         for (limit, number) in &self.limits {
             request.limits = request.limits.with(*limit, Some(*number));

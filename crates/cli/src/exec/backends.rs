@@ -3,10 +3,14 @@
 //! Enters: what the command line says of them. Leaves: a router that knows them, or their standing, for `doctor`.
 //! Refuses: a root file system that is none.
 
+use std::path::Path;
+use std::sync::Arc;
+
+use tenzik::backend::Backend;
 use tenzik::router::Router;
 
 use super::Args;
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 
 /// What this command is called with to be the launcher of the OS sandbox. It is no verb.
 #[cfg(target_os = "linux")]
@@ -22,6 +26,7 @@ pub(crate) struct Standing {
 #[cfg(target_os = "linux")]
 mod linux {
     use std::collections::BTreeMap;
+    use std::path::{Path, PathBuf};
     use std::sync::Arc;
 
     use tenzik::backend::{Backend, Readiness};
@@ -32,8 +37,7 @@ mod linux {
     };
     use tenzik_receipt::Label;
 
-    use super::{Args, CONFINE, Failure, Router, Standing};
-    use crate::error::Exit;
+    use super::{Args, CONFINE, Exit, Failure, Router, Standing, add};
 
     pub(super) fn register(router: &Router, args: &Args) -> Result<(), Failure> {
         // Nothing else has images.
@@ -54,13 +58,13 @@ mod linux {
             Ok(sandbox) => add(router, sandbox),
             // `doctor` tells; here it is in nobody's way who did not ask for it.
             Err(_) if !args.asks_for("sandbox") => Ok(()),
-            Err(error) => Err(Failure::new(
-                Exit::Other,
-                "sandbox",
-                error.to_string(),
-                "let everybody read and execute the file of this command",
-            )),
+            Err(error) => Err(no_sandbox(&error)),
         }
+    }
+
+    fn no_sandbox(error: &SandboxError) -> Failure {
+        let hint = "let everybody read and execute the file of this command";
+        Failure::new(Exit::Other, "sandbox", error.to_string(), hint)
     }
 
     /// The engine that its own client would ask, if that is behind a socket.
@@ -84,6 +88,32 @@ mod linux {
 
     fn sandbox() -> Result<Sandbox, SandboxError> {
         Sandbox::new(SandboxConfig::new(launcher()))
+    }
+
+    /// A backend of a node's, by its name.
+    pub(super) fn named(kind: &str, root: Option<&Path>) -> Result<Arc<dyn Backend>, Failure> {
+        let sandboxed = |runtime| {
+            let mut config = JavaScriptConfig::new(runtime);
+            config.sandbox = Some(JavaScriptSandbox::new(launcher()));
+            JavaScript::new(config).map_err(|error| unfit(&error.to_string()))
+        };
+        let contained = |config: fn(PathBuf, BTreeMap<Label, Vec<String>>) -> OciConfig| {
+            let shell = (Label::constant("shell"), vec!["/bin/sh".to_owned()]);
+            let root = root.unwrap_or_else(|| Path::new("")).to_owned();
+            Oci::new(config(root, BTreeMap::from([shell]))).map_err(|error| no_root(&error))
+        };
+        Ok(match kind {
+            "bun" => Arc::new(sandboxed(Runtime::Bun)?),
+            "deno" => Arc::new(sandboxed(Runtime::Deno)?),
+            "docker" => Arc::new(docker(None)),
+            "docker-runsc" => Arc::new(docker(Some("runsc"))),
+            "gvisor" => Arc::new(contained(OciConfig::gvisor)?),
+            "node" => Arc::new(sandboxed(Runtime::Node)?),
+            "process" => Arc::new(Process::new(ProcessConfig::default())),
+            "runc" => Arc::new(contained(OciConfig::new)?),
+            "sandbox" => Arc::new(sandbox().map_err(|error| no_sandbox(&error))?),
+            _ => return Err(super::unknown(kind)),
+        })
     }
 
     /// Each runtime that can be had as it was asked for; in the sandbox, unless this system itself is allowed and enough.
@@ -143,12 +173,6 @@ mod linux {
         Failure::new(Exit::Usage, "root", error.to_string(), hint)
     }
 
-    fn add(router: &Router, backend: impl Backend + 'static) -> Result<(), Failure> {
-        router
-            .register(Arc::new(backend))
-            .map_err(|error| Failure::new(Exit::Other, "backend", error.to_string(), "report this"))
-    }
-
     pub(super) fn standing() -> Vec<Standing> {
         let process = Process::new(ProcessConfig::default());
         let sandboxed = match sandbox() {
@@ -188,8 +212,11 @@ mod linux {
 }
 
 /// Registers what this system has. Of those that fit the first is taken: a container where there is a root for it, this
-/// system itself where that is allowed, and the sandbox where it is not.
+/// system itself where that is allowed, and the sandbox where it is not. Where a node is named, there is nothing but that.
 pub(super) fn register(router: &Router, args: &Args) -> Result<(), Failure> {
+    if let Some(remote) = args.remote()? {
+        return add(router, remote);
+    }
     #[cfg(target_os = "linux")]
     return linux::register(router, args);
     #[cfg(not(target_os = "linux"))]
@@ -197,6 +224,33 @@ pub(super) fn register(router: &Router, args: &Args) -> Result<(), Failure> {
         let _ = (router, args);
         Ok(())
     }
+}
+
+fn add(router: &Router, backend: impl Backend + 'static) -> Result<(), Failure> {
+    router
+        .register(Arc::new(backend))
+        .map_err(|error| Failure::new(Exit::Other, "backend", error.to_string(), "report this"))
+}
+
+/// A backend of a node's, by its name in `[executions]`. `root` is for those that have one.
+pub(crate) fn named(kind: &str, root: Option<&Path>) -> Result<Arc<dyn Backend>, Failure> {
+    #[cfg(target_os = "linux")]
+    return linux::named(kind, root);
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = root;
+        Err(unknown(kind))
+    }
+}
+
+fn unknown(kind: &str) -> Failure {
+    let kind = crate::text::shown(kind, 64);
+    Failure::new(
+        Exit::Usage,
+        "config",
+        format!("there is no backend {kind} on this system"),
+        "`tenzik doctor` lists those that there are",
+    )
 }
 
 /// How each stands.

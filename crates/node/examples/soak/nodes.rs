@@ -48,7 +48,7 @@ pub(crate) struct Nodes {
 
 pub(crate) fn serve(config: &Path) {
     let config = NodeConfig::read(config).expect("a configuration");
-    let ended = tenzik_node::serve(config);
+    let ended = tenzik_node::serve(config, Vec::new());
     ended.expect("it serves");
 }
 

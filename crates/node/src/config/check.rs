@@ -2,12 +2,16 @@
 //!
 //! Enters: a configuration as it was read. Leaves: the same. Refuses: the first value out of range, and what would do nothing.
 
+use tenzik_receipt::{Label, Profile};
+
 use super::{ConfigError, NodeConfig};
 use crate::audit::CONTENT_BYTES_MAX;
 use crate::routes::BUNDLE_BYTES_MAX;
 
 /// A day: what is longer was written in another unit.
 const MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// The longest silence of a node that is well: half of what a caller bears.
+const PROGRESS_MS_MAX: u64 = 5_000;
 
 impl NodeConfig {
     /// Holds every value against its range.
@@ -19,6 +23,7 @@ impl NodeConfig {
         self.check_counts()?;
         self.check_promise()?;
         self.check_kept()?;
+        self.check_executions()?;
         if self.keys.checkpoint.is_some() && self.origin.is_none() {
             return Err(ConfigError::Idle {
                 what: "keys.checkpoint",
@@ -137,6 +142,69 @@ impl NodeConfig {
                 audit.wait_s,
                 1..=31_557_600,
                 "1 to 31,557,600, a year",
+            ),
+        ] {
+            within(key, got, allowed, wanted)?;
+        }
+        Ok(())
+    }
+
+    fn check_executions(&self) -> Result<(), ConfigError> {
+        let Some(config) = &self.executions else {
+            return Ok(());
+        };
+        let idle = |what, needs| Err(ConfigError::Idle { what, needs });
+        if config.backends.is_empty() || config.profiles.is_empty() {
+            return idle("[executions]", "a backend and a profile");
+        }
+        if config.unsafe_host && !config.profiles.contains(&Profile::Dev) {
+            return idle("executions.unsafe_host", "the profile dev");
+        }
+        let has_container = |kind: &Label| matches!(kind.as_str(), "gvisor" | "runc");
+        match (
+            config.root.is_some(),
+            config.backends.iter().any(has_container),
+        ) {
+            (true, false) => return idle("executions.root", "the backend runc or gvisor"),
+            (false, true) => return idle("the backend runc or gvisor", "executions.root"),
+            _ => {}
+        }
+        for (key, got, allowed, wanted) in [
+            (
+                "executions.at_once",
+                u64::from(config.at_once.get()),
+                1..=1_024,
+                "1 to 1,024",
+            ),
+            (
+                "executions.waiting_max",
+                config.waiting_max.into(),
+                0..=100_000,
+                "0 to 100,000",
+            ),
+            (
+                "executions.body_bytes_max",
+                config.body_bytes_max.into(),
+                1_024..=self.limits.bodies_bytes_max,
+                "1,024 to limits.bodies_bytes_max",
+            ),
+            (
+                "executions.progress_ms",
+                config.progress_ms.into(),
+                100..=PROGRESS_MS_MAX,
+                "100 to 5,000: who hears nothing for longer takes the connection for broken",
+            ),
+            (
+                "executions.abandoned_ms",
+                config.abandoned_ms.into(),
+                1_000..=MS_MAX,
+                "1,000 to 86,400,000",
+            ),
+            (
+                "executions.kept_bytes_max",
+                config.kept_bytes_max,
+                0..=1 << 40,
+                "0 to 2^40",
             ),
         ] {
             within(key, got, allowed, wanted)?;

@@ -212,6 +212,65 @@ impl Client {
     }
 }
 
+/// An answer whose body comes bit by bit.
+pub(crate) struct Opened {
+    /// The status.
+    pub(crate) status: u16,
+    /// The body, as it comes, within the time that the whole request has.
+    pub(crate) body: Box<dyn std::io::Read + Send>,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asking<'a> {
+    Delete,
+    Get,
+    Post(&'a [u8]),
+}
+
+impl Client {
+    /// Asks, and gives whatever is answered as it comes. `request` is the time of all of it, in place of the client's own.
+    ///
+    /// # Errors
+    /// [`ClientError::Timeout`] and [`ClientError::Transport`].
+    pub(crate) fn open(
+        &self,
+        asking: Asking<'_>,
+        url: &str,
+        token: Option<&str>,
+        request: Duration,
+    ) -> Result<Opened, ClientError> {
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let called = match asking {
+            Asking::Post(body) => {
+                let post = self.agent.post(url).config();
+                let post = post.timeout_global(Some(request)).build();
+                let mut post = post.header(header::CONTENT_TYPE, "application/json");
+                if let Some(bearer) = bearer {
+                    post = post.header(header::AUTHORIZATION, bearer);
+                }
+                post.send(body)
+            }
+            Asking::Delete | Asking::Get => {
+                let call = match asking {
+                    Asking::Delete => self.agent.delete(url),
+                    _ => self.agent.get(url),
+                };
+                let mut call = call.config().timeout_global(Some(request)).build();
+                if let Some(bearer) = bearer {
+                    call = call.header(header::AUTHORIZATION, bearer);
+                }
+                call.call()
+            }
+        };
+        let response = called.map_err(failed)?;
+        Ok(Opened {
+            status: response.status().as_u16(),
+            body: Box::new(response.into_body().into_reader()),
+        })
+    }
+}
+
 /// Whether what is sent to a URL can be read on its way: without TLS, to another machine.
 pub fn is_in_clear(url: &str) -> bool {
     let Some(rest) = url.strip_prefix("http://") else {

@@ -50,6 +50,10 @@ pub(super) enum Unaccepted {
     Verification(String),
     #[error("the node refused the request: {0}")]
     Refused(Label),
+    #[error("the node has no receipt for it: {0}")]
+    NoReceipt(String),
+    #[error("the limit {} was not enforced, or another was", .0.name())]
+    NotHeld(Limit),
     #[error("this system has no clock to verify by")]
     Clock,
 }
@@ -64,30 +68,14 @@ impl Answered {
     ) -> Result<Self, Unaccepted> {
         let form = |error: serde_json::Error| Unaccepted::Form(error.to_string());
         let body: Body<'_> = serde_json::from_slice(body).map_err(form)?;
-        let bytes = body.receipt.get().as_bytes();
-        let receipt = SignedReceipt::from_bytes(bytes)?;
         let output = output(&body)?;
         let expected = Expectations {
             audience: Some(asked.audience.as_str()),
             challenge: Some(&asked.challenge),
-            input: Some(job.input),
             output: output.as_deref(),
-            profile: Some(job.profile),
-            // Whatever it is: what came of the run is told below.
-            status: Some(receipt.claim().status()),
             ..Expectations::default()
         };
-        let at = system::now().map_err(|_| Unaccepted::Clock)?;
-        let report = verify(bytes, trust, at, &expected);
-        if let Err(report) = report.into_verified() {
-            let failed = report
-                .checks()
-                .iter()
-                .find(|check| matches!(check.outcome, Outcome::Failed | Outcome::Unknown));
-            return Err(Unaccepted::Verification(
-                failed.map_or_else(String::new, ToString::to_string),
-            ));
-        }
+        let receipt = verified(body.receipt, expected, job, trust)?;
         if receipt.claim().request_id() != asked.request.id() {
             return Err(Unaccepted::Request);
         }
@@ -97,6 +85,37 @@ impl Answered {
             _ => return Err(Unaccepted::Request),
         };
         Ok(Self { ended, receipt })
+    }
+}
+
+/// The receipt, if it is the named node's, about this input, at this profile, and all else that is expected.
+pub(super) fn verified(
+    receipt: &RawValue,
+    expected: Expectations<'_>,
+    job: &Job<'_>,
+    trust: &Trust,
+) -> Result<SignedReceipt, Unaccepted> {
+    let bytes = receipt.get().as_bytes();
+    let receipt = SignedReceipt::from_bytes(bytes)?;
+    let expected = Expectations {
+        input: Some(job.input),
+        profile: Some(job.profile),
+        // Whatever it is: what came of the run is told elsewhere.
+        status: Some(receipt.claim().status()),
+        ..expected
+    };
+    let at = system::now().map_err(|_| Unaccepted::Clock)?;
+    match verify(bytes, trust, at, &expected).into_verified() {
+        Ok(_) => Ok(receipt),
+        Err(report) => {
+            let failed = report
+                .checks()
+                .iter()
+                .find(|check| matches!(check.outcome, Outcome::Failed | Outcome::Unknown));
+            Err(Unaccepted::Verification(
+                failed.map_or_else(String::new, ToString::to_string),
+            ))
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Enters: a job. Leaves: the body of a request, and the request as a receipt names it. Refuses: a system without a clock or
 //! chance.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use base64::Engine as _;
@@ -22,6 +23,8 @@ use tenzik::backend::Job;
 pub(super) const PAGE_BYTES: u64 = 65_536;
 /// For how long an answer may come: longer than any run.
 const EXPIRES_S: u64 = 3_600;
+/// For how long after the longest run the answer to a program may come: it waits for its place too.
+const PROGRAM_EXPIRES_S: u64 = 1_800;
 
 /// A request that is about to be sent.
 pub(super) struct Asked {
@@ -45,7 +48,7 @@ impl Asked {
         let body = json!({
             "capsule_base64": STANDARD.encode(&capsule.bytes),
             "input_base64": STANDARD.encode(job.input),
-            "input_type": match job.input_type { InputType::Bytes => "bytes", InputType::Json => "json" },
+            "input_type": kind(job.input_type),
             "grants": capsule.grants.iter().map(|grant| grant.name()).collect::<Vec<_>>(),
             "limits": {
                 "fuel": limits.fuel,
@@ -68,6 +71,78 @@ impl Asked {
             challenge,
             audience: audience.clone(),
         })
+    }
+}
+
+/// A program that is about to be sent.
+pub(super) struct ProgramAsked {
+    pub(super) body: Vec<u8>,
+    /// What it is known by at the node: 64 hex digits.
+    pub(super) id: String,
+    /// The challenge that the receipt must answer, and to whom.
+    pub(super) challenge: [u8; 32],
+    pub(super) audience: Label,
+}
+
+impl ProgramAsked {
+    pub(super) fn new(job: &Job<'_>, audience: &Label, boot: &str) -> Result<Self, SystemError> {
+        let Code::Program(program) = job.code else {
+            // The backend asks for programs alone.
+            return Err(SystemError::Clock);
+        };
+        let challenge = *system::random::<32>()?;
+        let id = to_hex(&*system::random::<32>()?);
+        let files: BTreeMap<_, _> = program
+            .tree
+            .files()
+            .iter()
+            .map(|(path, file)| {
+                let base64 = STANDARD.encode(&file.content);
+                (
+                    path,
+                    json!({"base64": base64, "executable": file.executable}),
+                )
+            })
+            .collect();
+        // Every limit by its number: the other node's defaults are not this one's. There are no tools there.
+        let limits: BTreeMap<_, _> = Limit::ALL
+            .into_iter()
+            .filter(|limit| !limit.is_the_routers())
+            .map(|limit| (limit.name(), job.limits.get(limit).unwrap_or(0)))
+            .collect();
+        let run_s = job.limits.get(Limit::WallMs).unwrap_or(0) / 1_000;
+        let body = json!({
+            "id": id,
+            "boot": boot,
+            "language": program.language.as_str(),
+            "files": files,
+            "entrypoint": program.tree.entrypoint(),
+            "arguments": program.arguments,
+            "environment": program.environment,
+            "image": program.image.map(|image| image.to_string()),
+            "input_base64": STANDARD.encode(job.input),
+            "input_type": kind(job.input_type),
+            "limits": limits,
+            "profile": job.profile.name(),
+            "audience": {
+                "name": audience.as_str(),
+                "challenge": to_hex(&challenge),
+                "expires_at": system::now()?.plus_seconds(run_s + PROGRAM_EXPIRES_S).to_string(),
+            },
+        });
+        Ok(Self {
+            body: body.to_string().into_bytes(),
+            id,
+            challenge,
+            audience: audience.clone(),
+        })
+    }
+}
+
+const fn kind(input_type: InputType) -> &'static str {
+    match input_type {
+        InputType::Bytes => "bytes",
+        InputType::Json => "json",
     }
 }
 

@@ -35,6 +35,8 @@ use answer::{Came, RefusedAnswer, RunAnswer};
 use order::{Asked, CapsuleAsked};
 use request::RunRequest;
 
+pub(super) use request::Secret;
+
 /// Runs a capsule. Needs the role `run`.
 #[utoipa::path(post, path = "/v1/runs", security(("bearer" = [])), request_body = RunRequest, responses(
     (status = 200, description = "It ran; `status` says how it ended.", body = RunAnswer),

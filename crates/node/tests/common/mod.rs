@@ -305,7 +305,8 @@ fn write_callers(directory: &Path) {
         let digest = Blake3::of(token.as_bytes());
         format!("[[caller]]\nname = \"{name}\"\ntokens = [\"{digest}\"]\n{more}\n")
     };
-    let roles = "roles = [\"run\", \"append\", \"peer\", \"admin\", \"blobs\", \"metrics\"]";
+    let roles =
+        "roles = [\"run\", \"append\", \"peer\", \"admin\", \"blobs\", \"metrics\", \"execute\"]";
     let path = directory.join("callers.toml");
     let more = fs::read_to_string(directory.join("more-callers.toml")).unwrap_or_default();
     let text = row("all", ALL, roles)

@@ -25,7 +25,7 @@ const CONFIG: &str = "TENZIK_NODE_TEST_LOG";
 fn serves() {
     let path = std::env::var_os(CONFIG).expect("a configuration");
     let config = NodeConfig::read(path.as_ref()).expect("a configuration");
-    serve(config).expect("it serves");
+    serve(config, Vec::new()).expect("it serves");
 }
 
 /// A node with a log, as a process.

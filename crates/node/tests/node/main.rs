@@ -7,6 +7,7 @@ mod callers;
 mod connections;
 mod ending;
 mod hostile;
+mod programs;
 mod remote;
 mod runs;
 mod setup;

@@ -33,6 +33,7 @@ fn remote(url: &str, node: PublicKey) -> Result<Remote, RemoteError> {
         token: Some(ALL.to_owned()),
         node,
         audience: Label::constant("this router"),
+        languages: Vec::new(),
     };
     let patience = Patience {
         connect_ms: 2_000,

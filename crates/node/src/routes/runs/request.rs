@@ -127,7 +127,7 @@ pub(super) struct RequesterWanted {
 }
 
 /// Hex digits of a secret, erased when dropped.
-pub(super) struct Secret(pub(super) Zeroizing<String>);
+pub(in crate::routes) struct Secret(pub(in crate::routes) Zeroizing<String>);
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {

@@ -1,0 +1,181 @@
+//! What a node tells of an execution, line by line.
+//!
+//! Enters: an answer as it comes. Leaves: what was heard, in order, through a channel, so that its reader can look at other things
+//! meanwhile. Refuses: lines that are longer than an answer may be, or that are not of the form.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::federation::client::{Asking, Client};
+
+/// How many lines may wait to be looked at: a node that floods waits.
+const WAITING_MAX: usize = 16;
+/// The longest line that is not the last one.
+const SHORT_BYTES_MAX: u64 = 4 * 1024;
+/// The longest last line: a result of 16 MiB and two streams as long, in base64, with the receipt.
+const END_BYTES_MAX: u64 = 68 << 20;
+
+/// What was heard.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// It waits for a place.
+    Queued,
+    /// It runs.
+    Running,
+    /// It is over: the last line.
+    End(Vec<u8>),
+    /// The node answered with another status than 200, and this body, cut.
+    Status(u16, Vec<u8>),
+    /// What came is not of the form.
+    Nonsense(String),
+    /// The connection could not be had, or broke; nothing more comes.
+    Broken(String),
+}
+
+/// What a thread needs to ask.
+pub(super) struct Question {
+    pub(super) client: Client,
+    pub(super) url: String,
+    pub(super) token: Option<String>,
+    /// `None` asks how far it is; a body begins it.
+    pub(super) body: Option<Vec<u8>>,
+    /// The time for all of it.
+    pub(super) patience: Duration,
+}
+
+/// Asks on a thread of its own, and gives what is heard. The thread ends when nobody listens any more, or with its patience.
+pub(super) fn listen(question: Question) -> std::io::Result<Receiver<Heard>> {
+    let (sender, heard) = sync_channel(WAITING_MAX);
+    thread::Builder::new()
+        .name("remote".to_owned())
+        .spawn(move || ask(&question, &sender))?;
+    Ok(heard)
+}
+
+fn ask(question: &Question, sender: &SyncSender<Heard>) {
+    let asking = question.body.as_deref().map_or(Asking::Get, Asking::Post);
+    let token = question.token.as_deref();
+    let opened = question
+        .client
+        .open(asking, &question.url, token, question.patience);
+    let last = match opened {
+        Ok(opened) if opened.status == 200 => tell(opened.body, sender),
+        Ok(opened) => {
+            let mut body = Vec::new();
+            // What cannot be read of it says nothing.
+            let _ = opened.body.take(SHORT_BYTES_MAX).read_to_end(&mut body);
+            Some(Heard::Status(opened.status, body))
+        }
+        Err(error) => Some(Heard::Broken(error.to_string())),
+    };
+    if let Some(last) = last {
+        // Nobody may listen any more.
+        let _ = sender.send(last);
+    }
+}
+
+/// Tells each line, and gives what is to be told last; nothing if nobody listens.
+fn tell(body: impl Read, sender: &SyncSender<Heard>) -> Option<Heard> {
+    let mut reader = BufReader::new(body);
+    loop {
+        let heard = match line(&mut reader) {
+            Ok(line) => heard(line),
+            Err(error) => Heard::Broken(error.to_string()),
+        };
+        match heard {
+            Heard::Queued | Heard::Running => sender.send(heard).ok()?,
+            last => return Some(last),
+        }
+    }
+}
+
+/// One line without its end; a body that ends within one is broken.
+fn line(reader: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    reader
+        .take(END_BYTES_MAX + 1)
+        .read_until(b'\n', &mut line)?;
+    match line.pop() {
+        Some(b'\n') => Ok(line),
+        _ if line.len() as u64 >= END_BYTES_MAX => {
+            Err(std::io::Error::other("the line is too long"))
+        }
+        _ => Err(std::io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    event: &'a str,
+}
+
+/// What a line says.
+pub(super) fn heard(line: Vec<u8>) -> Heard {
+    let short = line.len() as u64 <= SHORT_BYTES_MAX;
+    match serde_json::from_slice::<Event<'_>>(&line).map(|event| event.event) {
+        Ok("end") => Heard::End(line),
+        Ok("queued") if short => Heard::Queued,
+        Ok("running") if short => Heard::Running,
+        // A later node may tell more than this one knows.
+        Ok(_) if short => Heard::Running,
+        Ok(_) => Heard::Nonsense("a line is too long".to_owned()),
+        Err(error) => Heard::Nonsense(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn all(bytes: &[u8]) -> Vec<Heard> {
+        let (sender, heard) = sync_channel(10_000);
+        let last = tell(bytes, &sender);
+        drop(sender);
+        heard.into_iter().chain(last).collect()
+    }
+
+    #[test]
+    fn lines_are_heard_in_order_to_the_end_and_no_further() {
+        let end = "{\"event\":\"end\",\"receipt\":null}";
+        let text = format!(
+            "{{\"event\":\"queued\"}}\n{{\"event\":\"running\",\"elapsed_ms\":1}}\n{{\"event\":\"later\"}}\n{end}\n{end}\n"
+        );
+        let end = Heard::End(end.into());
+        let told = [Heard::Queued, Heard::Running, Heard::Running, end];
+        assert_eq!(all(text.as_bytes()), told);
+    }
+
+    #[test]
+    fn a_body_that_ends_within_a_line_is_broken_and_a_long_line_is_nonsense() {
+        for text in ["", "{\"event\":\"end\"}", "{\"event\":\"queued\"}\n{"] {
+            let last = all(text.as_bytes()).pop();
+            assert!(matches!(last, Some(Heard::Broken(_))), "{text}: {last:?}");
+        }
+        let long = format!(
+            "{{\"event\":\"running\",\"pad\":\"{}\"}}\n",
+            "x".repeat(5_000)
+        );
+        assert!(matches!(all(long.as_bytes())[..], [Heard::Nonsense(_)]));
+    }
+
+    proptest! {
+        /// Whatever comes, something is told last, and it is the end only where a line says so.
+        #[test]
+        fn any_bytes_come_to_an_end(bytes: Vec<u8>) {
+            let heard = all(&bytes);
+            prop_assert!(matches!(heard.last(), Some(Heard::Broken(_) | Heard::Nonsense(_))));
+        }
+
+        #[test]
+        fn any_json_object_is_something(text in "\\{\"event\":\"[a-z]{0,8}\"(,\"[a-z]\":[1-9][0-9]{0,2}){0,3}\\}\n") {
+            let heard = all(text.as_bytes());
+            prop_assert!(!heard.iter().any(|heard| matches!(heard, Heard::Nonsense(_))), "{heard:?}");
+        }
+    }
+}

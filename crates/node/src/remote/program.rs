@@ -1,0 +1,307 @@
+//! A program at another node: begun once, followed to its end.
+//!
+//! Enters: a job with a program. Leaves: what the node's receipt says came of it. Refuses: answers that no receipt of the node's
+//! stands behind, and to have it run twice.
+//!
+//! A program may have effects. The node is told an id, and which life of it is meant: whatever is sent again under the id is not run
+//! again, and a node that was started anew refuses it. So a connection that breaks is made again, with growing pauses, and the answer
+//! is had from there; where the node cannot say any more what came of it, the job is lost, and not tried again.
+//!
+//! A node that says nothing for [`SILENCE`] is asked again. One that is well says something every five seconds.
+
+use std::sync::mpsc::RecvTimeoutError;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use tenzik::backend::{BackendError, Ended, Job};
+use tenzik::control::Phase;
+use tenzik::router::Limit;
+
+use super::ended::ProgramAnswered;
+use super::lines::{Heard, Question, listen};
+use super::request::ProgramAsked;
+use super::{ASK, PATIENCE, PAUSE, PAUSE_MAX, Remote, TICK, label, unaccepted};
+use crate::federation::client::Asking;
+use crate::text;
+
+/// After how much silence a connection is taken for broken.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How long one connection is listened to, before another one is made.
+const CONNECTION: Duration = Duration::from_secs(120);
+/// How long the end of something that was cancelled is waited for.
+const END: Duration = Duration::from_secs(8);
+
+/// How it came to its end.
+pub(super) struct Came {
+    pub(super) ended: Ended,
+    /// What the node's receipt says, if it gave one.
+    pub(super) answered: Option<ProgramAnswered>,
+}
+
+#[derive(Deserialize)]
+struct Node {
+    boot: String,
+}
+
+/// One job at the node.
+pub(super) struct Following<'a> {
+    remote: &'a Remote,
+    job: &'a Job<'a>,
+    asked: ProgramAsked,
+    /// Whether the node has it, as far as is known.
+    had: Had,
+    /// When a node that does not answer is given up.
+    until: Instant,
+}
+
+/// Whether the node has the job.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Had {
+    No,
+    /// It was sent, and nothing was heard.
+    Perhaps,
+    Yes,
+}
+
+/// What comes of one connection.
+enum Next {
+    Again(String),
+    Done(Came),
+}
+
+impl<'a> Following<'a> {
+    /// Asks the node which life of it is meant.
+    pub(super) fn new(remote: &'a Remote, job: &'a Job<'a>) -> Result<Self, BackendError> {
+        let node = remote.describe()?;
+        let boot: Node = serde_json::from_slice(&node).map_err(|error| {
+            BackendError::denied(
+                ASK,
+                text::shown(&format!("it does not say who it is: {error}")),
+            )
+        })?;
+        let asked = ProgramAsked::new(job, &remote.config.audience, &boot.boot)
+            .map_err(|error| BackendError::failed("make the request", error))?;
+        Ok(Self {
+            remote,
+            job,
+            asked,
+            had: Had::No,
+            until: job.deadline.unwrap_or_else(|| Instant::now() + PATIENCE),
+        })
+    }
+
+    /// To the end, over as many connections as it takes.
+    pub(super) fn run(mut self) -> Result<Came, BackendError> {
+        let mut pause = PAUSE;
+        loop {
+            let why = match self.connect()? {
+                Next::Done(came) => return Ok(came),
+                Next::Again(why) => why,
+            };
+            if let Some(ended) = self.unwanted() {
+                return self.end(ended);
+            }
+            // What the node may have is waited for as long as the run may take.
+            let patient = self.had != Had::No && self.job.deadline.is_some();
+            if !patient && Instant::now() + pause >= self.until {
+                return self.give_up(&why);
+            }
+            thread::sleep(pause.min(self.left()));
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// One connection: begins the job, or follows one that the node has.
+    fn connect(&mut self) -> Result<Next, BackendError> {
+        let body = (self.had != Had::Yes).then(|| self.asked.body.clone());
+        let url = match body {
+            Some(_) => self.remote.url("/v1/executions"),
+            None => self.url(),
+        };
+        let heard = listen(Question {
+            client: self.remote.client.clone(),
+            url,
+            token: self.remote.config.token.clone(),
+            body,
+            patience: CONNECTION,
+        })
+        .map_err(|error| BackendError::failed(ASK, error))?;
+        let mut last = Instant::now();
+        loop {
+            match heard.recv_timeout(TICK) {
+                Ok(heard) => {
+                    last = Instant::now();
+                    if let Some(next) = self.heard(heard)? {
+                        return Ok(next);
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.sent();
+                    return Ok(Next::Again("the connection was lost".to_owned()));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(ended) = self.unwanted() {
+                        self.sent();
+                        return self.end(ended).map(Next::Done);
+                    }
+                    if last.elapsed() >= SILENCE {
+                        self.sent();
+                        return Ok(Next::Again("it says nothing".to_owned()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What follows from something that was heard; nothing if more is to come.
+    fn heard(&mut self, heard: Heard) -> Result<Option<Next>, BackendError> {
+        match heard {
+            Heard::Queued | Heard::Running => {
+                self.had = Had::Yes;
+                let phase = match heard {
+                    Heard::Queued => Phase::Waiting,
+                    _ => Phase::Running,
+                };
+                self.job.control.enter(phase);
+                if self.job.deadline.is_none() {
+                    self.until = Instant::now() + PATIENCE;
+                }
+                Ok(None)
+            }
+            Heard::End(line) => {
+                let answered =
+                    ProgramAnswered::read(&line, &self.asked, self.job, &self.remote.trust);
+                let answered = answered.map_err(unaccepted)?;
+                Ok(Some(Next::Done(Came {
+                    ended: answered.ended.clone(),
+                    answered: Some(answered),
+                })))
+            }
+            Heard::Broken(why) => {
+                self.sent();
+                Ok(Some(Next::Again(why)))
+            }
+            Heard::Nonsense(why) => Err(BackendError::lost(ASK, text::shown(&why))),
+            Heard::Status(status, body) => self.refused(status, &body),
+        }
+    }
+
+    /// What follows from a refusal. Only one that says that nothing was begun leaves the job where it was.
+    fn refused(&self, status: u16, body: &[u8]) -> Result<Option<Next>, BackendError> {
+        let code = code(body);
+        match (status, self.had) {
+            (408 | 429 | 500.., _) => Ok(Some(Next::Again(format!("status {status}")))),
+            // Of a request that may have arrived, the first answer was lost, and this one is about another life or id.
+            (_, Had::Yes | Had::Perhaps) => Err(BackendError::lost(
+                ASK,
+                format!("the node does not know any more what came of it: {status} {code}"),
+            )),
+            (409, Had::No) => Err(BackendError::failed(ASK, format!("{status} {code}"))),
+            (_, Had::No) => Err(BackendError::denied(
+                ASK,
+                format!("the node answers with status {status}: {code}"),
+            )),
+        }
+    }
+
+    /// The job may have arrived.
+    fn sent(&mut self) {
+        if self.had == Had::No {
+            self.had = Had::Perhaps;
+        }
+    }
+
+    /// How it ends if nobody wants it to go on.
+    fn unwanted(&self) -> Option<Ended> {
+        if self.job.control.is_cancelled() {
+            let code = label("cancelled");
+            return Some(Ended::Aborted { code });
+        }
+        let past = |deadline| Instant::now() >= deadline;
+        self.job
+            .deadline
+            .is_some_and(past)
+            .then_some(Ended::LimitReached(Limit::WallMs))
+    }
+
+    fn left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+
+    /// Nothing is heard of it for too long.
+    fn give_up(&self, why: &str) -> Result<Came, BackendError> {
+        match self.had {
+            Had::No => Err(BackendError::failed(ASK, why)),
+            _ => {
+                self.cancel();
+                Err(BackendError::lost(ASK, why))
+            }
+        }
+    }
+
+    /// Has it cancelled, and takes the receipt that the node gives for its end, if there is one in time. A node that cannot be told
+    /// cancels it by itself, when nobody has asked for it for a while.
+    fn end(&self, ended: Ended) -> Result<Came, BackendError> {
+        let mut answered = None;
+        if self.had != Had::No {
+            self.cancel();
+            answered = self.last();
+        }
+        Ok(Came { ended, answered })
+    }
+
+    /// Asks the node to end it. What it answers changes nothing.
+    fn cancel(&self) {
+        let token = self.remote.config.token.as_deref();
+        let asked = self
+            .remote
+            .client
+            .open(Asking::Delete, &self.url(), token, END);
+        drop(asked);
+    }
+
+    /// The node's word on what was cancelled.
+    fn last(&self) -> Option<ProgramAnswered> {
+        let heard = listen(Question {
+            client: self.remote.client.clone(),
+            url: self.url(),
+            token: self.remote.config.token.clone(),
+            body: None,
+            patience: END,
+        });
+        let until = Instant::now() + END;
+        let heard = heard.ok()?;
+        loop {
+            let left = until.checked_duration_since(Instant::now())?;
+            match heard.recv_timeout(left).ok()? {
+                Heard::Queued | Heard::Running => {}
+                Heard::End(line) => {
+                    let (asked, trust) = (&self.asked, &self.remote.trust);
+                    return ProgramAnswered::read(&line, asked, self.job, trust).ok();
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    fn url(&self) -> String {
+        self.remote
+            .url(&format!("/v1/executions/{}", self.asked.id))
+    }
+}
+
+fn code(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Body {
+        error: Error,
+    }
+    #[derive(Deserialize)]
+    struct Error {
+        code: String,
+    }
+    serde_json::from_slice::<Body>(body).map_or_else(
+        |_| "no reason".to_owned(),
+        |body| text::shown(&body.error.code),
+    )
+}

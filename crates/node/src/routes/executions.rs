@@ -1,0 +1,182 @@
+//! `/v1/executions`: programs run, and what comes of them is told line by line.
+//!
+//! Enters: [`ExecutionRequest`]; ids of executions. Leaves: lines of JSON (`application/x-ndjson`): `queued`, `running`, one at least
+//! every `progress_ms`, and `end`, with the receipt. Refuses: what the profile list, the limits and the quotas do not allow; a second
+//! request under one id; a node's former life.
+//!
+//! Who loses the connection asks again, with the same request or by the id: it runs once. Who leaves cancels nothing at once: an
+//! execution that nobody waits for is cancelled after `abandoned_ms`, and at once by `DELETE`.
+
+mod events;
+mod request;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use serde::Serialize;
+use tenzik_log::Visibility;
+use tenzik_receipt::{Blake3, from_hex};
+use utoipa::ToSchema;
+
+use super::Segment;
+use crate::auth::Caller;
+use crate::callers::Role;
+use crate::error::{ApiError, ErrorBody};
+use crate::executions::{Attached, Executions, Key, Live, State as Progress};
+use crate::node::Node;
+use crate::server::Intake;
+use crate::{system, text};
+
+use request::ExecutionRequest;
+
+/// How long `DELETE` waits for the end.
+const END: Duration = Duration::from_secs(5);
+
+/// What a node runs beside capsules.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ExecutionsAnswer {
+    /// 1.
+    version: u8,
+    /// Which life of the node this is: another one knows nothing of the executions of this one.
+    boot: String,
+    /// The profiles that may be asked for.
+    profiles: Vec<&'static str>,
+}
+
+/// Whether an execution is over.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CancelAnswer {
+    /// 1.
+    version: u8,
+    /// Whether nothing of it runs any more.
+    ended: bool,
+}
+
+/// Says which life of the node this is, and which profiles it runs programs at. Needs the role `execute`.
+#[utoipa::path(get, path = "/v1/executions", security(("bearer" = [])), responses(
+    (status = 200, body = ExecutionsAnswer),
+    (status = "default", description = "It runs no programs, or not for this caller.", body = ErrorBody),
+))]
+pub(super) async fn describe(
+    State(node): State<Node>,
+    caller: Caller,
+) -> Result<Response, ApiError> {
+    let executions = open(&node, &caller)?;
+    let profiles = executions.config().profiles.iter();
+    let answer = ExecutionsAnswer {
+        version: 1,
+        boot: executions.boot().to_owned(),
+        profiles: profiles.map(|profile| profile.name()).collect(),
+    };
+    Ok(Json(answer).into_response())
+}
+
+/// Runs a program. Needs the role `execute`.
+#[utoipa::path(post, path = "/v1/executions", security(("bearer" = [])), request_body = ExecutionRequest, responses(
+    (status = 200, description = "Lines of JSON; the last one is `end`.", content_type = "application/x-ndjson", body = crate::executions::End),
+    (status = 409, description = "Another request has the id, or the node was started anew.", body = ErrorBody),
+    (status = "default", description = "Nothing was run.", body = ErrorBody),
+))]
+pub(super) async fn begin(
+    State(node): State<Node>,
+    caller: Caller,
+    intake: Intake,
+) -> Result<Response, ApiError> {
+    let executions = open(&node, &caller)?;
+    node.quotas.run(&caller.who())?;
+    let config = executions.config();
+    let received = intake
+        .bytes("application/json", config.body_bytes_max)
+        .await?;
+    let body = Blake3::of(&received.value);
+    let asked: ExecutionRequest = serde_json::from_slice(&received.value).map_err(|error| {
+        let message = format!("the body is not the JSON that is taken here: {error}");
+        ApiError::bad_request("json", text::shown(&message), "see /openapi.json")
+    })?;
+    asked.check_boot(executions.boot())?;
+    let now = system::now().map_err(ApiError::internal)?;
+    let visibility = node.log.as_ref().map(|log| log.rules().visibility());
+    let sink = node.sink.clone();
+    let sink = sink.filter(|_| asked.may_be_logged(visibility.unwrap_or(Visibility::Public)));
+    let (id, order) = asked.resolve(&caller, config, now, sink, received.room)?;
+    let attached = executions.begin(key(&caller, id), body, now, order)?;
+    Ok(told(attached, executions))
+}
+
+/// Tells how far an execution is, to its end. Needs the role `execute`; each caller knows its own ones alone.
+#[utoipa::path(get, path = "/v1/executions/{id}", security(("bearer" = [])), params(("id" = String, Path)), responses(
+    (status = 200, description = "Lines of JSON; the last one is `end`.", content_type = "application/x-ndjson", body = crate::executions::End),
+    (status = 410, description = "It is over, and its answer is no longer kept.", body = ErrorBody),
+    (status = "default", description = "There is none.", body = ErrorBody),
+))]
+pub(super) async fn follow(
+    State(node): State<Node>,
+    caller: Caller,
+    id: Segment,
+) -> Result<Response, ApiError> {
+    let executions = open(&node, &caller)?;
+    let live = found(executions, &caller, &id)?;
+    Ok(told(live.attach()?, executions))
+}
+
+/// Cancels an execution, and waits for its end for a while. Needs the role `execute`.
+#[utoipa::path(delete, path = "/v1/executions/{id}", security(("bearer" = [])), params(("id" = String, Path)), responses(
+    (status = 200, body = CancelAnswer),
+    (status = "default", description = "There is none.", body = ErrorBody),
+))]
+pub(super) async fn cancel(
+    State(node): State<Node>,
+    caller: Caller,
+    id: Segment,
+) -> Result<Response, ApiError> {
+    let executions = open(&node, &caller)?;
+    let live = found(executions, &caller, &id)?;
+    live.control().cancel();
+    let ended = match live.attach() {
+        Ok(attached) => tokio::time::timeout(END, over(attached)).await.is_ok(),
+        Err(_) => true,
+    };
+    Ok(Json(CancelAnswer { version: 1, ended }).into_response())
+}
+
+fn open<'a>(node: &'a Node, caller: &Caller) -> Result<&'a Arc<Executions>, ApiError> {
+    caller.require(Role::Execute)?;
+    node.executions.as_ref().ok_or_else(ApiError::not_found)
+}
+
+fn key(caller: &Caller, id: [u8; 32]) -> Key {
+    Key {
+        caller: caller.name().unwrap_or_default().into(),
+        id,
+    }
+}
+
+fn found(executions: &Executions, caller: &Caller, id: &Segment) -> Result<Arc<Live>, ApiError> {
+    let id = from_hex(&id.0)
+        .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
+        .ok_or_else(ApiError::not_found)?;
+    executions
+        .find(&key(caller, id))
+        .ok_or_else(ApiError::not_found)
+}
+
+async fn over(mut attached: Attached) {
+    while !matches!(attached.state(), Progress::Ended(_)) {
+        attached.changed().await;
+    }
+}
+
+fn told(attached: Attached, executions: &Executions) -> Response {
+    let progress = Duration::from_millis(executions.config().progress_ms.into());
+    let lines = events::lines(attached, progress);
+    (
+        [(CONTENT_TYPE, "application/x-ndjson")],
+        Body::from_stream(lines),
+    )
+        .into_response()
+}

@@ -1,0 +1,304 @@
+//! A request to run a program, as it is written and as it is meant.
+//!
+//! Enters: JSON. Leaves: an [`Order`] under an id. Refuses: members that are not known, paths that leave the tree, profiles and limits
+//! beyond the node's, a request that has expired or would be known for too long.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use tenzik::router::{
+    Code, CodeTree, ExecuteRequest, File, InvalidLimits, Limit, LimitsAsked, Program, WASM,
+};
+use tenzik_log::Visibility;
+use tenzik_receipt::{
+    Audience, Challenge, InputType, Label, Profile, RunSecret, Sha256, Timestamp, from_hex,
+};
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use crate::auth::Caller;
+use crate::config::{ExecutionsConfig, profile};
+use crate::error::ApiError;
+use crate::executions::Order;
+use crate::routes::runs::Secret;
+use crate::server::Room;
+use crate::sink::ReceiptSink;
+
+/// How much longer than the longest run a request may be known.
+const EXPIRES_S_MAX: u64 = 3_600;
+
+/// What a caller wants run.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExecutionRequest {
+    /// 64 hex digits that the caller has used for nothing else. What comes again under them is not run again.
+    id: String,
+    /// The life of the node that is meant, as `GET /v1/executions` tells it. Default: whichever it is; then a request that comes
+    /// again after a restart runs again.
+    #[serde(default)]
+    boot: Option<String>,
+    /// What it is written in, such as `javascript` or `shell`.
+    language: String,
+    /// Its files by path.
+    files: BTreeMap<String, FileWanted>,
+    /// The path of the file that is run.
+    entrypoint: String,
+    /// Arguments, behind the entrypoint.
+    #[serde(default)]
+    arguments: Vec<String>,
+    /// Environment variables.
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+    /// The image that it runs in: `sha256:` and 64 hex digits.
+    #[serde(default)]
+    image: Option<String>,
+    /// The input's bytes.
+    input_base64: String,
+    /// What input and output are: `json` or `bytes`. Default `json`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    input_type: Kind,
+    /// Limits by name. What is absent is the profile's default; 0 is none, at `dev` alone.
+    #[serde(default)]
+    limits: BTreeMap<String, i64>,
+    /// What it must at least be isolated like: `dev`, `standard` or `hardened`.
+    profile: String,
+    /// The backend. Default: the first that can.
+    #[serde(default)]
+    backend: Option<String>,
+    /// Whom the receipt is for, and until when the request is meant.
+    audience: AudienceWanted,
+    /// 64 hex digits. Given, the run is private: the receipt commits to input, output and figures by this secret.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    secret: Option<Secret>,
+    /// Whether the receipt may stand in the node's public log although it is not private. Default no.
+    #[serde(default)]
+    public: bool,
+}
+
+/// One file of a program.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct FileWanted {
+    /// What is in it.
+    base64: String,
+    /// Whether it may be executed. Default no.
+    #[serde(default)]
+    executable: bool,
+}
+
+/// Whom a receipt is for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AudienceWanted {
+    /// The verifier's random bytes: 32 to 128 hex digits.
+    challenge: String,
+    /// Such as `2026-11-20T08:00:00Z`: after the run, and not much later.
+    expires_at: String,
+    /// The verifier's name.
+    name: String,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Bytes,
+    #[default]
+    Json,
+}
+
+impl ExecutionRequest {
+    /// Whether the receipt may stand in a log that is read by these.
+    pub(super) const fn may_be_logged(&self, visibility: Visibility) -> bool {
+        match visibility {
+            Visibility::Private => true,
+            Visibility::Public => self.public || self.secret.is_some(),
+        }
+    }
+
+    /// Whether it is for this life of the node.
+    pub(super) fn check_boot(&self, boot: &str) -> Result<(), ApiError> {
+        match &self.boot {
+            Some(meant) if meant != boot => Err(ApiError::conflict(
+                "other_boot",
+                "the node was started anew, and does not know whether this ran",
+                "ask /v1/executions which life of the node this is; what was sent to another may have run",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads every text, and holds what is asked against what the node allows.
+    pub(super) fn resolve(
+        self,
+        caller: &Caller,
+        config: &ExecutionsConfig,
+        now: Timestamp,
+        sink: Option<Arc<dyn ReceiptSink>>,
+        room: Room,
+    ) -> Result<([u8; 32], Order), ApiError> {
+        let id = digits("id", &self.id)?;
+        let profile = allowed_profile(&self.profile, config)?;
+        let limits = limits(&self.limits, profile, config)?;
+        let audience = audience(self.audience, config, now)?;
+        let mut program =
+            Program::new(language(self.language)?, tree(self.files, self.entrypoint)?);
+        program.image = self
+            .image
+            .map(|text| parsed::<Sha256>("image", &text))
+            .transpose()?;
+        program.arguments = self.arguments;
+        program.environment = self.environment;
+        let input = from_base64("input_base64", &self.input_base64)?;
+        let mut request = ExecuteRequest::new(Code::Program(program), input, profile);
+        request.input_type = match self.input_type {
+            Kind::Bytes => InputType::Bytes,
+            Kind::Json => InputType::Json,
+        };
+        request.limits = limits;
+        request.backend = self
+            .backend
+            .map(|name| label("backend", name))
+            .transpose()?;
+        // What is kept warm for one caller serves no other.
+        let name = caller.name().unwrap_or_default().to_owned();
+        request.tenant = Some(Label::new(name).map_err(ApiError::internal)?);
+        let secret = self
+            .secret
+            .map(|secret| digits("secret", &secret.0).map(RunSecret::from_bytes));
+        let order = Order {
+            request,
+            audience,
+            secret: secret.transpose()?,
+            sink,
+            room,
+        };
+        Ok((id, order))
+    }
+}
+
+fn allowed_profile(name: &str, config: &ExecutionsConfig) -> Result<Profile, ApiError> {
+    let profile =
+        profile(name).ok_or_else(|| field("profile", "dev, standard and hardened are"))?;
+    match config.profiles.contains(&profile) {
+        true => Ok(profile),
+        false => Err(ApiError::unprocessable(
+            "profile",
+            "this node runs nothing at this profile",
+            "ask for one that /v1/executions names",
+        )),
+    }
+}
+
+/// The limits, none of them beyond the node's.
+fn limits(
+    wanted: &BTreeMap<String, i64>,
+    profile: Profile,
+    config: &ExecutionsConfig,
+) -> Result<LimitsAsked, ApiError> {
+    let mut asked = LimitsAsked::default();
+    for (name, number) in wanted {
+        let limit = Limit::ALL.into_iter().find(|limit| limit.name() == name);
+        let limit = limit.ok_or_else(|| field("limits", "there is no such limit"))?;
+        asked = asked.with(limit, Some(*number));
+    }
+    let invalid = |error: InvalidLimits| {
+        ApiError::unprocessable("invalid_limits", error.to_string(), "see docs/backends.md")
+    };
+    let resolved = asked.resolve(profile).map_err(invalid)?;
+    let beyond = |limit: &Limit| {
+        let most = config.limits_max.get(*limit);
+        match (asked.get(*limit), resolved.get(*limit)) {
+            // What has no limit by default may say so.
+            (Some(_), None) => limit.default_at(profile).is_some(),
+            (Some(_), Some(number)) => number > most,
+            // What the node's own defaults are is its own affair.
+            (None, _) => false,
+        }
+    };
+    match Limit::ALL.iter().find(|limit| beyond(limit)) {
+        Some(limit) => {
+            let (name, most) = (limit.name(), config.limits_max.get(*limit));
+            let message = format!("the limit {name} is more than this node gives: {most}");
+            Err(ApiError::unprocessable("limit", message, "ask for less"))
+        }
+        None => Ok(asked),
+    }
+}
+
+fn audience(
+    wanted: AudienceWanted,
+    config: &ExecutionsConfig,
+    now: Timestamp,
+) -> Result<Audience, ApiError> {
+    let expires_at: Timestamp = parsed("audience.expires_at", &wanted.expires_at)?;
+    let longest_s = config.limits_max.get(Limit::WallMs) / 1_000;
+    if expires_at <= now || expires_at > now.plus_seconds(longest_s.saturating_add(EXPIRES_S_MAX)) {
+        return Err(ApiError::unprocessable(
+            "expires_at",
+            "the request has expired, or is meant for longer than the node remembers it",
+            "let it expire within the hour after the longest run",
+        ));
+    }
+    let challenge = Challenge::from_hex(&wanted.challenge)
+        .map_err(|error| field("audience.challenge", error))?;
+    Ok(Audience {
+        challenge,
+        expires_at,
+        name: label("audience.name", wanted.name)?,
+    })
+}
+
+fn language(name: String) -> Result<Label, ApiError> {
+    let language = label("language", name)?;
+    match language == WASM {
+        true => Err(field("language", "capsules are run by /v1/runs")),
+        false => Ok(language),
+    }
+}
+
+fn tree(wanted: BTreeMap<String, FileWanted>, entrypoint: String) -> Result<CodeTree, ApiError> {
+    let mut files = BTreeMap::new();
+    for (path, file) in wanted {
+        let content = from_base64("files", &file.base64)?.into();
+        let executable = file.executable;
+        files.insert(
+            path,
+            File {
+                content,
+                executable,
+            },
+        );
+    }
+    CodeTree::new(files, entrypoint).map_err(|error| field("files", error))
+}
+
+fn digits(name: &'static str, text: &str) -> Result<[u8; 32], ApiError> {
+    from_hex(text)
+        .map(Zeroizing::new)
+        .and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok())
+        .ok_or_else(|| field(name, "64 lower-case hex digits are one"))
+}
+
+fn label(name: &'static str, text: String) -> Result<Label, ApiError> {
+    Label::new(text).map_err(|error| field(name, error))
+}
+
+fn from_base64(name: &'static str, text: &str) -> Result<Vec<u8>, ApiError> {
+    STANDARD.decode(text).map_err(|error| field(name, error))
+}
+
+fn parsed<T: FromStr<Err: Display>>(name: &'static str, text: &str) -> Result<T, ApiError> {
+    text.parse().map_err(|error| field(name, error))
+}
+
+/// A member that cannot be taken. The error says what is wanted, and never what was got if it may be secret.
+fn field(name: &'static str, error: impl Display) -> ApiError {
+    ApiError::bad_request("field", format!("{name}: {error}"), "see /openapi.json")
+}

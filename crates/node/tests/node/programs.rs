@@ -1,0 +1,788 @@
+//! Programs at a real node, asked by a real router, over connections that break and by way of somebody who lies.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tenzik::backend::{Attempt, Backend, BackendError, Ended, Job, Readiness};
+use tenzik::config::{RuntimeConfig, SecurityConfig};
+use tenzik::control::{Control, Phase};
+use tenzik::pipeline::Pipeline;
+use tenzik::receipts::{Circumstances, Sealer};
+use tenzik::router::{
+    Code, CodeTree, ExecuteRequest, Execution, Limit, Program, Refusal, RouteError, Router,
+    RouterConfig,
+};
+use tenzik_backends::{Process, ProcessConfig};
+use tenzik_node::federation::client::{Client, Patience};
+use tenzik_node::remote::{Remote, RemoteConfig};
+use tenzik_receipt::{Epoch, KeyUse, Label, Profile, PublicKey, SecretKey, Timestamp};
+
+use crate::common::{ALL, NONE, PATIENCE, TestNode};
+
+/// Gives the input back.
+const ANSWER: &str = "echo \"{\\\"ok\\\":$(cat)}\" >&3";
+
+const EXECUTIONS: &str = "[executions]\nbackends = [\"process\"]\nprofiles = [\"dev\"]\nunsafe_host = true\n\
+    at_once = 2\nwaiting_max = 2\nprogress_ms = 100\nabandoned_ms = 1000\nlimits_max = { wall_ms = 60000 }\n";
+
+fn node() -> TestNode {
+    node_with(
+        EXECUTIONS,
+        vec![Arc::new(Process::new(ProcessConfig::default()))],
+    )
+}
+
+fn node_with(sections: &str, backends: Vec<Arc<dyn Backend>>) -> TestNode {
+    let parts = |parts: &mut tenzik_node::Parts| parts.execute_on(backends).expect("executions");
+    TestNode::start_with(sections, parts, |routes| routes)
+}
+
+fn now() -> Timestamp {
+    let since = std::time::UNIX_EPOCH.elapsed().expect("a clock");
+    Timestamp::from_unix_seconds(since.as_secs()).expect("a time")
+}
+
+fn router(address: SocketAddr, key: PublicKey) -> Router {
+    let own = SecretKey::from_seed(&[9; 32], KeyUse::Receipt, now());
+    let sealer = Sealer::new(own, Epoch::from_bytes([2; 16])).expect("a receipt key");
+    let pipeline = Pipeline::new(
+        &SecurityConfig::default(),
+        &RuntimeConfig::default(),
+        sealer,
+    );
+    let router = Router::new(
+        Arc::new(pipeline.expect("an engine")),
+        RouterConfig::default(),
+    );
+    let config = RemoteConfig {
+        kind: Label::constant("remote"),
+        url: format!("http://{address}"),
+        token: Some(ALL.to_owned()),
+        node: key,
+        audience: Label::constant("this router"),
+        languages: vec![Label::constant("shell")],
+    };
+    let patience = Patience {
+        connect_ms: 2_000,
+        request_ms: 5_000,
+    };
+    let remote = Remote::new(config, Client::new(patience)).expect("a backend");
+    router.register(Arc::new(remote)).expect("a new name");
+    router
+}
+
+fn shell(code: &str) -> ExecuteRequest {
+    let tree = CodeTree::single("main.sh", code.as_bytes()).expect("a tree");
+    let program = Program::new(Label::constant("shell"), tree);
+    ExecuteRequest::new(Code::Program(program), *b"[1, 2.50]", Profile::Dev)
+}
+
+fn run(router: &Router, request: &ExecuteRequest) -> Result<Execution, RouteError> {
+    router.execute(request, Circumstances::at(now()))
+}
+
+/// Writes a line to a file, takes a while, and answers with its input.
+fn once(file: &Path, seconds: f32) -> ExecuteRequest {
+    shell(&format!(
+        "echo ran >>{}; sleep {seconds}; {ANSWER}",
+        file.display()
+    ))
+}
+
+/// Waits for something that must come.
+fn soon(mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < until, "it does not come");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn lines(file: &Path) -> usize {
+    std::fs::read_to_string(file)
+        .unwrap_or_default()
+        .lines()
+        .count()
+}
+
+#[test]
+fn a_program_runs_at_another_node_and_both_receipts_tell_of_it() {
+    let node = node();
+    let mut request = shell(&format!(
+        "echo out; echo err >&2; test \"$1$V\" = ab && {ANSWER}"
+    ));
+    if let Code::Program(program) = &mut request.code {
+        program.arguments = vec!["a".to_owned()];
+        program.environment = [("V".to_owned(), "b".to_owned())].into();
+    }
+    let execution = run(&router(node.address, node.key), &request).expect("a result");
+    assert_eq!(execution.value(), Some(&b"[1, 2.50]"[..]));
+    assert_eq!(execution.stdout.bytes, b"out\n");
+    assert_eq!(execution.stderr.bytes, b"err\n");
+    let receipt = execution.receipt.receipt();
+    assert_eq!(receipt.backend.kind.as_str(), "remote");
+    let told = format!("{:?}", receipt.ext[&Label::constant("remote")]);
+    assert!(
+        told.contains(&node.key.to_string()) && told.contains("receipt:"),
+        "{told}"
+    );
+    assert!(execution.limits.get(Limit::WallMs).enforced);
+}
+
+#[test]
+fn every_end_of_a_program_comes_through() {
+    let node = node();
+    let router = router(node.address, node.key);
+    let failed = run(&router, &shell("exit 3"));
+    assert!(
+        matches!(&failed, Err(RouteError::Failed { code, .. }) if code.as_str() == "exit:3"),
+        "{failed:?}"
+    );
+    let long = run(
+        &router,
+        &shell("head -c 2000000 /dev/zero | tr '\\0' 1 >&3"),
+    );
+    assert!(
+        matches!(
+            long,
+            Err(RouteError::ResourceLimit {
+                limit: Limit::OutputBytes,
+                ..
+            })
+        ),
+        "{long:?}"
+    );
+    let no_json = run(&router, &shell("echo nonsense >&3"));
+    assert!(
+        matches!(&no_json, Err(RouteError::Failed { code, .. }) if code.as_str() == "bad_result"),
+        "{no_json:?}"
+    );
+    let mut slow = shell("sleep 60");
+    slow.limits = slow.limits.with(Limit::WallMs, Some(700));
+    match run(&router, &slow) {
+        Err(RouteError::Timeout {
+            allowed_ms: 700,
+            execution,
+        }) => {
+            let ext = &execution.receipt.receipt().ext;
+            assert!(
+                ext.contains_key(&Label::constant("remote")),
+                "the node's word on the end of it: {ext:?}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    // The node refuses each of these, and says so by a receipt or a status.
+    let mut elsewhere = shell("true");
+    elsewhere.profile = Profile::Standard;
+    let refused = run(&router, &elsewhere);
+    assert!(
+        matches!(&refused, Err(RouteError::Refused { refusal: Refusal::BackendDenied { reason, .. }, .. }) if reason.contains("profile")),
+        "{refused:?}"
+    );
+    let mut greedy = shell("true");
+    greedy.limits = greedy.limits.with(Limit::WallMs, Some(60_001));
+    let refused = run(&router, &greedy);
+    assert!(
+        matches!(&refused, Err(RouteError::Refused { refusal: Refusal::BackendDenied { reason, .. }, .. }) if reason.contains("limit")),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_caller_is_told_how_far_it_is_and_may_end_it() {
+    let node = node();
+    let folder = TempDir::new().expect("a directory");
+    let file = folder.path().join("ran");
+    let router = router(node.address, node.key);
+    let request = shell(&format!(
+        "echo ran >>{0}; sleep 30; echo late >>{0}",
+        file.display()
+    ));
+    let control = Control::default();
+    let came = thread::scope(|scope| {
+        let running =
+            scope.spawn(|| router.execute_controlled(&request, Circumstances::at(now()), &control));
+        soon(|| lines(&file) == 1 && control.progress().phase == Phase::Running);
+        control.cancel();
+        running.join().expect("no panic")
+    });
+    match came {
+        Err(RouteError::Aborted { code, execution }) => {
+            assert_eq!(code.as_str(), "cancelled");
+            assert!(
+                execution
+                    .receipt
+                    .receipt()
+                    .ext
+                    .contains_key(&Label::constant("remote"))
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(
+        node.figure("tenzik_executions_total{status=\"aborted\"}"),
+        1.0
+    );
+}
+
+/// What somebody between does to one exchange.
+enum Deed {
+    /// Passes it on.
+    Pass,
+    /// Passes the request on, and breaks the connection after so many bytes of the answer's body.
+    Cut(usize),
+    /// Passes neither on.
+    Lose,
+    /// Passes another answer on.
+    Change(Box<dyn Fn(Value) -> Value + Send>),
+    /// Answers by itself, without end.
+    Flood(&'static str),
+    /// Answers by itself.
+    Say(&'static str),
+}
+
+/// Somebody between a router and a node.
+struct Between {
+    address: SocketAddr,
+    asked: Arc<AtomicU32>,
+}
+
+impl Between {
+    /// `deeds` is given the request's first line, and how many of the same method came before.
+    fn start(
+        node: impl Fn() -> SocketAddr + Send + Sync + 'static,
+        deeds: impl Fn(&str, u32) -> Deed + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&asked);
+        let shared = Arc::new((node, deeds));
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (shared, count) = (Arc::clone(&shared), Arc::clone(&count));
+                thread::spawn(move || exchange(&stream, &shared.0, &shared.1, &count));
+            }
+        });
+        Self { address, asked }
+    }
+}
+
+fn exchange(
+    stream: &TcpStream,
+    node: &dyn Fn() -> SocketAddr,
+    deeds: &dyn Fn(&str, u32) -> Deed,
+    count: &AtomicU32,
+) {
+    let Some((first, request)) = read_request(stream) else {
+        return;
+    };
+    // Who the node is and what is cancelled passes by.
+    let is_plain = first.starts_with("GET /v1/executions ") || !first.contains("/v1/executions");
+    let deed = match is_plain || first.starts_with("DELETE") {
+        true => Deed::Pass,
+        false => deeds(&first, count.fetch_add(1, Ordering::SeqCst)),
+    };
+    let mut out = stream;
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\nconnection: close\r\n\r\n";
+    match deed {
+        Deed::Lose => {}
+        Deed::Say(body) => drop(out.write_all(format!("{head}{body}").as_bytes())),
+        Deed::Flood(line) => {
+            let _ = out.write_all(head.as_bytes());
+            while out.write_all(line.as_bytes()).is_ok() {}
+        }
+        Deed::Pass => pump(&request, node(), usize::MAX, out),
+        Deed::Cut(bytes) => pump(&request, node(), bytes, out),
+        Deed::Change(change) => {
+            let mut answer = Vec::new();
+            pump(&request, node(), usize::MAX, &mut answer);
+            let text = String::from_utf8(answer).expect("text");
+            let (_, body) = text.split_once("\r\n\r\n").expect("a head");
+            let _ = out.write_all(head.as_bytes());
+            for line in body.lines().filter(|line| line.starts_with('{')) {
+                let value = serde_json::from_str(line).expect("JSON");
+                let _ = out.write_all(format!("{}\n", change(value)).as_bytes());
+            }
+        }
+    }
+    let _ = stream.shutdown(Shutdown::Both);
+}
+
+fn read_request(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
+    let mut reader = BufReader::new(stream);
+    let (mut head, mut length, mut first) = (String::new(), 0, String::new());
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        if first.is_empty() {
+            first.clone_from(&line);
+        }
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().expect("a length");
+        }
+        if line == "\r\n" {
+            break;
+        }
+        head += &line;
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    let request = [format!("{head}connection: close\r\n\r\n").as_bytes(), &body].concat();
+    Some((first, request))
+}
+
+/// Sends a request to the node, and as much of its answer on.
+fn pump(request: &[u8], node: SocketAddr, bytes_max: usize, mut out: impl std::io::Write) {
+    let Ok(mut stream) = TcpStream::connect(node) else {
+        return;
+    };
+    let _ = stream.write_all(request);
+    let mut left = bytes_max;
+    let mut buffer = [0; 4096];
+    while let Ok(read @ 1..) = stream.read(&mut buffer) {
+        let part = read.min(left);
+        let _ = out.write_all(&buffer[..part]);
+        left -= part;
+        if left == 0 {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_breaks_is_made_again_and_nothing_runs_twice() {
+    let folder = TempDir::new().expect("a directory");
+    let node = node();
+    let address = node.address;
+    type Deeds = fn(&str, u32) -> Deed;
+    let breaks: [(&str, Deeds); 4] = [
+        ("lost on its way", |_, before| {
+            if before == 0 { Deed::Lose } else { Deed::Pass }
+        }),
+        ("lost before its answer", |_, before| {
+            if before == 0 {
+                Deed::Cut(0)
+            } else {
+                Deed::Pass
+            }
+        }),
+        ("lost within its answer", |_, before| {
+            if before < 3 {
+                Deed::Cut(220)
+            } else {
+                Deed::Pass
+            }
+        }),
+        (
+            "lost each time it was begun",
+            |first, before| match before {
+                0..3 => Deed::Cut(if first.starts_with("POST") { 0 } else { 150 }),
+                _ => Deed::Pass,
+            },
+        ),
+    ];
+    for (index, (what, deeds)) in breaks.into_iter().enumerate() {
+        let file = folder.path().join(index.to_string());
+        let between = Between::start(move || address, deeds);
+        let came = run(&router(between.address, node.key), &once(&file, 0.5));
+        let execution = came.unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(execution.value(), Some(&b"[1, 2.50]"[..]), "{what}");
+        assert_eq!(lines(&file), 1, "{what}");
+        assert!(
+            between.asked.load(Ordering::SeqCst) > 1,
+            "{what}: it did not break"
+        );
+    }
+}
+
+#[test]
+fn a_node_that_was_started_anew_does_not_run_it_again() {
+    let folder = TempDir::new().expect("a directory");
+    let file = folder.path().join("ran");
+    let first = node();
+    let (key, address) = (first.key, first.address);
+    let second: Arc<Mutex<Option<TestNode>>> = Arc::default();
+    let (current, starts) = (Arc::new(Mutex::new(address)), Arc::clone(&second));
+    let first = Mutex::new(Some(first));
+    let current_ = Arc::clone(&current);
+    let between = Between::start(
+        move || *current_.lock().expect("no panic"),
+        move |_, before| {
+            if before == 1 {
+                // The first life ends with its program under way; the second one has the same key.
+                let directory = first.lock().expect("no panic").take().expect("once").stop();
+                let parts = |parts: &mut tenzik_node::Parts| {
+                    let process = Process::new(ProcessConfig::default());
+                    parts
+                        .execute_on(vec![Arc::new(process)])
+                        .expect("executions");
+                };
+                let node = TestNode::start_in(directory, EXECUTIONS, parts, |routes| routes);
+                *current.lock().expect("no panic") = node.address;
+                *starts.lock().expect("no panic") = Some(node);
+            }
+            if before == 0 {
+                Deed::Cut(0)
+            } else {
+                Deed::Pass
+            }
+        },
+    );
+    let came = run(&router(between.address, key), &once(&file, 2.0));
+    assert!(
+        matches!(&came, Err(RouteError::Backend { error, .. }) if !error.retryable && error.reason.contains("other_boot")),
+        "{came:?}"
+    );
+    assert_eq!(lines(&file), 1);
+}
+
+#[test]
+fn lies_about_a_program_are_no_results() {
+    let node = node();
+    let address = node.address;
+    let old: Arc<Mutex<Option<Value>>> = Arc::default();
+    let kept = Arc::clone(&old);
+    let forge = |member: &'static str, to: Value| -> Box<dyn Fn(Value) -> Value + Send> {
+        Box::new(move |mut line| {
+            if line["event"] == "end" {
+                line[member] = to.clone();
+            }
+            line
+        })
+    };
+    let replay: Box<dyn Fn(Value) -> Value + Send> =
+        Box::new(move |line| match line["event"] == "end" {
+            true => kept.lock().expect("no panic").get_or_insert(line).clone(),
+            false => line,
+        });
+    let replay = Mutex::new(Some(replay));
+    let again = {
+        let kept = Arc::clone(&old);
+        Mutex::new(Some(
+            Box::new(move |line: Value| match line["event"] == "end" {
+                true => kept.lock().expect("no panic").clone().expect("an old one"),
+                false => line,
+            }) as Box<dyn Fn(Value) -> Value + Send>,
+        ))
+    };
+    let between = Between::start(
+        move || address,
+        move |_, before| match before {
+            0 => Deed::Change(replay.lock().expect("no panic").take().expect("once")),
+            1 => Deed::Change(again.lock().expect("no panic").take().expect("once")),
+            2 => Deed::Change(forge("output_base64", json!(STANDARD.encode("[1, 9.99]")))),
+            3 => Deed::Change(forge("output_base64", Value::Null)),
+            4 => Deed::Change(forge("receipt", Value::Null)),
+            5 => Deed::Change(forge("receipt", json!({}))),
+            6 => Deed::Say("{\"event\":\"end\"}\n"),
+            7 => Deed::Say("{\"event\":\"end\",\"receipt\":\n"),
+            _ => Deed::Say("\u{1b}[2J nonsense\n"),
+        },
+    );
+    let router = router(between.address, node.key);
+    let request = shell(ANSWER);
+    assert!(run(&router, &request).is_ok());
+    for what in [
+        "audience",
+        "output",
+        "no output",
+        "no receipt",
+        "form",
+        "no receipt",
+        "",
+        "",
+    ] {
+        let came = run(&router, &request);
+        let told = matches!(&came, Err(RouteError::Backend { error, .. })
+            if !error.retryable && error.reason.contains(what) && !error.reason.contains('\u{1b}'));
+        assert!(told, "{what}: {came:?}");
+    }
+}
+
+#[test]
+fn a_request_that_was_changed_on_its_way_is_no_result() {
+    let node = node();
+    let tree = CodeTree::single("main.sh", &b"echo 1 >&3"[..]).expect("a tree");
+    let program = Program::new(Label::constant("shell"), tree);
+    let other = ExecuteRequest::new(Code::Program(program), *b"[1, 2.50]", Profile::Dev);
+    // The router asks for one program, and the node is asked for another by who stands between.
+    let (address, key) = (node.address, node.key);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let between = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let Some((first, request)) = read_request(&stream) else {
+                continue;
+            };
+            let at = request
+                .windows(4)
+                .position(|four| four == b"\r\n\r\n")
+                .expect("a head")
+                + 4;
+            let request = match first.starts_with("POST") {
+                true => {
+                    let mut body: Value = serde_json::from_slice(&request[at..]).expect("JSON");
+                    body["files"]["main.sh"]["base64"] = json!(STANDARD.encode("echo 2 >&3"));
+                    let body = body.to_string();
+                    let head = format!(
+                        "POST /v1/executions HTTP/1.1\r\nhost: node\r\nauthorization: Bearer {ALL}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                        body.len()
+                    );
+                    [head, body].concat().into_bytes()
+                }
+                false => request,
+            };
+            pump(&request, address, usize::MAX, &stream);
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    });
+    let came = run(&router(between, key), &other);
+    assert!(
+        matches!(&came, Err(RouteError::Backend { error, .. }) if error.reason.contains("another request")),
+        "{came:?}"
+    );
+}
+
+#[test]
+fn a_node_that_floods_or_says_nothing_is_left_at_the_limit() {
+    let node = node();
+    let address = node.address;
+    for deed in [
+        || Deed::Flood("{\"event\":\"queued\",\"elapsed_ms\":1}\n"),
+        || Deed::Flood("{\"event\":\"from-the-future\"}\n"),
+        || Deed::Lose,
+        || Deed::Cut(0),
+    ] {
+        let between = Between::start(move || address, move |_, _| deed());
+        let mut request = shell("sleep 30");
+        request.limits = request.limits.with(Limit::WallMs, Some(1_500));
+        let came = run(&router(between.address, node.key), &request);
+        assert!(matches!(came, Err(RouteError::Timeout { .. })), "{came:?}");
+    }
+}
+
+/// A backend that promises limits, and says of none that it was in force.
+struct Careless;
+
+impl Backend for Careless {
+    fn kind(&self) -> Label {
+        Label::constant("careless")
+    }
+
+    fn profile_max(&self) -> Profile {
+        Profile::Hardened
+    }
+
+    fn languages(&self) -> Vec<Label> {
+        vec![Label::constant("shell")]
+    }
+
+    fn holds(&self, _: Limit, _: Profile) -> bool {
+        true
+    }
+
+    fn probe(&self) -> Readiness {
+        Readiness::Ready {
+            version: Label::constant("1"),
+        }
+    }
+
+    fn run(&self, job: &Job<'_>) -> Result<Attempt, BackendError> {
+        let ended = Ended::Ok(Arc::clone(job.input));
+        Ok(Attempt::new(ended, Label::constant("1"), Duration::ZERO))
+    }
+}
+
+#[test]
+fn above_dev_a_result_needs_limits_that_were_enforced() {
+    let sections = "[executions]\nbackends = [\"careless\"]\n";
+    let node = node_with(sections, vec![Arc::new(Careless)]);
+    let mut request = shell("true");
+    request.profile = Profile::Standard;
+    let came = run(&router(node.address, node.key), &request);
+    assert!(
+        matches!(&came, Err(RouteError::Backend { error, .. }) if !error.retryable && error.reason.contains("not enforced")),
+        "{came:?}"
+    );
+}
+
+fn wanted(id: &str, code: &str) -> Value {
+    json!({
+        "id": id,
+        "language": "shell",
+        "files": {"main.sh": {"base64": STANDARD.encode(code)}},
+        "entrypoint": "main.sh",
+        "input_base64": STANDARD.encode("1"),
+        "profile": "dev",
+        "audience": {
+            "name": "test",
+            "challenge": "00".repeat(16),
+            "expires_at": now().plus_seconds(600).to_string(),
+        },
+    })
+}
+
+fn post(node: &TestNode, body: &Value) -> crate::common::Answer {
+    node.ask("POST", "/v1/executions", Some(ALL), Some(body))
+}
+
+#[test]
+fn what_the_node_does_not_allow_is_refused_before_anything_runs() {
+    let node = node();
+    let id = "a".repeat(64);
+    let changed = |member: &str, to: Value| {
+        let mut body = wanted(&id, "true");
+        body[member] = to;
+        body
+    };
+    let later = now().plus_seconds(100_000).to_string();
+    let before = "2026-01-01T00:00:00Z";
+    let until =
+        |time: &str| json!({"name": "test", "challenge": "00".repeat(16), "expires_at": time});
+    for (body, status, code) in [
+        (changed("id", json!("A".repeat(64))), 400, "field"),
+        (changed("id", json!("")), 400, "field"),
+        (changed("language", json!("wasm")), 400, "field"),
+        (changed("files", json!({})), 400, "field"),
+        (
+            changed("files", json!({"../x": {"base64": "MQ=="}})),
+            400,
+            "field",
+        ),
+        (
+            changed("files", json!({"main.sh": {"base64": "?"}})),
+            400,
+            "field",
+        ),
+        (changed("entrypoint", json!("other")), 400, "field"),
+        (changed("limits", json!({"luck": 1})), 400, "field"),
+        (
+            changed("limits", json!({"wall_ms": -1})),
+            422,
+            "invalid_limits",
+        ),
+        (changed("limits", json!({"wall_ms": 0})), 422, "limit"),
+        (changed("limits", json!({"wall_ms": 60_001})), 422, "limit"),
+        (changed("profile", json!("standard")), 422, "profile"),
+        (changed("profile", json!("best")), 400, "field"),
+        (changed("audience", until(&later)), 422, "expires_at"),
+        (changed("audience", until(before)), 422, "expires_at"),
+        (changed("boot", json!("0".repeat(32))), 409, "other_boot"),
+        (changed("surprise", json!(1)), 400, "json"),
+    ] {
+        let answer = post(&node, &body);
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (status, code),
+            "{body}"
+        );
+    }
+    let nobody = node.ask(
+        "POST",
+        "/v1/executions",
+        Some(NONE),
+        Some(&wanted(&id, "true")),
+    );
+    assert_eq!(nobody.status, 403);
+    let none = TestNode::start("");
+    assert_eq!(post(&none, &wanted(&id, "true")).status, 404);
+    assert_eq!(node.figure("tenzik_executions_total"), 0.0);
+}
+
+#[test]
+fn an_id_stands_for_one_request_of_one_caller() {
+    let folder = TempDir::new().expect("a directory");
+    let file = folder.path().join("ran");
+    let node = node();
+    let id = "b".repeat(64);
+    let body = wanted(&id, &format!("echo ran >>{}; {ANSWER}", file.display()));
+    let first = post(&node, &body);
+    assert_eq!(first.status, 200, "{}", first.text());
+    let again = post(&node, &body);
+    let last = |answer: &crate::common::Answer| {
+        let text = answer.text();
+        let line = text
+            .lines()
+            .rfind(|line| line.starts_with("{\"event\":\"end\""));
+        line.expect("an end").to_owned()
+    };
+    assert_eq!(last(&first), last(&again), "the same receipt");
+    assert_eq!(lines(&file), 1);
+    assert_eq!(post(&node, &wanted(&id, ANSWER)).code(), "id_taken");
+    let path = format!("/v1/executions/{id}");
+    assert_eq!(last(&node.ask("GET", &path, Some(ALL), None)), last(&first));
+    assert_eq!(node.ask("GET", &path, None, None).status, 401);
+    let other = format!("/v1/executions/{}", "c".repeat(64));
+    for method in ["GET", "DELETE"] {
+        assert_eq!(node.ask(method, &other, Some(ALL), None).status, 404);
+        assert_eq!(
+            node.ask(method, "/v1/executions/x", Some(ALL), None).status,
+            404
+        );
+    }
+    let ended = node.ask("DELETE", &path, Some(ALL), None);
+    assert_eq!(ended.json()["ended"], true);
+}
+
+#[test]
+fn an_answer_that_is_no_longer_kept_is_told_apart_from_none() {
+    let sections = format!("{EXECUTIONS}kept_bytes_max = 0\n");
+    let node = node_with(
+        &sections,
+        vec![Arc::new(Process::new(ProcessConfig::default()))],
+    );
+    let (first, second) = (
+        wanted(&"d".repeat(64), ANSWER),
+        wanted(&"e".repeat(64), ANSWER),
+    );
+    assert_eq!(post(&node, &first).status, 200);
+    let answer = post(&node, &second);
+    assert!(answer.text().contains("\"end\""), "who is attached has it");
+    let path = format!("/v1/executions/{}", "d".repeat(64));
+    assert_eq!(node.ask("GET", &path, Some(ALL), None).status, 410);
+    assert_eq!(post(&node, &first).status, 410, "it does not run again");
+}
+
+#[test]
+fn more_than_may_wait_are_refused_and_what_nobody_waits_for_is_cancelled() {
+    let node = node();
+    let folder = TempDir::new().expect("a directory");
+    let file = folder.path().join("ran");
+    let code = format!("echo ran >>{0}; sleep 5; echo late >>{0}", file.display());
+    let mut connections = Vec::new();
+    for index in 0..4 {
+        let body = wanted(&index.to_string().repeat(64), &code).to_string();
+        let mut stream = node.connect();
+        let head = format!(
+            "POST /v1/executions HTTP/1.1\r\nhost: node\r\nauthorization: Bearer {ALL}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream
+            .write_all(&[head.as_bytes(), body.as_bytes()].concat())
+            .expect("sent");
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).expect("an answer");
+        assert_eq!(&first, b"HTTP/1.1 200");
+        connections.push(stream);
+    }
+    assert_eq!(post(&node, &wanted(&"f".repeat(64), &code)).code(), "busy");
+    drop(connections);
+    soon(|| node.figure("tenzik_executions_total{status=\"aborted\"}") == 2.0);
+    // Those that waited never began.
+    let came = post(&node, &wanted(&"f".repeat(64), ANSWER));
+    assert_eq!(came.status, 200, "{}", came.text());
+    assert_eq!(lines(&file), 2, "{:?}", std::fs::read_to_string(&file));
+}
