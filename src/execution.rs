@@ -16,6 +16,7 @@ mod host;
 mod interpreter;
 mod memory;
 mod native;
+mod observe;
 mod prepared;
 mod ready;
 mod run;
@@ -41,6 +42,7 @@ use crate::validation::ValidatedCapsule;
 
 pub use disk::{CodeDirError, check_code_dir};
 pub use engine::{ENGINE_VERSION, EngineError};
+pub use observe::{ObserveError, Observer};
 pub use ready::{Ready, ReadyError};
 
 use cache::Cache;
@@ -166,6 +168,20 @@ impl Executor {
             input_bytes_max: security.input_bytes_max,
             debugging: security.enable_debugging,
         })
+    }
+
+    /// What runs nothing by itself, and sets up runs to be looked at.
+    fn observing(security: &SecurityConfig) -> Self {
+        Self {
+            natives: None,
+            interpreter: None,
+            interprets_first: false,
+            background: Background::default(),
+            prepared: Cache::new(0),
+            slots: Slots::new(1),
+            input_bytes_max: security.input_bytes_max,
+            debugging: true,
+        }
     }
 
     /// Makes a capsule ready ahead of its first run, with native code if there is to be any.

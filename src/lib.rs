@@ -93,6 +93,7 @@
 //! | [`capability`] | capabilities and the host functions that each opens: one table |
 //! | [`config`], [`limits`] | what a host permits and spends; what a run may use |
 //! | [`outcome`] | a run's request, ending and usage |
+//! | [`observation`] | what an author sees of a run that [`execution::Observer`] ran again |
 //! | [`rules`] | the normative tables, their digest, and the metering's name |
 //! | [`json`] | strict JSON, source spans, number forms and paths |
 //!
@@ -111,6 +112,7 @@ pub mod gateway;
 pub mod json;
 pub mod limits;
 pub mod metering;
+pub mod observation;
 pub mod outcome;
 pub mod pipeline;
 pub mod queue;

@@ -9,20 +9,25 @@
 //!
 //! - `walk.rs` and `operands.rs` read a function and make a plan of `plan.rs`, `emit.rs` writes it anew;
 //! - `module.rs` does the sections, `code.rs` the one with the functions;
-//! - `table.rs` and `operators.rs` hold what is known of each operator.
+//! - `table.rs` and `operators.rs` hold what is known of each operator;
+//! - `observed.rs` is the same module with two calls more in each function, for whoever looks on.
 
 mod code;
 mod emit;
 mod module;
+mod observed;
 mod operands;
 mod operators;
 mod plan;
 pub(crate) mod table;
 mod walk;
 
-use wasmparser::{BinaryReaderError, Parser, Payload};
+use wasmparser::BinaryReaderError;
 
 use crate::validation::ValidatedCapsule;
+use module::Purpose;
+
+pub(crate) use observed::ObservedModule;
 
 /// Whose units fuel and stack are in: those of this pass, in any engine.
 pub const METERING: &str = "tenzik-meter/1";
@@ -37,6 +42,12 @@ pub(crate) const PAGES_EXPORT: &str = "tenzik:pages";
 pub(crate) const EXIT_EXPORT: &str = "tenzik:exit";
 /// The start function, which the host calls before `run`.
 pub(crate) const START_EXPORT: &str = "tenzik:start";
+
+/// A table of two functions, only in a module that is observed: the host is told with [`ENTER_SLOT`] and [`LEAVE_SLOT`]
+/// which function begins and which one is over.
+pub(crate) const HOOKS_EXPORT: &str = "tenzik:hooks";
+pub(crate) const ENTER_SLOT: u32 = 0;
+pub(crate) const LEAVE_SLOT: u32 = 1;
 
 /// Why an added trap was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +107,7 @@ impl From<BinaryReaderError> for MeterError {
 /// # Errors
 /// [`MeterError`] for a capsule that validation should have refused.
 pub fn meter(capsule: &ValidatedCapsule) -> Result<MeteredModule, MeterError> {
-    let rewritten = module::rewrite(capsule.bytes(), false)?;
+    let rewritten = module::rewrite(capsule.bytes(), Purpose::Run)?;
     Ok(MeteredModule {
         bytes: rewritten.bytes,
     })
@@ -108,7 +119,7 @@ pub fn meter(capsule: &ValidatedCapsule) -> Result<MeteredModule, MeterError> {
 /// [`MeterError`] for a module that cannot be parsed. What comes out of an invalid one is not defined.
 #[doc(hidden)]
 pub fn meter_module(module: &[u8]) -> Result<MeteredModule, MeterError> {
-    let rewritten = module::rewrite(module, false)?;
+    let rewritten = module::rewrite(module, Purpose::Run)?;
     Ok(MeteredModule {
         bytes: rewritten.bytes,
     })
@@ -116,19 +127,6 @@ pub fn meter_module(module: &[u8]) -> Result<MeteredModule, MeterError> {
 
 /// The place in the capsule of a place in its metered module's code; `None` if something added stands there.
 pub(crate) fn capsule_offset(capsule: &ValidatedCapsule, offset: usize) -> Option<usize> {
-    let rewritten = module::rewrite(capsule.bytes(), true).ok()?;
-    let code = code_offset(&rewritten.bytes)?;
-    let offset = offset.checked_sub(code)?;
-    let stretch = rewritten.copied.partition_point(|(at, _)| *at <= offset);
-    let (at, source) = *rewritten.copied.get(stretch.checked_sub(1)?)?;
-    Some(source + (offset - at))
-}
-
-fn code_offset(module: &[u8]) -> Option<usize> {
-    Parser::new(0)
-        .parse_all(module)
-        .find_map(|payload| match payload {
-            Ok(Payload::CodeSectionStart { range, .. }) => Some(range.start),
-            _ => None,
-        })
+    let rewritten = module::rewrite(capsule.bytes(), Purpose::Trace).ok()?;
+    observed::Places::of(&rewritten.bytes, rewritten.copied).exact(offset)
 }

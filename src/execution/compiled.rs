@@ -40,6 +40,11 @@ impl Compiled {
         Self::counting(native, &native.module(module.bytes())?)
     }
 
+    /// A module that is looked at.
+    pub(super) fn observed(native: &Native, module: &[u8]) -> wasmtime::Result<Self> {
+        Self::counting(native, &native.module(module)?)
+    }
+
     /// What the disk has of a module.
     pub(super) fn stored(
         native: &Native,

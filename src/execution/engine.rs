@@ -16,6 +16,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllo
 use super::disk::CodeDirError;
 use crate::config::{Allocation, Optimization, RuntimeConfig};
 use crate::limits::{Limits, NATIVE_STACK_BYTES, PAGE_BYTES};
+use crate::observation::FRAMES_MAX;
 use crate::rules::Metering;
 
 /// The engine and its version, as a receipt's advisory part and its metering name it.
@@ -127,6 +128,25 @@ pub(super) fn engine(
     if stop == Stop::Clock {
         start_clock(&engine)?;
     }
+    Ok(engine)
+}
+
+/// Native stack for a module that is looked at: its code is not optimised, and each function calls the host besides.
+pub(super) const OBSERVED_STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// The engine for runs that are looked at: code in which each instruction has its place, and the whole stack on a trap.
+pub(super) fn observing() -> Result<Engine, EngineError> {
+    let mut config = Config::new();
+    config
+        .cranelift_opt_level(OptLevel::None)
+        .epoch_interruption(true)
+        // Nothing is asynchronous here; the engine wants the one to be the larger all the same.
+        .async_stack_size(2 * OBSERVED_STACK_BYTES)
+        .max_wasm_stack(OBSERVED_STACK_BYTES)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(FRAMES_MAX));
+    config.target(TARGET).map_err(failed)?;
+    let engine = Engine::new(&config).map_err(failed)?;
+    start_clock(&engine)?;
     Ok(engine)
 }
 

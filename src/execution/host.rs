@@ -12,6 +12,7 @@ pub(super) mod hash;
 pub(super) mod io;
 pub(super) mod json;
 mod list;
+mod looked;
 pub(super) mod random;
 mod text;
 pub(super) mod tools;
@@ -30,8 +31,10 @@ use crate::limits::Limits;
 use crate::outcome::{AbortCode, Ending, Request, TrapCode};
 use crate::validation::TextEncoding;
 
+use super::observe::Recorder;
 pub(super) use call::Call;
 pub(super) use list::host_functions;
+pub(super) use looked::{Answer, Arguments};
 use random::Keystream;
 
 /// Why a host function ends the run.
@@ -107,6 +110,8 @@ pub(super) struct Host {
     /// Set if the author wants to know what the capsule passed to `abort`.
     pub(super) debugging: bool,
     pub(super) abort: Option<String>,
+    /// Only where the run is looked at.
+    pub(super) recorder: Option<Box<Recorder>>,
     result: Buffer,
     keystream: Option<Box<Keystream>>,
     /// The input as code units, once it was asked for.
@@ -156,6 +161,7 @@ impl Host {
             tools: None,
             debugging: false,
             abort: None,
+            recorder: None,
             result: Buffer::Bytes(Vec::new()),
             keystream: None,
             input_units: None,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use wasmtime::{AsContextMut, Engine, Global, Linker, Memory, Module, Val};
 
 use super::disk::{Disk, Shelf};
-use super::engine::{EngineError, Stop, engine, fingerprint};
+use super::engine::{EngineError, Stop, engine, fingerprint, observing};
 use super::host::{Exit, Host};
 use crate::config::RuntimeConfig;
 use crate::rules::Metering;
@@ -50,6 +50,21 @@ impl Native {
             engine,
             linker,
             stop,
+        })
+    }
+
+    /// The engine for runs that are looked at. Their code is not kept.
+    pub(super) fn observing() -> Result<Self, EngineError> {
+        let engine = observing()?;
+        let mut linker = Linker::new(&engine);
+        link::link(&mut linker).map_err(|error| EngineError::SetUp {
+            reason: format!("{error:#}"),
+        })?;
+        Ok(Self {
+            engine,
+            linker,
+            stop: Stop::Clock,
+            shelf: None,
         })
     }
 

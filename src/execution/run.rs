@@ -6,15 +6,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wasmtime::{Extern, Func, Global, Instance, ModuleExport, Store, UpdateDeadline, Val};
+use wasmtime::{
+    Caller, Extern, Func, Global, Instance, ModuleExport, Ref, Store, UpdateDeadline, Val,
+};
 
 use super::compiled::{Compiled, Counters};
 use super::ended::{Ended, fuel_at_start, returned};
 use super::engine::Stop;
 use super::host::{Exit, Host};
 use super::native::{Fuel, State};
+use super::observe::Recorder;
 use super::traps;
-use crate::metering;
+use crate::metering::{self, ENTER_SLOT, HOOKS_EXPORT, LEAVE_SLOT};
 use crate::outcome::Ending;
 use crate::sandbox::BoundCapsule;
 
@@ -68,7 +71,30 @@ impl<'a> Run<'a> {
     }
 
     /// Runs the instance, if there is one.
-    pub(super) fn end(mut self, instance: wasmtime::Result<Instance>) -> Ended {
+    pub(super) fn end(self, instance: wasmtime::Result<Instance>) -> Ended {
+        let (compiled, bound) = (Arc::clone(&self.compiled), self.bound);
+        let (mut ended, error) = self.over(instance);
+        ended.trap_offset = error
+            .filter(|_| ended.host.debugging)
+            .and_then(|error| compiled.trap_offset(bound.capsule(), &error));
+        ended
+    }
+
+    /// Runs a module that is looked at. Gives also the open calls where it trapped: each function's index, and where in
+    /// the module it was.
+    pub(super) fn observed(mut self, startup_fuel: u64) -> (Ended, Vec<traps::Frame>) {
+        let instance = self.instantiate(startup_fuel).and_then(|instance| {
+            hook(&mut self.store, &instance)?;
+            Ok(instance)
+        });
+        let (ended, error) = self.over(instance);
+        (
+            ended,
+            error.map_or_else(Vec::new, |error| traps::frames(&error)),
+        )
+    }
+
+    fn over(mut self, instance: wasmtime::Result<Instance>) -> (Ended, Option<wasmtime::Error>) {
         let called = instance.and_then(|instance| self.call(&instance));
         let left = self.fuel_left();
         let memory_pages_peak = self.memory_pages();
@@ -78,15 +104,14 @@ impl<'a> Run<'a> {
         };
         let error = called.err();
         let host = self.store.into_data().host;
-        Ended {
+        let ended = Ended {
             ending,
             fuel_left,
             memory_pages_peak,
-            trap_offset: error
-                .filter(|_| host.debugging)
-                .and_then(|error| self.compiled.trap_offset(self.bound.capsule(), &error)),
+            trap_offset: None,
             host,
-        }
+        };
+        (ended, error)
     }
 
     fn ending_of(&mut self, error: &wasmtime::Error) -> Ending {
@@ -171,6 +196,35 @@ fn function(
         .get_module_export(store, export)
         .and_then(Extern::into_func)
         .ok_or(Exit::HostFailure)
+}
+
+/// Fills the module's table of hooks.
+fn hook(store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<()> {
+    let enter = Func::wrap(
+        &mut *store,
+        |mut caller: Caller<'_, State>, function: u32| {
+            told(&mut caller, |recorder, left| recorder.enter(function, left))
+        },
+    );
+    let leave = Func::wrap(&mut *store, |mut caller: Caller<'_, State>, _: u32| {
+        told(&mut caller, Recorder::leave)
+    });
+    let hooks = instance.get_table(&mut *store, HOOKS_EXPORT);
+    let hooks = hooks.ok_or(Exit::HostFailure)?;
+    hooks.set(&mut *store, ENTER_SLOT.into(), Ref::Func(Some(enter)))?;
+    hooks.set(&mut *store, LEAVE_SLOT.into(), Ref::Func(Some(leave)))
+}
+
+fn told(
+    caller: &mut Caller<'_, State>,
+    what: impl FnOnce(&mut Recorder, i64),
+) -> wasmtime::Result<()> {
+    let fuel = caller.data().fuel;
+    let left = fuel.left(&mut *caller)?;
+    if let Some(recorder) = &mut caller.data_mut().host.recorder {
+        what(recorder, left);
+    }
+    Ok(())
 }
 
 /// Stops the run where its time is over or its caller wants it to.

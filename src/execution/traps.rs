@@ -78,6 +78,19 @@ fn instruction(error: &Error, module: &[u8]) -> Option<u8> {
     module.get(offset(error)?).copied()
 }
 
+/// A function's index, and where in the module it was.
+pub(super) type Frame = (u32, Option<usize>);
+
+/// The calls that were open where the run trapped, the innermost first.
+pub(super) fn frames(error: &Error) -> Vec<Frame> {
+    let backtrace = error.downcast_ref::<WasmBacktrace>();
+    let frames = backtrace.map_or(&[][..], WasmBacktrace::frames);
+    let frames = frames.iter();
+    frames
+        .map(|frame| (frame.func_index(), frame.module_offset()))
+        .collect()
+}
+
 pub(super) fn offset(error: &Error) -> Option<usize> {
     let backtrace = error.downcast_ref::<WasmBacktrace>()?;
     backtrace.frames().first()?.module_offset()

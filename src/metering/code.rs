@@ -9,6 +9,7 @@ use wasmparser::{BinaryReader, BinaryReaderError, CodeSectionReader};
 use super::Exit;
 use super::emit::{Places, emit, leave};
 use super::module::{Added, Facts};
+use super::observed::Stretch;
 use super::plan::{Plan, Types};
 use super::table::GROW_PAGE;
 use super::walk::plan;
@@ -33,7 +34,7 @@ pub(super) fn plans(capsule: &[u8], facts: &Facts<'_>) -> Result<Vec<Plan>, Bina
 /// The contents of the code section.
 pub(super) struct Code {
     pub(super) bytes: Vec<u8>,
-    pub(super) copied: Vec<(usize, usize)>,
+    pub(super) copied: Vec<Stretch>,
 }
 
 impl Code {
@@ -51,11 +52,13 @@ impl Code {
             copied: Vec::new(),
         };
         (reader.count() + u32::from(added.grows)).encode(&mut code.bytes);
-        for ((body, &ty), plan) in reader.into_iter().zip(facts.defined()).zip(plans) {
+        let bodies = reader.into_iter().zip(facts.defined()).zip(plans);
+        for (((body, &ty), plan), index) in bodies.zip(facts.functions_imported()..) {
             let (body, function) = (body?, &facts.types[ty as usize]);
             let params = function.params().len() as u32;
             let results = added.block(ty, function);
-            let written = emit(capsule, &body, plan, added.places, params, results, trace)?;
+            let places = added.places.within(index);
+            let written = emit(capsule, &body, plan, places, params, results, trace)?;
             code.push(&written.bytes, &written.copied);
         }
         if added.grows {
@@ -64,11 +67,14 @@ impl Code {
         Ok(code)
     }
 
-    fn push(&mut self, body: &[u8], copied: &[(usize, usize)]) {
+    fn push(&mut self, body: &[u8], copied: &[Stretch]) {
         (body.len() as u32).encode(&mut self.bytes);
         let at = self.bytes.len();
         self.bytes.extend_from_slice(body);
-        let moved = copied.iter().map(|(place, source)| (at + place, *source));
+        let moved = copied.iter().map(|stretch| Stretch {
+            at: at + stretch.at,
+            ..*stretch
+        });
         self.copied.extend(moved);
     }
 }

@@ -10,8 +10,9 @@
 use wasm_encoder::{BlockType, Encode, Ieee32, Ieee64, InstructionSink, ValType};
 use wasmparser::{BinaryReaderError, FunctionBody};
 
-use super::Exit;
+use super::observed::Stretch;
 use super::plan::{Edit, Plan, What};
+use super::{ENTER_SLOT, Exit, LEAVE_SLOT};
 
 /// Where the added globals and functions are, in the module's index spaces.
 #[derive(Clone, Copy)]
@@ -21,6 +22,28 @@ pub(super) struct Places {
     pub(super) exit: u32,
     pub(super) pages: u32,
     pub(super) grow: u32,
+    /// Only where the module is observed.
+    pub(super) hooks: Option<Hooks>,
+}
+
+/// How a function tells the host of itself.
+#[derive(Clone, Copy)]
+pub(super) struct Hooks {
+    pub(super) table: u32,
+    /// The type of what the table holds.
+    pub(super) ty: u32,
+    /// Which function it is.
+    pub(super) function: u32,
+}
+
+impl Places {
+    /// The same for the body of a function.
+    pub(super) fn within(mut self, function: u32) -> Self {
+        if let Some(hooks) = &mut self.hooks {
+            hooks.function = function;
+        }
+        self
+    }
 }
 
 /// The bits of the canonical NaN.
@@ -43,15 +66,15 @@ struct Emit<'a> {
     places: Places,
     locals: Locals,
     out: Vec<u8>,
-    /// Each stretch that was copied: its place in `out`, and in the module.
-    copied: Option<Vec<(usize, usize)>>,
+    /// Each stretch that was copied, by its place in `out`.
+    copied: Option<Vec<Stretch>>,
 }
 
 /// A function's new body, without its size.
 pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
     /// Where each stretch of the capsule's code went, if somebody wants to know.
-    pub(super) copied: Vec<(usize, usize)>,
+    pub(super) copied: Vec<Stretch>,
 }
 
 /// Writes a body. `params` are the function's, `results` the type of the block around it.
@@ -74,10 +97,12 @@ pub(super) fn emit(
         out,
         copied: trace.then(Vec::new),
     };
+    emit.hook(ENTER_SLOT);
     emit.prologue();
     emit.sink().block(results);
     emit.edits(body.range().end);
     emit.epilogue();
+    emit.hook(LEAVE_SLOT);
     emit.sink().end();
     Ok(Body {
         bytes: emit.out,
@@ -143,9 +168,19 @@ impl Emit<'_> {
         InstructionSink::new(&mut self.out)
     }
 
-    /// Whether the counter is a local between calls.
+    /// Whether the counter is a local between calls. Whoever looks on wants it in its global.
     fn counts_in_local(&self) -> bool {
-        self.plan.loops
+        self.plan.loops && self.places.hooks.is_none()
+    }
+
+    /// Tells the host, if it wants to know. It costs nothing.
+    fn hook(&mut self, slot: u32) {
+        if let Some(hooks) = self.places.hooks {
+            let mut sink = self.sink();
+            sink.i32_const(hooks.function.cast_signed());
+            sink.i32_const(slot.cast_signed());
+            sink.call_indirect(hooks.table, hooks.ty);
+        }
     }
 
     /// Takes the frame and the first region's cost, and looks at both at once.
@@ -206,7 +241,11 @@ impl Emit<'_> {
     fn copy(&mut self, from: usize, to: usize) {
         if from < to {
             if let Some(copied) = &mut self.copied {
-                copied.push((self.out.len(), from));
+                copied.push(Stretch {
+                    at: self.out.len(),
+                    source: from,
+                    len: to - from,
+                });
             }
             self.out.extend_from_slice(&self.module[from..to]);
         }

@@ -13,12 +13,13 @@ use wasm_encoder::{
 };
 use wasmparser::{
     BinaryReader, BinaryReaderError, FuncType, FunctionSectionReader, GlobalSectionReader,
-    ImportSectionReader, Parser, TypeRef, TypeSectionReader,
+    ImportSectionReader, Parser, TableSectionReader, TypeRef, TypeSectionReader,
 };
 
 use super::code::{Code, plans};
-use super::emit::Places;
-use super::{EXIT_EXPORT, FUEL_EXPORT, PAGES_EXPORT, STACK_EXPORT, START_EXPORT};
+use super::emit::{Hooks, Places};
+use super::observed::Stretch;
+use super::{EXIT_EXPORT, FUEL_EXPORT, HOOKS_EXPORT, PAGES_EXPORT, STACK_EXPORT, START_EXPORT};
 use crate::limits::STACK_UNITS_MAX;
 
 /// What is known of the module when its code is reached.
@@ -28,15 +29,27 @@ pub(super) struct Facts<'a> {
     pub(super) functions: Vec<u32>,
     functions_imported: u32,
     globals: u32,
+    tables: u32,
     start: Option<u32>,
     sections: Vec<(u8, &'a [u8], usize)>,
+}
+
+/// What a module is rewritten for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To be run, and to tell the host of each function.
+    Observe,
+    /// To be run.
+    Run,
+    /// To know what came from where.
+    Trace,
 }
 
 /// A module that counts.
 pub(super) struct Rewritten {
     pub(super) bytes: Vec<u8>,
-    /// Pairs of a place in the code section's contents and one in the capsule, in order, if a trace was asked for.
-    pub(super) copied: Vec<(usize, usize)>,
+    /// What was taken over, by its place in the code section's contents, in order; nothing where the purpose is to run.
+    pub(super) copied: Vec<Stretch>,
 }
 
 /// The sections of a module in the order of the binary format. Custom sections and the start section are left out.
@@ -54,17 +67,19 @@ const ORDER: [SectionId; 11] = [
     SectionId::Data,
 ];
 
-pub(super) fn rewrite(capsule: &[u8], trace: bool) -> Result<Rewritten, BinaryReaderError> {
+pub(super) fn rewrite(capsule: &[u8], purpose: Purpose) -> Result<Rewritten, BinaryReaderError> {
     let facts = Facts::read(capsule)?;
     let plans = plans(capsule, &facts)?;
-    let added = Added::of(&facts, plans.iter().any(|plan| plan.grows));
-    let code = Code::write(capsule, &facts, &added, &plans, trace)?;
+    let grows = plans.iter().any(|plan| plan.grows);
+    let added = Added::of(&facts, grows, purpose == Purpose::Observe);
+    let code = Code::write(capsule, &facts, &added, &plans, purpose != Purpose::Run)?;
     let mut module = Module::new();
     for id in ORDER {
         let data = facts.section(id);
         let changed = match id {
             SectionId::Type => added.types(data)?,
             SectionId::Function => added.functions(data)?,
+            SectionId::Table => added.tables(data)?,
             SectionId::Global => added.globals(data)?,
             SectionId::Export => added.exports(data, facts.start)?,
             SectionId::Code => data.map(|_| Cow::Borrowed(&code.bytes[..])),
@@ -96,6 +111,11 @@ impl<'a> Facts<'a> {
             .iter()
             .find(|(one, ..)| *one == SectionId::Code as u8);
         section.map(|&(_, data, offset)| (data, offset))
+    }
+
+    /// The index of the first function that the module defines.
+    pub(super) const fn functions_imported(&self) -> u32 {
+        self.functions_imported
     }
 
     /// The type of each function that the module defines.
@@ -130,6 +150,7 @@ impl<'a> Facts<'a> {
                             self.functions_imported += 1;
                         }
                         TypeRef::Global(_) => self.globals += 1,
+                        TypeRef::Table(_) => self.tables += 1,
                         _ => {}
                     }
                 }
@@ -138,6 +159,9 @@ impl<'a> Facts<'a> {
                 for ty in FunctionSectionReader::new(reader)? {
                     self.functions.push(ty?);
                 }
+            }
+            id if id == SectionId::Table as u8 => {
+                self.tables += TableSectionReader::new(reader)?.count();
             }
             id if id == SectionId::Global as u8 => {
                 self.globals += GlobalSectionReader::new(reader)?.count();
@@ -163,18 +187,27 @@ pub(super) struct Added {
 }
 
 impl Added {
-    fn of(facts: &Facts<'_>, grows: bool) -> Self {
+    fn of(facts: &Facts<'_>, grows: bool, observed: bool) -> Self {
         let types = facts.types.len() as u32;
         let mut block_types = Vec::new();
-        let blocks = facts.types.iter().map(|ty| {
-            (ty.results().len() > 1).then(|| {
-                let results = ty.results().iter().copied();
-                block_types.push(results.map(super::emit::value_type).collect());
-                types + u32::from(grows) + block_types.len() as u32 - 1
+        let blocks: Vec<_> = facts
+            .types
+            .iter()
+            .map(|ty| {
+                (ty.results().len() > 1).then(|| {
+                    let results = ty.results().iter().copied();
+                    block_types.push(results.map(super::emit::value_type).collect());
+                    types + u32::from(grows) + block_types.len() as u32 - 1
+                })
             })
+            .collect();
+        let hooks = observed.then(|| Hooks {
+            table: facts.tables,
+            ty: types + u32::from(grows) + block_types.len() as u32,
+            function: 0,
         });
         Self {
-            blocks: blocks.collect(),
+            blocks,
             block_types,
             grows,
             grow_type: types,
@@ -184,6 +217,7 @@ impl Added {
                 exit: facts.globals + 2,
                 pages: facts.globals + 3,
                 grow: facts.functions.len() as u32,
+                hooks,
             },
         }
     }
@@ -205,8 +239,21 @@ impl Added {
         for results in &self.block_types {
             function_type(&mut added, &[], results);
         }
-        let count = u32::from(self.grows) + self.block_types.len() as u32;
+        if self.places.hooks.is_some() {
+            function_type(&mut added, &[ValType::I32], &[]);
+        }
+        let count = u32::from(self.grows)
+            + self.block_types.len() as u32
+            + u32::from(self.places.hooks.is_some());
         extended(data, count, &added)
+    }
+
+    /// The table of the hooks, which the host fills.
+    fn tables<'a>(&self, data: Option<&'a [u8]>) -> Changed<'a> {
+        const FUNCREF: u8 = 0x70;
+        // Its limits: no maximum, two slots.
+        let count = u32::from(self.places.hooks.is_some());
+        extended(data, count, &[FUNCREF, 0, 2])
     }
 
     fn functions<'a>(&self, data: Option<&'a [u8]>) -> Changed<'a> {
@@ -259,6 +306,9 @@ impl Added {
         export(EXIT_EXPORT, ExportKind::Global, self.places.exit);
         if self.grows {
             export(PAGES_EXPORT, ExportKind::Global, self.places.pages);
+        }
+        if let Some(hooks) = self.places.hooks {
+            export(HOOKS_EXPORT, ExportKind::Table, hooks.table);
         }
         if let Some(start) = start {
             export(START_EXPORT, ExportKind::Func, start);

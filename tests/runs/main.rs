@@ -16,6 +16,7 @@ mod inputs;
 mod isolation;
 mod kept;
 mod limits;
+mod observed;
 mod private;
 mod processes;
 mod ready;

@@ -27,9 +27,13 @@ pub(in crate::execution) struct Call<'a> {
     /// The capsule's memory as it is now; it cannot grow during the call.
     pub(super) memory: &'a mut [u8],
     /// Below zero where the capsule has used more than it had, which not every engine sees at once.
-    fuel: i64,
-    function: HostFunction,
+    pub(super) fuel: i64,
+    pub(super) function: HostFunction,
     price: Price,
+    /// What its pointers led to, if somebody looks on.
+    pub(super) ranges: Vec<Range<usize>>,
+    /// Whether it filled the result buffer.
+    pub(super) gave_result: bool,
 }
 
 impl<'a> Call<'a> {
@@ -45,6 +49,8 @@ impl<'a> Call<'a> {
             fuel,
             function,
             price: function.import().price,
+            ranges: Vec::new(),
+            gave_result: false,
         }
     }
 
@@ -110,22 +116,26 @@ impl<'a> Call<'a> {
     }
 
     /// The place of `bytes` bytes at `ptr`, if all of it is inside the memory.
-    pub(super) fn range(&self, ptr: u32, bytes: u64) -> Result<Range<usize>, Exit> {
+    pub(super) fn range(&mut self, ptr: u32, bytes: u64) -> Result<Range<usize>, Exit> {
         let end = u64::from(ptr) + bytes;
         if end > self.memory.len() as u64 {
             return Err(TrapCode::Pointer.into());
         }
         // Both ends are within the memory, which is in this process.
-        Ok(ptr as usize..end as usize)
+        let range = ptr as usize..end as usize;
+        if self.host.recorder.is_some() {
+            self.ranges.push(range.clone());
+        }
+        Ok(range)
     }
 
     /// The place of `len` code units of text at `ptr`.
-    pub(super) fn text_range(&self, ptr: u32, len: u32) -> Result<Range<usize>, Exit> {
+    pub(super) fn text_range(&mut self, ptr: u32, len: u32) -> Result<Range<usize>, Exit> {
         self.range(ptr, u64::from(len) * self.unit_bytes())
     }
 
     /// The place of `len` units of payload at `ptr`.
-    pub(super) fn payload_range(&self, ptr: u32, len: u32) -> Result<Range<usize>, Exit> {
+    pub(super) fn payload_range(&mut self, ptr: u32, len: u32) -> Result<Range<usize>, Exit> {
         match self.host.input_type {
             InputType::Bytes => self.range(ptr, len.into()),
             InputType::Json => self.text_range(ptr, len),
@@ -152,6 +162,7 @@ impl<'a> Call<'a> {
             TextEncoding::Utf16 => text::utf16_len(&text),
         };
         self.host.result = Buffer::Text(text);
+        self.gave_result = true;
         // The cap is far below 2^31.
         Ok(units as i32)
     }
@@ -161,6 +172,7 @@ impl<'a> Call<'a> {
         check_result(bytes.len())?;
         let len = bytes.len() as i32;
         self.host.result = Buffer::Bytes(bytes);
+        self.gave_result = true;
         Ok(len)
     }
 

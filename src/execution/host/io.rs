@@ -173,9 +173,9 @@ pub(in crate::execution) fn time_now_ms(call: &mut Call<'_>) -> Result<i64, Exit
 }
 
 /// An AssemblyScript string, as far as the pointer leads to one: its byte length stands in the four bytes before it.
-fn managed_string(call: &Call<'_>, ptr: u32) -> String {
+fn managed_string(call: &mut Call<'_>, ptr: u32) -> String {
     const SHOWN_BYTES_MAX: u32 = 512;
-    let read = || {
+    let mut read = || {
         let header = call.range(ptr.checked_sub(4)?, 4).ok()?;
         let bytes = u32::from_le_bytes(call.memory[header].try_into().ok()?);
         let range = call.range(ptr, bytes.min(SHOWN_BYTES_MAX).into()).ok()?;

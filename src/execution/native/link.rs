@@ -7,7 +7,7 @@ use wasmtime::{Caller, Linker};
 
 use super::State;
 use crate::capability::HostFunction;
-use crate::execution::host::{self, Call, Exit, host_functions};
+use crate::execution::host::{self, Answer, Arguments, Call, Exit, host_functions};
 
 macro_rules! linked {
     ($($name:ident = $file:ident::$body:ident($($arg:ident: $type:ty),*);)*) => {
@@ -19,7 +19,8 @@ macro_rules! linked {
                     import.module,
                     import.name,
                     |caller: Caller<'_, State>, $($arg: $type),*| {
-                        enter(caller, HostFunction::$name, |call| {
+                        let arguments = || vec![$((stringify!($arg), f64::from($arg))),*];
+                        enter(caller, HostFunction::$name, arguments, |call| {
                             host::$file::$body(call, $($arg),*)
                         })
                     },
@@ -32,10 +33,11 @@ macro_rules! linked {
 
 host_functions!(linked);
 
-/// Gets memory and fuel for a call, and writes the fuel back, however the call ended.
-fn enter<R>(
+/// Gets memory and fuel for a call, and writes the fuel back, however the call ended. The arguments are for whoever looks on.
+fn enter<R: Answer>(
     mut caller: Caller<'_, State>,
     function: HostFunction,
+    arguments: impl FnOnce() -> Arguments,
     work: impl FnOnce(&mut Call<'_>) -> Result<R, Exit>,
 ) -> wasmtime::Result<R> {
     let State { memory, fuel, .. } = *caller.data();
@@ -45,6 +47,7 @@ fn enter<R>(
     let mut call = Call::new(&mut state.host, memory, before, function);
     let answer = call.enter(work);
     let left = call.fuel_left();
+    call.record(before, arguments, &answer);
     if left != before {
         // What was paid was there.
         fuel.set(&mut caller, left.unsigned_abs())?;
@@ -86,7 +89,9 @@ mod tests {
             .func_wrap(
                 "tenzik_v1",
                 "input_len",
-                move |caller: Caller<'_, State>| enter(caller, HostFunction::InputLen, body),
+                move |caller: Caller<'_, State>| {
+                    enter(caller, HostFunction::InputLen, Vec::new, body)
+                },
             )
             .expect("a new name");
         let request = Request::bytes(&b""[..]);
