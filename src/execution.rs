@@ -42,7 +42,7 @@ use crate::validation::ValidatedCapsule;
 
 pub use disk::{CodeDirError, check_code_dir};
 pub use engine::{ENGINE_VERSION, EngineError};
-pub use observe::{ObserveError, Observer};
+pub use observe::{ObserveError, Observer, is_built_for_debugging};
 pub use ready::{Ready, ReadyError};
 
 use cache::Cache;

@@ -5,6 +5,11 @@
 
 use crate::capability::HostFunction;
 
+/// The import of a module that is built for debugging. Only a run that is looked at, and gets no receipt, has it.
+pub const TRACE: (&str, &str) = ("env", "trace");
+
+/// How many lines of `trace` are kept. Those after them are counted.
+pub const TRACES_MAX: usize = 1_000;
 /// How deep calls are told apart. What is deeper counts for [`Place::More`].
 pub const DEPTH_MAX: usize = 256;
 /// How many chains of calls are told apart; those met later count for [`Place::More`].
@@ -95,6 +100,10 @@ pub struct Observation {
     pub calls_more: u64,
     /// Where the run trapped, the innermost call first; empty if it did not.
     pub frames: Vec<Frame>,
+    /// What the capsule passed to `env.trace`, line by line: its own words, as they are.
+    pub traces: Vec<String>,
+    /// How many lines there were beyond them.
+    pub traces_more: u64,
     /// What the capsule passed to `env.abort`.
     pub abort: Option<String>,
 }

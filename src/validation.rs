@@ -251,7 +251,7 @@ pub fn validate(
     bytes: impl Into<Arc<[u8]>>,
     config: &ValidationConfig,
 ) -> Result<ValidatedCapsule, Rejection> {
-    check(bytes.into(), config, true)
+    check(bytes.into(), config, Purpose::Run)
 }
 
 /// The same without a bound on the compile cost, whose tables change: what once was accepted under others can be run again.
@@ -259,13 +259,33 @@ pub(crate) fn validate_at_any_cost(
     bytes: impl Into<Arc<[u8]>>,
     config: &ValidationConfig,
 ) -> Result<ValidatedCapsule, Rejection> {
-    check(bytes.into(), config, false)
+    check(bytes.into(), config, Purpose::Again)
+}
+
+/// The same for a module that is run to be looked at, and gets no receipt: it may import `env.trace`. No engine but the
+/// observer's links what comes out of this.
+pub(crate) fn validate_for_debugging(
+    bytes: impl Into<Arc<[u8]>>,
+    config: &ValidationConfig,
+) -> Result<ValidatedCapsule, Rejection> {
+    check(bytes.into(), config, Purpose::Debugging)
+}
+
+/// What a module is examined for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To be run again, by whatever tables it was accepted.
+    Again,
+    /// To be looked at.
+    Debugging,
+    /// To be run.
+    Run,
 }
 
 fn check(
     bytes: Arc<[u8]>,
     config: &ValidationConfig,
-    bounds_cost: bool,
+    purpose: Purpose,
 ) -> Result<ValidatedCapsule, Rejection> {
     let id = Blake3::of(&bytes);
     let limit = config.capsule_bytes_max as usize;
@@ -274,8 +294,8 @@ fn check(
         too_large(&mut findings, bytes.len(), limit);
         return Err(rejection(id, bytes.len(), findings));
     }
-    let mut examined = pass::examine(&bytes);
-    if bounds_cost {
+    let mut examined = pass::examine(&bytes, purpose == Purpose::Debugging);
+    if purpose != Purpose::Again {
         shape::check_cost(&mut examined.findings, examined.compile_cost, bytes.len());
     }
     if bytes.len() > limit {

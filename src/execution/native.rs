@@ -57,7 +57,8 @@ impl Native {
     pub(super) fn observing() -> Result<Self, EngineError> {
         let engine = observing()?;
         let mut linker = Linker::new(&engine);
-        link::link(&mut linker).map_err(|error| EngineError::SetUp {
+        let linked = link::link(&mut linker).and_then(|()| link::link_trace(&mut linker));
+        linked.map_err(|error| EngineError::SetUp {
             reason: format!("{error:#}"),
         })?;
         Ok(Self {

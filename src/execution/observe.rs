@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use wasmparser::{Parser, Payload};
+
 use super::compiled::Compiled;
 use super::ended::Ended;
 use super::engine::{EngineError, OBSERVED_STACK_BYTES};
@@ -21,12 +23,12 @@ use super::{ExecuteError, Executor, Job, calls, host::Host};
 use crate::config::{RuntimeConfig, SecurityConfig};
 use crate::gateway::Tools;
 use crate::metering::ObservedModule;
-use crate::observation::{Frame, Observation};
-use crate::outcome::Outcome;
+use crate::observation::{Frame, Observation, TRACE};
+use crate::outcome::{Ending, Outcome};
 use crate::pipeline::Order;
 use crate::rules::startup_fuel;
 use crate::sandbox::{BindError, BoundCapsule, Sandbox, Terms};
-use crate::validation::{Rejection, ValidationConfig, validate};
+use crate::validation::{Rejection, ValidationConfig, validate, validate_for_debugging};
 
 pub(super) use recorder::Recorder;
 
@@ -68,6 +70,22 @@ pub enum ObserveError {
     /// The module is no capsule.
     #[error(transparent)]
     Rejected(#[from] Arc<Rejection>),
+}
+
+/// Whether a module is built for debugging: it imports [`TRACE`], and no host but an observer runs it.
+pub fn is_built_for_debugging(module: &[u8]) -> bool {
+    let imports = Parser::new(0)
+        .parse_all(module)
+        .find_map(|part| match part {
+            Ok(Payload::ImportSection(imports)) => Some(imports),
+            _ => None,
+        });
+    let imports = imports
+        .into_iter()
+        .flat_map(|imports| imports.into_imports());
+    imports
+        .flatten()
+        .any(|import| (import.module, import.name) == TRACE)
 }
 
 /// Looks at runs.
@@ -114,6 +132,19 @@ impl Observer {
         let (observation, outcome) = self.in_thread(&bound, order)?;
         same(&outcome, sealed)?;
         Ok(observation)
+    }
+
+    /// Runs an order of a module that may be built for debugging, and tells what happened and how it ended. There is no receipt of
+    /// such a run, and none can be made. Its tools are called.
+    ///
+    /// # Errors
+    /// [`ObserveError`].
+    pub fn observe_unsealed(&self, order: &Order) -> Result<(Observation, Ending), ObserveError> {
+        let capsule = Arc::clone(&order.capsule);
+        let capsule = validate_for_debugging(capsule, &self.validation).map_err(Arc::new)?;
+        let bound = self.sandbox.bind(capsule, &order.terms)?;
+        let (observation, outcome) = self.in_thread(&bound, order)?;
+        Ok((observation, outcome.ending))
     }
 
     /// The capsule's stack is larger than a thread has: each of its calls takes more of it than in the sealed run.
@@ -180,6 +211,8 @@ fn recorded(ended: &mut Ended, frames: Vec<Frame>) -> Observation {
         observation.nodes = recorded.nodes;
         observation.calls = recorded.calls;
         observation.calls_more = recorded.calls_more;
+        observation.traces = recorded.traces;
+        observation.traces_more = recorded.traces_more;
     }
     observation
 }

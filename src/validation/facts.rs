@@ -37,6 +37,8 @@ pub(super) struct Imported {
 #[derive(Debug, Default)]
 pub(super) struct Facts<'a> {
     pub(super) bytes: &'a [u8],
+    /// Whether it may import what only an observer has.
+    pub(super) for_debugging: bool,
     /// `None` is a type that is not of a function.
     pub(super) types: Vec<Option<FuncType>>,
     /// Each function's type, imported ones first.

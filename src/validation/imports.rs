@@ -8,6 +8,7 @@ use wasmparser::{FuncType, Import, TypeRef, ValType};
 use super::facts::Facts;
 use super::finding::{FindingCode, Findings, foreign};
 use crate::capability::{HostFunction, IMPORTS, NumberType};
+use crate::observation::TRACE;
 
 /// How far a name may be from the nearest known one to be worth a mention.
 const NEAR: usize = 6;
@@ -61,6 +62,9 @@ fn function(
     ty: u32,
     offset: usize,
 ) {
+    if (import.module, import.name) == TRACE {
+        return trace(facts, findings, ty, offset);
+    }
     let Some(host) = HostFunction::find(import.module, import.name) else {
         let remedy = "use a host function of docs/abi.md, or carry the code in the capsule";
         return findings.error(FindingCode::ImportUnknown, offset, remedy, || {
@@ -80,6 +84,32 @@ fn function(
         facts.host.push(host);
     }
 }
+
+/// `trace` of AssemblyScript: a message, how many of the numbers count, the numbers.
+fn trace(facts: &Facts<'_>, findings: &mut Findings, ty: u32, offset: usize) {
+    let fits = |ty: &FuncType| ty.params() == TRACE_PARAMS && ty.results().is_empty();
+    if facts.for_debugging && facts.type_at(ty).is_some_and(fits) {
+        return;
+    }
+    let remedy = "take its calls of `trace` out, or run it with `tenzik run --debug DIR`, which makes no receipt";
+    findings.error(FindingCode::ImportUnknown, offset, remedy, || {
+        let found = "function env.trace: the module is built for debugging".to_owned();
+        (found, "the imports of docs/abi.md".into())
+    });
+}
+
+const TRACE_PARAMS: [ValType; 7] = {
+    const NUMBER: ValType = ValType::F64;
+    [
+        ValType::I32,
+        ValType::I32,
+        NUMBER,
+        NUMBER,
+        NUMBER,
+        NUMBER,
+        NUMBER,
+    ]
+};
 
 const fn kind(ty: TypeRef) -> &'static str {
     match ty {

@@ -36,10 +36,11 @@ struct Pass<'a> {
 }
 
 /// Reads a module from end to end, or to the place where it cannot be parsed.
-pub(super) fn examine(bytes: &[u8]) -> Examined<'_> {
+pub(super) fn examine(bytes: &[u8], for_debugging: bool) -> Examined<'_> {
     let mut pass = Pass {
         facts: Facts {
             bytes,
+            for_debugging,
             ..Facts::default()
         },
         findings: Findings::default(),

@@ -2,12 +2,13 @@
 //!
 //! Enters: capsules as WebAssembly text. Leaves: observations, held against the outcome of the run on the shared pipeline.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use tenzik::config::{RuntimeConfig, SecurityConfig};
-use tenzik::execution::{ObserveError, Observer};
-use tenzik::observation::{CALLS_MAX, DEPTH_MAX, NODES_MAX, Observation, Place};
+use tenzik::execution::{ObserveError, Observer, is_built_for_debugging};
+use tenzik::observation::{CALLS_MAX, DEPTH_MAX, NODES_MAX, Observation, Place, TRACES_MAX};
 use tenzik::outcome::{Ending, Outcome};
+use tenzik::validation::{ValidationConfig, validate};
 
 use crate::common::path;
 use crate::support::{Story, capsule, import, lenient, with};
@@ -308,4 +309,71 @@ fn a_host_without_debugging_looks_at_nothing() {
         let refused = Observer::new(&security, &RuntimeConfig::default());
         assert!(matches!(refused.err(), Some(ObserveError::NotEnabled)));
     }
+}
+
+/// A module with a call of `trace`, whose message is an AssemblyScript string.
+fn tracing(message: &str) -> Story {
+    let units: Vec<u8> = message.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let hex =
+        |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("\\{byte:02x}")).collect() };
+    let before = format!(
+        "(import \"env\" \"trace\" (func $trace (param i32 i32 f64 f64 f64 f64 f64)))
+         (data (i32.const 4) \"{}{}\")",
+        hex(&(units.len() as u32).to_le_bytes()),
+        hex(&units)
+    );
+    let number = |number: &str| format!("(f64.const {number})");
+    let numbers = ["1.5", "-2", "0", "0", "0"].map(number).join(" ");
+    with(
+        &before,
+        &format!("(call $trace (i32.const 8) (i32.const 2) {numbers})"),
+    )
+}
+
+#[test]
+fn what_is_built_for_debugging_speaks_to_its_author_and_gets_no_receipt() {
+    let story = tracing("here\u{1b}[2J");
+    assert!(is_built_for_debugging(&story.0.capsule));
+    let (seen, ending) = OBSERVER.observe_unsealed(&story.0).expect("it runs");
+    assert_eq!(ending, Ending::Ok(Vec::new()));
+    assert_eq!(
+        (seen.traces, seen.traces_more),
+        (vec!["here[2J 1.5 -2".to_owned()], 0)
+    );
+    assert!(
+        !seen
+            .nodes
+            .iter()
+            .any(|node| matches!(node.place, Place::Host(_))),
+        "it costs nothing"
+    );
+    let config = ValidationConfig {
+        capsule_bytes_max: 5_000,
+    };
+    let rejection = validate(Arc::clone(&story.0.capsule), &config).expect_err("no capsule");
+    let [finding] = &rejection.findings[..] else {
+        panic!("{rejection:?}");
+    };
+    assert!(finding.found.contains("built for debugging"), "{finding:?}");
+    assert!(finding.remedy.contains("--debug"), "{finding:?}");
+}
+
+#[test]
+fn a_trace_of_anything_else_is_harmless_and_their_number_bounded() {
+    let mut story = tracing("");
+    let import = "(import \"env\" \"trace\" (func $trace (param i32 i32 f64 f64 f64 f64 f64)))";
+    let zeros = "(f64.const nan) ".repeat(5);
+    let many = TRACES_MAX + 2;
+    let body = format!("(local i32) (loop (call $trace (i32.const -1) (i32.const -1) {zeros})
+        (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const {many}))))");
+    story.0.capsule = with(import, &body).0.capsule;
+    let (seen, _) = OBSERVER.observe_unsealed(&story.0).expect("it runs");
+    assert_eq!((seen.traces.len(), seen.traces_more), (TRACES_MAX, 2));
+    assert_eq!(seen.traces[0], " NaN NaN NaN NaN NaN");
+    let other = "(import \"env\" \"trace\" (func $trace (param i32)))";
+    let refused = OBSERVER.observe_unsealed(&with(other, "").0);
+    assert!(
+        matches!(refused, Err(ObserveError::Rejected(_))),
+        "of another type it is nothing"
+    );
 }

@@ -76,7 +76,7 @@ impl Built {
             Err(rejection) => Err(rejection),
             // Runs of a module with its names are those of the module without them.
             Ok(_) if debug => Ok(Vec::new()),
-            Ok(_) => Ok(test::trials(folder, &module, context)?),
+            Ok(_) => Ok(test::trials(folder, &module, context, None)?),
         };
         Ok(Self {
             path,

@@ -11,6 +11,7 @@ mod capsule;
 mod check;
 mod completions;
 mod config;
+mod debug;
 mod doctor;
 mod error;
 mod exec;

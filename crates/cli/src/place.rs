@@ -3,41 +3,70 @@
 //! Enters: a module, an offset. Leaves: the function's name. Refuses nothing: a module without names, such as `tenzik build`
 //! makes without `--debug`, has none to give.
 
-use wasmparser::{KnownCustom, Name, Parser, Payload};
+use std::collections::HashMap;
+use std::ops::Range;
+
+use wasmparser::{KnownCustom, Name, NameSectionReader, Parser, Payload, TypeRef};
 
 /// The name of the function whose code has this byte.
 pub(crate) fn function_at(module: &[u8], offset: usize) -> Option<String> {
-    let (mut defined, mut found, mut imported) = (0, None, 0);
-    for payload in Parser::new(0).parse_all(module).map_while(Result::ok) {
-        match payload {
-            Payload::ImportSection(imports) => imported = imports.count(),
-            Payload::CodeSectionEntry(body) => {
-                if body.range().contains(&offset) {
-                    found = Some(imported + defined);
-                }
-                defined += 1;
-            }
-            Payload::CustomSection(section) => {
-                if let (KnownCustom::Name(names), Some(index)) = (section.as_known(), found) {
-                    return name_of(names, index);
-                }
-            }
-            _ => {}
-        }
-    }
-    None
+    let mut functions = Functions::of(module);
+    let mut bodies = functions.bodies.iter();
+    let defined = bodies.position(|body| body.contains(&offset))?;
+    let index = functions.imported + u32::try_from(defined).ok()?;
+    functions.names.remove(&index)
 }
 
-fn name_of(names: wasmparser::NameSectionReader<'_>, index: u32) -> Option<String> {
-    names.into_iter().flatten().find_map(|part| match part {
-        Name::Function(map) => {
-            let mut named = map.into_iter().flatten();
-            named
-                .find(|naming| naming.index == index)
-                .map(|naming| naming.name.to_owned())
+/// The functions of a module, as far as it can be read.
+#[derive(Debug, Default)]
+pub(crate) struct Functions {
+    /// How many are imported; they come first.
+    imported: u32,
+    /// The code of each that is not.
+    bodies: Vec<Range<usize>>,
+    /// By index.
+    pub(crate) names: HashMap<u32, String>,
+}
+
+impl Functions {
+    /// Reads a module.
+    pub(crate) fn of(module: &[u8]) -> Self {
+        let mut functions = Self::default();
+        for payload in Parser::new(0).parse_all(module).map_while(Result::ok) {
+            match payload {
+                Payload::ImportSection(imports) => {
+                    let imports = imports.into_imports().flatten();
+                    let of_functions = imports.filter(|one| matches!(one.ty, TypeRef::Func(_)));
+                    functions.imported = u32::try_from(of_functions.count()).unwrap_or(u32::MAX);
+                }
+                Payload::CodeSectionEntry(body) => functions.bodies.push(body.range()),
+                Payload::CustomSection(section) => {
+                    if let KnownCustom::Name(names) = section.as_known() {
+                        functions.names.extend(named(names));
+                    }
+                }
+                _ => {}
+            }
         }
+        functions
+    }
+
+    /// The code of a function.
+    pub(crate) fn body(&self, index: u32) -> Option<&Range<usize>> {
+        let defined = index.checked_sub(self.imported)?;
+        self.bodies.get(defined as usize)
+    }
+}
+
+fn named(names: NameSectionReader<'_>) -> Vec<(u32, String)> {
+    let maps = names.into_iter().flatten().filter_map(|part| match part {
+        Name::Function(map) => Some(map),
         _ => None,
-    })
+    });
+    let namings = maps.flat_map(|map| map.into_iter().flatten());
+    namings
+        .map(|naming| (naming.index, naming.name.to_owned()))
+        .collect()
 }
 
 #[cfg(test)]

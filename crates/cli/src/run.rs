@@ -8,16 +8,19 @@ mod args;
 mod ended;
 mod failure;
 mod plan;
+mod unsealed;
 
 use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
 use serde_json::Value;
+use tenzik::execution::is_built_for_debugging;
 use tenzik::gateway::Transcript;
 use tenzik_receipt::{Seed, SignedReceipt};
 
 use crate::args::Context;
+use crate::debug::Debugger;
 use crate::error::{Exit, Explain, Failure};
 use crate::output::Reply;
 use crate::{files, store, text};
@@ -65,7 +68,17 @@ impl Explain for ReceiptNotWritten {
 
 /// Runs a capsule.
 pub(crate) fn run(args: Args, context: &Context) -> Result<Reply, Failure> {
+    let debugger = args
+        .debug
+        .as_deref()
+        .map(|directory| Debugger::open(directory, context));
+    let (debugger, source) = (debugger.transpose()?, args.capsule());
     let plan = Plan::resolve(args, context)?;
+    if let Some(debugger) = &debugger
+        && is_built_for_debugging(&plan.order.capsule)
+    {
+        return unsealed::run(debugger, &plan.order, &source, context);
+    }
     let hidden_seed = plan.private.then_some(plan.order.request.seed);
     let (destination, transcript) = (plan.receipt.clone(), plan.transcript.clone());
     let (pipeline, order, circumstances) = plan.set_up(context)?;
@@ -74,6 +87,9 @@ pub(crate) fn run(args: Args, context: &Context) -> Result<Reply, Failure> {
     if let (Some(path), Some(run)) = (&transcript, ended.transcript()) {
         let lost = keep_transcript(run, path).err();
         ended.failure = ended.failure.or(lost);
+    }
+    if let Some(debugger) = debugger {
+        ended.look(&debugger, &order, source.path());
     }
     if context.console.json {
         return Ok(in_json(ended, destination.as_deref(), hidden_seed, context));
@@ -107,6 +123,9 @@ fn in_plain(
         }
     }
     printed.transpose()?;
+    if let Some(seen) = &ended.seen {
+        console.note(&seen.lines);
+    }
     Ok(Reply::default().failing(ended.failure.clone()))
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Exit, Explain};
 use crate::text;
@@ -192,6 +192,14 @@ impl Explain for SourceError {
 }
 
 impl Source {
+    /// The file's path; stdin has none.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Stdin => None,
+        }
+    }
+
     /// All of it.
     pub(crate) fn read(&self, kind: Kind) -> Result<Vec<u8>, SourceError> {
         let read = match self {

@@ -15,6 +15,7 @@ use crate::args::Context;
 use crate::capsule::Folder;
 use crate::capsule::trial::{Tester, Trial};
 use crate::check;
+use crate::debug::Debugger;
 use crate::error::{Exit, Failure};
 use crate::output::Reply;
 use crate::progress::Progress;
@@ -30,6 +31,9 @@ pub(crate) struct Args {
     /// Write what the runs give now in place of what was expected
     #[arg(long)]
     refresh: bool,
+    /// Run each once more to be looked at, and write there what its fuel went to, its host calls, and where it trapped
+    #[arg(long, value_name = "DIR")]
+    debug: Option<PathBuf>,
 }
 
 /// Tests a capsule.
@@ -43,7 +47,9 @@ pub(crate) fn test(args: &Args, context: &Context) -> Result<Reply, Failure> {
         Ok(capsule) => capsule.id(),
         Err(rejection) => return Ok(check::rejected(&rejection)),
     };
-    let trials = trials(&folder, &capsule, context)?;
+    let debugger = args.debug.as_deref();
+    let debugger = debugger.map(|directory| Debugger::open(directory, context));
+    let trials = trials(&folder, &capsule, context, debugger.transpose()?)?;
     let refreshed = match args.refresh {
         true => refresh::refresh(&folder, &trials)?,
         false => Vec::new(),
@@ -73,13 +79,14 @@ pub(crate) fn trials(
     folder: &Folder,
     capsule: &Arc<[u8]>,
     context: &Context,
+    debugger: Option<Debugger>,
 ) -> Result<Vec<Trial>, Failure> {
     let progress = Progress::begin("running the examples");
-    let tester = Tester::new(context)?;
+    let tester = Tester::new(context, debugger)?;
     let mut trials = Vec::new();
-    for (done, case) in folder.cases.iter().enumerate() {
+    for done in 0..folder.cases.len() {
         progress.at(done, folder.cases.len());
-        trials.push(tester.try_case(folder, capsule, case)?);
+        trials.push(tester.try_case(folder, capsule, done)?);
     }
     Ok(trials)
 }
@@ -133,7 +140,12 @@ fn lines(trial: &Trial, refreshed: bool) -> String {
         .iter()
         .map(|found| found.lines())
         .collect();
-    format!("{}\n{differences}", first.trim_end())
+    let seen = trial.seen.as_ref().map(|seen| format!("{}\n", seen.lines));
+    format!(
+        "{}\n{differences}{}",
+        first.trim_end(),
+        seen.unwrap_or_default()
+    )
 }
 
 /// What a run cost, as far as that is known.
@@ -148,7 +160,7 @@ fn spent(trial: &Trial) -> String {
 pub(crate) fn member(trial: &Trial) -> Value {
     let usage = trial.usage.as_ref();
     let differences = trial.differences.iter();
-    json!({
+    let mut member = json!({
         "name": trial.name,
         "passed": trial.passed(),
         "status": trial.status,
@@ -158,5 +170,9 @@ pub(crate) fn member(trial: &Trial) -> Value {
         "memory_pages_peak": usage.map(|usage| usage.memory_pages_peak),
         "host_calls": usage.map(|_| trial.calls()),
         "differences": differences.map(|found| found.to_json()).collect::<Vec<_>>(),
-    })
+    });
+    if let Some(seen) = &trial.seen {
+        member["debug"] = seen.members.clone();
+    }
+    member
 }

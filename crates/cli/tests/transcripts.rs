@@ -20,6 +20,7 @@ fn play(name: &str) {
     let inside = scratch.path().join(format!("{name}.in"));
     fs::create_dir(&inside).expect("a directory");
     symlink(root.join("../../capsules"), inside.join("capsules")).expect("a link");
+    symlink(root.join("tests/debugging"), inside.join("debugging")).expect("a link");
     fs::write(inside.join("spin.wasm"), SPIN).expect("a file");
     fs::write(inside.join("main.sh"), PROGRAM).expect("a file");
     fs::write(
@@ -180,5 +181,5 @@ macro_rules! transcripts {
 }
 
 transcripts! {
-    bench build check config denied exec failed help init inspect json keys audit limits log log_proof new peers receipts receipts_ls refused replay run serve test tools trust usage verify
+    bench build check config debug denied exec failed help init inspect json keys audit limits log log_proof new peers receipts receipts_ls refused replay run serve test tools trust usage verify
 }

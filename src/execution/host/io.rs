@@ -160,8 +160,8 @@ pub(in crate::execution) fn abort(
     column: u32,
 ) -> Result<(), Exit> {
     if call.host.debugging {
-        let message = managed_string(call, message);
-        let file = managed_string(call, file);
+        let message = managed_string(call.memory, message);
+        let file = managed_string(call.memory, file);
         call.host.abort = Some(format!("{message} at {file}:{line}:{column}"));
     }
     Err(Exit::Abort)
@@ -173,13 +173,13 @@ pub(in crate::execution) fn time_now_ms(call: &mut Call<'_>) -> Result<i64, Exit
 }
 
 /// An AssemblyScript string, as far as the pointer leads to one: its byte length stands in the four bytes before it.
-fn managed_string(call: &mut Call<'_>, ptr: u32) -> String {
-    const SHOWN_BYTES_MAX: u32 = 512;
-    let mut read = || {
-        let header = call.range(ptr.checked_sub(4)?, 4).ok()?;
-        let bytes = u32::from_le_bytes(call.memory[header].try_into().ok()?);
-        let range = call.range(ptr, bytes.min(SHOWN_BYTES_MAX).into()).ok()?;
-        text::from_utf16(&call.memory[range]).ok()
+pub(in crate::execution) fn managed_string(memory: &[u8], ptr: u32) -> String {
+    const SHOWN_BYTES_MAX: usize = 512;
+    let read = || {
+        let header = memory.get(ptr.checked_sub(4)? as usize..ptr as usize)?;
+        let bytes = u32::from_le_bytes(header.try_into().ok()?) as usize;
+        let text = memory.get(ptr as usize..)?.get(..bytes)?;
+        text::from_utf16(&text[..bytes.min(SHOWN_BYTES_MAX)]).ok()
     };
     let text = read().unwrap_or_default();
     text.chars().filter(|c| !c.is_control()).collect()

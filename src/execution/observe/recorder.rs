@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::observation::{CALLS_MAX, DEPTH_MAX, HostCall, NODES_MAX, Node, Place};
+use crate::observation::{CALLS_MAX, DEPTH_MAX, HostCall, NODES_MAX, Node, Place, TRACES_MAX};
 
 pub(in crate::execution) struct Recorder {
     limit: u64,
@@ -17,6 +17,8 @@ pub(in crate::execution) struct Recorder {
     children: HashMap<(Option<usize>, Place), usize>,
     calls: Vec<HostCall>,
     calls_more: u64,
+    traces: Vec<String>,
+    traces_more: u64,
 }
 
 /// What a recorder has when the run is over.
@@ -24,6 +26,8 @@ pub(super) struct Recorded {
     pub(super) nodes: Vec<Node>,
     pub(super) calls: Vec<HostCall>,
     pub(super) calls_more: u64,
+    pub(super) traces: Vec<String>,
+    pub(super) traces_more: u64,
 }
 
 impl Recorder {
@@ -37,6 +41,8 @@ impl Recorder {
             children: HashMap::new(),
             calls: Vec::new(),
             calls_more: 0,
+            traces: Vec::new(),
+            traces_more: 0,
         };
         recorder.spend(
             Place::Start,
@@ -82,6 +88,15 @@ impl Recorder {
         }
     }
 
+    /// The capsule says something to its author.
+    pub(in crate::execution) fn traced(&mut self, line: impl FnOnce() -> String) {
+        if self.traces.len() < TRACES_MAX {
+            self.traces.push(line());
+        } else {
+            self.traces_more += 1;
+        }
+    }
+
     /// The run is over: what is still spent is the check of an output, or the function's that did not end.
     pub(super) fn finish(mut self, left: u64) -> Recorded {
         let left = left.cast_signed();
@@ -95,6 +110,8 @@ impl Recorder {
             nodes: self.nodes,
             calls: self.calls,
             calls_more: self.calls_more,
+            traces: self.traces,
+            traces_more: self.traces_more,
         }
     }
 

@@ -18,6 +18,7 @@ use tenzik_receipt::{
 use super::diff::{Difference, differences};
 use super::{Case, Expected, Folder};
 use crate::args::Context;
+use crate::debug::{Debugger, Report};
 use crate::error::{Exit, Failure};
 use crate::system;
 
@@ -30,6 +31,7 @@ pub(crate) struct Tester {
     replayer: Replayer,
     trust: Trust,
     now: Timestamp,
+    debugger: Option<Debugger>,
 }
 
 /// A case that was tried.
@@ -47,6 +49,8 @@ pub(crate) struct Trial {
     pub(crate) output: Option<Vec<u8>>,
     /// What it used; nothing where it was refused or aborted.
     pub(crate) usage: Option<Usage>,
+    /// What was seen of it, if somebody looked.
+    pub(crate) seen: Option<Report>,
     /// Where it is not what it should be; none if it passed.
     pub(crate) differences: Vec<Difference>,
 }
@@ -65,8 +69,8 @@ impl Trial {
 }
 
 impl Tester {
-    /// A tester under the host's settings.
-    pub(crate) fn new(context: &Context) -> Result<Self, Failure> {
+    /// A tester under the host's settings, with somebody who looks at each run if that is wanted.
+    pub(crate) fn new(context: &Context, debugger: Option<Debugger>) -> Result<Self, Failure> {
         let now = system::now()?;
         let key = SecretKey::from_seed(&*system::random()?, KeyUse::Receipt, now);
         let trust = Trust::in_receipts_of(key.public());
@@ -81,21 +85,23 @@ impl Tester {
             replayer: Replayer::on(Engines::Wasmi, REPLAY_MS_MAX)?,
             trust: trust.map_err(|_| failed("a new key is one that anyone can sign with"))?,
             now,
+            debugger,
         })
     }
 
-    /// Tries a case.
+    /// Tries a case, by its number.
     pub(crate) fn try_case(
         &self,
         folder: &Folder,
         capsule: &Arc<[u8]>,
-        case: &Case,
+        number: usize,
     ) -> Result<Trial, Failure> {
+        let case = &folder.cases[number];
         let input: Arc<[u8]> = folder.input(case)?.into();
         let order = order(capsule, case, &input);
         let (mut trial, receipt) = match self.pipeline.run(&order, Circumstances::at(self.now)) {
-            Ok(run) => ran(case, run),
-            Err(RunError::Aborted { run, .. }) => ran(case, *run),
+            Ok(run) => self.ran(folder, number, &order, run)?,
+            Err(RunError::Aborted { run, .. }) => self.ran(folder, number, &order, *run)?,
             Err(RunError::Refused {
                 refusal, receipt, ..
             }) => (refused(case, refusal.code()), *receipt),
@@ -107,6 +113,26 @@ impl Tester {
         let replayed = self.replayed(&receipt, capsule, &input);
         trial.differences.extend(replayed);
         Ok(trial)
+    }
+
+    fn ran(
+        &self,
+        folder: &Folder,
+        number: usize,
+        order: &Order,
+        run: Run,
+    ) -> Result<(Trial, SignedReceipt), Failure> {
+        let case = &folder.cases[number];
+        let debugger = self.debugger.as_ref();
+        // What was aborted fails its test, and there is nothing to see of it.
+        let debugger = debugger.filter(|_| run.outcome.usage().is_some());
+        let seen = debugger.map(|debugger| {
+            let (path, name) = (folder.module(), file_name(number, &case.name));
+            debugger.look(order, &run.outcome, Some(&path), Some(&name))
+        });
+        let (mut trial, receipt) = ran(case, run);
+        trial.seen = seen.transpose()?;
+        Ok((trial, receipt))
     }
 
     fn verified(&self, receipt: &SignedReceipt) -> Option<Difference> {
@@ -158,6 +184,14 @@ fn failed(message: &str) -> Failure {
     Failure::new(Exit::Other, "run", message, "report this")
 }
 
+/// A case's directory. The number tells apart what has one name, or none that a path can have.
+fn file_name(number: usize, name: &str) -> String {
+    const CHARS_MAX: usize = 60;
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let name: String = name.chars().take(CHARS_MAX).map(plain).collect();
+    format!("{number}-{name}")
+}
+
 /// The order that a case stands for.
 pub(crate) fn order(capsule: &Arc<[u8]>, case: &Case, input: &Arc<[u8]>) -> Order {
     Order {
@@ -186,6 +220,7 @@ fn ran(case: &Case, run: Run) -> (Trial, SignedReceipt) {
         message,
         output: outcome.output().map(<[u8]>::to_vec),
         usage: Outcome::usage(outcome).cloned(),
+        seen: None,
         differences: Vec::new(),
     };
     (trial, run.receipt)
@@ -199,6 +234,7 @@ fn refused(case: &Case, code: &str) -> Trial {
         message: None,
         output: None,
         usage: None,
+        seen: None,
         differences: Vec::new(),
     }
 }

@@ -80,6 +80,9 @@ pub(crate) struct Args {
     /// When that verifier may forget the challenge, such as 2026-11-20T08:00:00Z
     #[arg(long, value_name = "TIME", requires = "audience")]
     pub(crate) expires: Option<Timestamp>,
+    /// Run it once more to be looked at, and write there what its fuel went to, its host calls, and where it trapped
+    #[arg(long, value_name = "DIR")]
+    pub(crate) debug: Option<PathBuf>,
     /// Make the run private: the receipt only commits to input, output, seed and figures, under this secret, which
     /// `(umask 077; openssl rand -hex 32 > FILE)` makes
     #[arg(long, value_name = "FILE")]

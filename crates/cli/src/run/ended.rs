@@ -3,6 +3,8 @@
 //! Enters: the pipeline's result. Leaves: [`Ended`]: a receipt in any case, an outcome if it ran, a failure unless it
 //! ended well. Refuses: nothing but a result without a receipt.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -12,6 +14,7 @@ use tenzik::pipeline::{Order, Run, RunError};
 use tenzik_receipt::{Blake3, SignedReceipt};
 
 use super::failure;
+use crate::debug::{Debugger, Report};
 use crate::error::{About, Exit, Failure};
 use crate::settings::Settings;
 use crate::text;
@@ -22,6 +25,8 @@ pub(crate) struct Ended {
     pub(crate) receipt: SignedReceipt,
     /// What went wrong.
     pub(crate) failure: Option<Failure>,
+    /// What was seen of it, if somebody looked.
+    pub(crate) seen: Option<Report>,
     outcome: Option<Outcome>,
 }
 
@@ -40,6 +45,7 @@ impl Ended {
             }) => Ok(Self {
                 receipt: *receipt,
                 failure: Some(failure::of_refusal(&refusal, order, settings)),
+                seen: None,
                 outcome: None,
             }),
             Err(RunError::Sign(error)) => Err(error.into()),
@@ -71,7 +77,19 @@ impl Ended {
         Self {
             failure: failure::of_outcome(&run.outcome, claim, order, settings),
             receipt: run.receipt,
+            seen: None,
             outcome: Some(run.outcome),
+        }
+    }
+
+    /// Looks at the run, if there was one. The receipt stands, whatever is seen.
+    pub(crate) fn look(&mut self, debugger: &Debugger, order: &Order, path: Option<&Path>) {
+        let Some(outcome) = &self.outcome else {
+            return;
+        };
+        match debugger.look(order, outcome, path, None) {
+            Ok(seen) => self.seen = Some(seen),
+            Err(failure) => self.failure = self.failure.take().or(Some(failure)),
         }
     }
 
@@ -98,6 +116,9 @@ impl Ended {
         });
         for (name, value) in output(self.output()) {
             members[name] = value;
+        }
+        if let Some(seen) = &self.seen {
+            members["debug"] = seen.members.clone();
         }
         members
     }
