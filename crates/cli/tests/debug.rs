@@ -232,6 +232,47 @@ fn a_module_that_is_built_for_debugging_speaks_and_gets_no_receipt() {
 }
 
 #[test]
+fn a_tool_is_called_once_and_answers_again_what_it_answered() {
+    let machine = machine();
+    let script = machine.file("tool.sh", "echo once >>called\nprintf '\"%s\"' $$\n");
+    let tools = format!(r#"{{"tools":[{{"id":"text:echo","command":["/bin/sh","{script}"]}}]}}"#);
+    let tools = machine.file("tools.json", tools);
+    let module = machine.file("ask.wasm", wat::parse_str(ASK).expect("a module"));
+    let asked = [
+        "--input=1",
+        "--grant",
+        "tools",
+        "--tools",
+        &tools,
+        "--debug",
+        "seen",
+    ];
+    let args: Vec<_> = [&module[..]].into_iter().chain(asked).collect();
+    let output = run(&machine, &args);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let called = fs::read_to_string(machine.path("called")).expect("it was called");
+    assert_eq!(called, "once\n");
+    let calls = fs::read_to_string(machine.path("seen/calls.jsonl")).expect("a file");
+    assert!(
+        calls.contains(r#""begins":"text:echo","bytes":9"#),
+        "{calls}"
+    );
+}
+
+/// Asks a tool with its own input, and gives what it said.
+const ASK: &str = r#"(module
+  (import "tenzik_v1" "input_len" (func $len (result i32)))
+  (import "tenzik_v1" "input_read" (func $read (param i32)))
+  (import "tenzik_v1" "tool_call" (func $call (param i32 i32 i32 i32) (result i32)))
+  (import "tenzik_v1" "output_result" (func $give))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "text:echo")
+  (func (export "run")
+    (call $read (i32.const 16))
+    (drop (call $call (i32.const 0) (i32.const 9) (i32.const 16) (call $len)))
+    (call $give)))"#;
+
+#[test]
 fn nothing_is_debugged_where_it_is_not_allowed() {
     let machine = machine();
     let args = ["run", "c/faulty.wasm", "--input=7", "--debug", "seen"];
