@@ -1,4 +1,4 @@
-// Decorators that the SDK's transform reads, for the editor. Name this file in `include` of your tsconfig.json.
+// What the SDK adds to the language, for the editor: decorators that its transform reads, and a constant. Name this file in `include` of your tsconfig.json.
 
 /** The member may be missing; it then keeps its initial value, which must be written out. */
 declare function optional(target: any, member?: any): void;
@@ -10,3 +10,5 @@ declare function strict(target: any): void;
 declare function union(member: string): (target: any) => void;
 /** What the union's member says for this class; without it, the class's name. */
 declare function tag(value: string): (target: any) => void;
+/** Whether this is a build with `--debug`. In every other build what stands behind it is left out. */
+declare const TENZIK_DEBUG: boolean;

@@ -1,4 +1,5 @@
-// What the transform refuses, and where it says so. Each source has a mark, //^, below the place the message points at.
+// What the transform refuses, and where it says so: each source has a mark, //^, below the place the message points at. And what only a
+// debug build has.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -41,6 +42,21 @@ const REFUSED = {
   "a class of somebody else": [`class A extends\n  Error {}\nexport function run(a: A): void {}`, 2, "only extend a class of yours"],
   "what asc finds by itself": [`export function run(a: string): string {\n  return 1;\n}`, 2, "not assignable"],
 };
+
+test("trace is in a debug build alone, where it is asked for by the constant", async () => {
+  const entry = join(folder, "trace.ts");
+  const says = (/** @type {string} */ line) => writeFileSync(entry, `export function run(a: f64): f64 { ${line} return a; }`);
+  const imports = async (debug = false) => {
+    const { bytes } = await build(entry, { write: false, debug });
+    return WebAssembly.Module.imports(new WebAssembly.Module(bytes)).map((one) => `${one.module}.${one.name}`);
+  };
+  says('if (TENZIK_DEBUG) trace("a", 1, a);');
+  assert.ok((await imports(true)).includes("env.trace"));
+  const without = await imports();
+  assert.ok(!without.includes("env.trace"));
+  says("");
+  assert.deepEqual(await imports(), without);
+});
 
 for (const [name, [source, line, words]] of Object.entries(REFUSED)) {
   test(`refuses ${name}`, async () => {

@@ -4,6 +4,6 @@ import { Input, Output } from "@tenzik/sdk";
 
 export function run(): void {
   const number = Input.root().num();
-  trace("the number is", 1, number);
+  if (TENZIK_DEBUG) trace("the number is", 1, number);
   Output.num(number * 2);
 }
