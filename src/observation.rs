@@ -85,7 +85,7 @@ pub struct HostCall {
 pub struct Frame {
     /// The function's index.
     pub function: u32,
-    /// The byte of the capsule at which it was.
+    /// The byte of the capsule at which it was; none where it had only begun.
     pub offset: Option<usize>,
 }
 

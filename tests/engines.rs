@@ -1,4 +1,4 @@
-//! Generated capsules on both engines: they must come to the same ending, the same output and the same figures.
+//! Generated capsules on both engines, and looked at: they must come to the same ending, the same output and the same figures.
 //!
 //! `TENZIK_GENERATED` sets how many.
 
@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 
 use common::second::Second;
 use common::{circumstances, pipeline_with};
-use tenzik::config::{Engines, RuntimeConfig, SecurityConfig};
+use tenzik::config::{Allocation, Engines, RuntimeConfig, SecurityConfig};
+use tenzik::execution::Observer;
 use tenzik::pipeline::RunError;
 
 /// How many where nothing is said: what an unoptimised build does in a few seconds.
@@ -58,4 +59,42 @@ fn the_interpreter_agrees_with_the_compiler() {
         "{statuses:?}"
     );
     assert!(statuses.len() >= 3, "{statuses:?}");
+}
+
+/// A module that tells of each function is another module, and comes to the same.
+#[test]
+fn a_run_that_is_looked_at_is_the_run_that_was_sealed() {
+    let security = SecurityConfig {
+        capsule_bytes_max: 64 * 1024,
+        enable_debugging: true,
+        require_deterministic: false,
+        ..SecurityConfig::default()
+    };
+    let runtime = RuntimeConfig {
+        allocation: Allocation::OnDemand,
+        engines: Engines::Wasmi,
+        ..RuntimeConfig::default()
+    };
+    let pipeline = pipeline_with(&security, &runtime);
+    let observer = Observer::new(&security, &runtime).expect("an engine");
+    let mut deepest = 0;
+    for number in 0..generated() {
+        let order = generate::order(&generate::stream(number, SOURCE_BYTES));
+        let run = order.ok().and_then(|order| {
+            let run = pipeline.run(&order, circumstances()).ok()?;
+            Some((order, run.outcome))
+        });
+        let Some((order, outcome)) = run else {
+            continue;
+        };
+        let seen = observer.observe(&order, &outcome);
+        let seen = seen.unwrap_or_else(|error| panic!("{number}: {error}"));
+        let fuel = outcome.usage().expect("none is aborted").fuel;
+        match outcome.status().name() {
+            "ok" | "failed" => assert_eq!(seen.fuel(), fuel, "{number}"),
+            _ => assert!(seen.fuel() <= fuel, "{number}"),
+        }
+        deepest = deepest.max(seen.frames.len());
+    }
+    assert!(deepest > 2, "some trap below others: {deepest}");
 }

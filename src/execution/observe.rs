@@ -188,9 +188,11 @@ impl Observer {
         host.deadline = job.started + TIME_MAX;
         host.recorder = Some(Box::new(Recorder::new(bound.limits().fuel, price)));
         let (mut ended, frames) = Run::new(Arc::new(compiled), bound, host).observed(price);
-        let frames = frames.into_iter().map(|(function, offset)| Frame {
+        let frames = frames.into_iter();
+        let frames = frames.filter(|(function, _)| module.is_capsules(*function));
+        let frames = frames.map(|(function, offset)| Frame {
             function,
-            offset: offset.and_then(|offset| module.capsule_offset(offset)),
+            offset: offset.and_then(|offset| module.capsule_offset(function, offset)),
         });
         let observation = recorded(&mut ended, frames.collect());
         let engine = crate::receipts::ENGINE;

@@ -5,6 +5,8 @@
 //!
 //! The calls cost no fuel and no stack. Fuel is in its global at every moment, also within loops, so that a trap loses none.
 
+use std::ops::Range;
+
 use wasmparser::{Parser, Payload};
 
 use super::MeterError;
@@ -25,13 +27,30 @@ pub(super) struct Stretch {
 pub(crate) struct ObservedModule {
     bytes: Vec<u8>,
     places: Places,
+    /// The index of the first function that the capsule defines.
+    functions_imported: u32,
+    /// The code of each of them, in the capsule.
+    bodies: Vec<Range<usize>>,
 }
 
 impl ObservedModule {
     /// Rewrites a capsule.
     pub(crate) fn of(capsule: &ValidatedCapsule) -> Result<Self, MeterError> {
         let Rewritten { bytes, copied } = rewrite(capsule.bytes(), Purpose::Observe)?;
+        let (mut functions_imported, mut bodies) = (0, Vec::new());
+        for part in Parser::new(0).parse_all(capsule.bytes()) {
+            match part? {
+                // A capsule imports nothing else.
+                Payload::ImportSection(imports) => {
+                    functions_imported = imports.into_imports().count() as u32;
+                }
+                Payload::CodeSectionEntry(body) => bodies.push(body.range()),
+                _ => {}
+            }
+        }
         Ok(Self {
+            functions_imported,
+            bodies,
             places: Places::of(&bytes, copied),
             bytes,
         })
@@ -41,10 +60,22 @@ impl ObservedModule {
         &self.bytes
     }
 
-    /// The place in the capsule of a place in this module; of something added, what stands before it.
-    pub(crate) fn capsule_offset(&self, offset: usize) -> Option<usize> {
+    /// Whether the function is the capsule's, and not one that was added.
+    pub(crate) fn is_capsules(&self, function: u32) -> bool {
+        self.body(function).is_some()
+    }
+
+    /// The place in the capsule of a place in this module, in a function; of something added, what stands before it there, if
+    /// anything does.
+    pub(crate) fn capsule_offset(&self, function: u32, offset: usize) -> Option<usize> {
         let (stretch, into) = self.places.stretch(offset)?;
-        Some(stretch.source + into.min(stretch.len.saturating_sub(1)))
+        let offset = stretch.source + into.min(stretch.len.saturating_sub(1));
+        self.body(function)?.contains(&offset).then_some(offset)
+    }
+
+    fn body(&self, function: u32) -> Option<&Range<usize>> {
+        let defined = function.checked_sub(self.functions_imported)?;
+        self.bodies.get(defined as usize)
     }
 }
 

@@ -152,6 +152,8 @@ fn a_stack_as_deep_as_the_units_allow_is_seen_too() {
     let (outcome, seen) = observed(&story);
     assert_eq!(*outcome.ending(), Ending::OutOfStack);
     assert!(seen.frames.iter().take(10).all(|frame| frame.function == 0));
+    assert_eq!(seen.frames[0].offset, None, "it had only begun");
+    assert_eq!(byte(&story, &seen, 1), CALL);
     // The frames that nothing but locals fills are the largest.
     let large = format!("(func $down (local {}) (call $down))", "i64 ".repeat(1_000));
     let (outcome, _) = observed(&with(&large, "(call $down)"));
@@ -247,6 +249,23 @@ fn the_start_function_and_growth_are_seen() {
     assert!(fuel_of(&seen, Place::Function(0)) > fuel_of(&seen, Place::Function(1)));
     // The price of the page is that of the function that grows.
     assert_eq!(seen.nodes.len(), 3);
+}
+
+#[test]
+fn what_is_added_to_a_module_is_no_function_of_the_author() {
+    let grows = "(func $grows (loop (drop (memory.grow (i32.const 0))) (drop (memory.grow (i32.const 1))) (br 0)))";
+    let text = format!(
+        "(module {grows} (memory (export \"memory\") 1) (func (export \"run\") (call $grows)))"
+    );
+    let story = capsule(&text).fuel(60_000);
+    let (outcome, seen) = observed(&story);
+    assert_eq!(*outcome.ending(), Ending::OutOfFuel);
+    assert_eq!(functions(&seen), [0, 1]);
+    assert!(
+        seen.nodes
+            .iter()
+            .all(|node| node.place != Place::Function(2))
+    );
 }
 
 #[test]
