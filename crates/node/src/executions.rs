@@ -15,6 +15,7 @@ mod figures;
 mod live;
 mod table;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use tenzik::backend::Backend;
 use tenzik::control::Phase;
 use tenzik::receipts::Circumstances;
 use tenzik::router::{AlreadyRegistered, ExecuteRequest, Router, RouterConfig};
-use tenzik_receipt::{Audience, Blake3, RunSecret, Timestamp, to_hex};
+use tenzik_receipt::{Audience, Blake3, Label, RunSecret, Timestamp, Value, to_hex};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
@@ -44,6 +45,21 @@ pub(crate) use table::Key;
 
 /// How often it is looked whether anybody still waits.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// The extension of a receipt that names the execution: `{"id":…,"request":…}`. A claim has no entrypoint and of the environment the
+/// names alone; the digest of the whole request has all of it. Of a private run it tells nothing: the secret is in the request.
+pub(crate) const EXECUTION: Label = Label::constant("execution");
+
+type Ext = BTreeMap<Label, Value>;
+
+/// What the extension says.
+pub(crate) fn named(id: &[u8; 32], body: Blake3) -> Value {
+    let text = |text: String| Label::new(text).map_or(Value::Null, Value::Text);
+    Value::Object(BTreeMap::from([
+        (Label::constant("id"), text(to_hex(id))),
+        (Label::constant("request"), text(body.to_string())),
+    ]))
+}
 
 /// Why a node runs no programs.
 #[derive(Debug, thiserror::Error)]
@@ -140,7 +156,8 @@ impl Executions {
             Found::Known(live) => live.attach(),
             Found::New(live, admitted) => {
                 let attached = live.attach();
-                tokio::spawn(Arc::clone(self).drive(live, order, admitted));
+                let ext = BTreeMap::from([(EXECUTION, named(&key.id, body))]);
+                tokio::spawn(Arc::clone(self).drive(live, order, ext, admitted));
                 attached
             }
         }
@@ -161,11 +178,17 @@ impl Executions {
 
     /// From the queue to the kept answer. A crash before the answer is kept: the caller finds another boot, and knows that it does
     /// not know.
-    async fn drive(self: Arc<Self>, live: Arc<Live>, order: Order, admitted: OwnedSemaphorePermit) {
+    async fn drive(
+        self: Arc<Self>,
+        live: Arc<Live>,
+        order: Order,
+        ext: Ext,
+        admitted: OwnedSemaphorePermit,
+    ) {
         let answer = match self.place(&live).await {
             Some(place) => {
                 live.started();
-                self.run(&live, order, place).await
+                self.run(&live, order, ext, place).await
             }
             None => Answer::cancelled(),
         };
@@ -195,6 +218,7 @@ impl Executions {
         self: &Arc<Self>,
         live: &Arc<Live>,
         order: Order,
+        ext: Ext,
         place: OwnedSemaphorePermit,
     ) -> Answer {
         let Order {
@@ -216,6 +240,7 @@ impl Executions {
             audience: Some(audience),
             secret,
             log,
+            ext,
             ..Circumstances::at(now)
         };
         let (own, control) = (Arc::clone(self), live.control().clone());

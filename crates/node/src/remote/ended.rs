@@ -19,6 +19,7 @@ use tenzik_receipt::{
 
 use super::answer::{Unaccepted, verified};
 use super::request::ProgramAsked;
+use crate::executions::EXECUTION;
 use crate::text;
 
 /// What is read of a line; the rest is for people.
@@ -77,6 +78,9 @@ impl ProgramAnswered {
             ..Expectations::default()
         };
         let receipt = verified(receipt, expected, job, trust)?;
+        if receipt.receipt().ext.get(&EXECUTION) != Some(&asked.named) {
+            return Err(Unaccepted::Request);
+        }
         let ended = match receipt.claim() {
             Claim::Attested(claim) if is_about(&claim.request, job) => ended(claim, output)?,
             Claim::Refused(claim) => return Err(Unaccepted::Refused(claim.code.clone())),

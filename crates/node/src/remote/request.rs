@@ -14,8 +14,11 @@ use tenzik::limits::Limits;
 use tenzik::metering::METERING;
 use tenzik::router::{Capsule, Code, Limit};
 use tenzik::rules::{Metering, rules};
-use tenzik_receipt::{Blake3, Disclosed, InputType, Int, Label, WasmLimits, WasmRequest, to_hex};
+use tenzik_receipt::{
+    Blake3, Disclosed, InputType, Int, Label, Value, WasmLimits, WasmRequest, to_hex,
+};
 
+use crate::executions::named;
 use crate::system::{self, SystemError};
 use tenzik::backend::Job;
 
@@ -79,6 +82,8 @@ pub(super) struct ProgramAsked {
     pub(super) body: Vec<u8>,
     /// What it is known by at the node: 64 hex digits.
     pub(super) id: String,
+    /// What the receipt must say of the request as a whole.
+    pub(super) named: Value,
     /// The challenge that the receipt must answer, and to whom.
     pub(super) challenge: [u8; 32],
     pub(super) audience: Label,
@@ -91,7 +96,8 @@ impl ProgramAsked {
             return Err(SystemError::Clock);
         };
         let challenge = *system::random::<32>()?;
-        let id = to_hex(&*system::random::<32>()?);
+        let id_bytes = *system::random::<32>()?;
+        let id = to_hex(&id_bytes);
         let files: BTreeMap<_, _> = program
             .tree
             .files()
@@ -130,8 +136,10 @@ impl ProgramAsked {
                 "expires_at": system::now()?.plus_seconds(run_s + PROGRAM_EXPIRES_S).to_string(),
             },
         });
+        let body = body.to_string().into_bytes();
         Ok(Self {
-            body: body.to_string().into_bytes(),
+            named: named(&id_bytes, Blake3::of(&body)),
+            body,
             id,
             challenge,
             audience: audience.clone(),

@@ -18,7 +18,7 @@ use tenzik::control::{Control, Phase};
 use tenzik::pipeline::Pipeline;
 use tenzik::receipts::{Circumstances, Sealer};
 use tenzik::router::{
-    Code, CodeTree, ExecuteRequest, Execution, Limit, Program, Refusal, RouteError, Router,
+    Code, CodeTree, ExecuteRequest, Execution, File, Limit, Program, Refusal, RouteError, Router,
     RouterConfig,
 };
 use tenzik_backends::{Process, ProcessConfig};
@@ -512,30 +512,52 @@ fn lies_about_a_program_are_no_results() {
     }
 }
 
+/// Of the entrypoint and of what is in the environment a claim says nothing; the receipt names the whole request all the same.
 #[test]
 fn a_request_that_was_changed_on_its_way_is_no_result() {
     let node = node();
-    let tree = CodeTree::single("main.sh", &b"echo 1 >&3"[..]).expect("a tree");
-    let program = Program::new(Label::constant("shell"), tree);
-    let other = ExecuteRequest::new(Code::Program(program), *b"[1, 2.50]", Profile::Dev);
-    // The router asks for one program, and the node is asked for another by who stands between.
-    let (address, key) = (node.address, node.key);
+    let changes: [fn(&mut Value); 5] = [
+        |body| body["files"]["main.sh"]["base64"] = json!(STANDARD.encode("echo 2 >&3")),
+        |body| body["entrypoint"] = json!("other.sh"),
+        |body| body["environment"]["V"] = json!("evil"),
+        |body| body["arguments"] = json!(["evil"]),
+        |body| body["public"] = json!(true),
+    ];
+    let file = |text: &str| File {
+        content: text.as_bytes().into(),
+        executable: false,
+    };
+    let files = [("main.sh", file(ANSWER)), ("other.sh", file(ANSWER))];
+    let files = files.map(|(path, file)| (path.to_owned(), file)).into();
+    let tree = CodeTree::new(files, "main.sh").expect("a tree");
+    let mut program = Program::new(Label::constant("shell"), tree);
+    program.environment = [("V".to_owned(), "good".to_owned())].into();
+    let request = ExecuteRequest::new(Code::Program(program), *b"[1, 2.50]", Profile::Dev);
+    for (index, change) in changes.into_iter().enumerate() {
+        let between = changing(node.address, change);
+        let came = run(&router(between, node.key), &request);
+        assert!(
+            matches!(&came, Err(RouteError::Backend { error, .. }) if error.reason.contains("another request")),
+            "{index}: {came:?}"
+        );
+    }
+}
+
+/// Somebody who changes requests on their way to a node.
+fn changing(node: SocketAddr, change: fn(&mut Value)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let between = listener.local_addr().expect("an address");
+    let address = listener.local_addr().expect("an address");
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let Some((first, request)) = read_request(&stream) else {
                 continue;
             };
-            let at = request
-                .windows(4)
-                .position(|four| four == b"\r\n\r\n")
-                .expect("a head")
-                + 4;
+            let end = request.windows(4).position(|four| four == b"\r\n\r\n");
             let request = match first.starts_with("POST") {
                 true => {
-                    let mut body: Value = serde_json::from_slice(&request[at..]).expect("JSON");
-                    body["files"]["main.sh"]["base64"] = json!(STANDARD.encode("echo 2 >&3"));
+                    let body = &request[end.expect("a head") + 4..];
+                    let mut body: Value = serde_json::from_slice(body).expect("JSON");
+                    change(&mut body);
                     let body = body.to_string();
                     let head = format!(
                         "POST /v1/executions HTTP/1.1\r\nhost: node\r\nauthorization: Bearer {ALL}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
@@ -545,15 +567,11 @@ fn a_request_that_was_changed_on_its_way_is_no_result() {
                 }
                 false => request,
             };
-            pump(&request, address, usize::MAX, &stream);
+            pump(&request, node, usize::MAX, &stream);
             let _ = stream.shutdown(Shutdown::Both);
         }
     });
-    let came = run(&router(between, key), &other);
-    assert!(
-        matches!(&came, Err(RouteError::Backend { error, .. }) if error.reason.contains("another request")),
-        "{came:?}"
-    );
+    address
 }
 
 #[test]
