@@ -90,6 +90,25 @@ test("a path through names of the input, and one that is too long to tell", asyn
   assert.equal(run(bytes, `{"${"~".repeat(10000)}":{"${"€".repeat(1000)}":""}}`).message, ": not an i32");
 });
 
+test("a missing member's name is escaped in the path, and a tag's too", async () => {
+  const { bytes } = await made(`class In { @name("~a/b") x: i32 = 0; }\nexport function run(a: In): i32 { return a.x; }`);
+  assert.equal(run(bytes, "{}").message, "/~0a~1b: missing");
+  assert.equal(run(bytes, '{"~a/b":""}').message, "/~0a~1b: not an i32");
+  const nested = await made(`class In { @name("c/d") x: Map<string, In> | null = null; }\nexport function run(a: In): i32 { return 0; }`);
+  assert.equal(run(nested.bytes, '{"c/d":{"~":{}}}').message, "/c~1d/~0/c~1d: missing");
+  const tagged = await made(`@union("a/~") abstract class A {}\nclass B extends A {}\nclass In { b: B = new B(); }\nexport function run(a: In): i32 { return 0; }`);
+  assert.equal(run(tagged.bytes, '{"b":{}}').message, "/b/a~1~0: missing");
+  assert.equal(run(tagged.bytes, '{"b":{"a/~":1}}').message, "/b/a~1~0: not a string");
+  assert.equal(run(tagged.bytes, '{"b":{"a/~":"C"}}').message, "/b/a~1~0: not one of the values");
+});
+
+test("a missing member whose name is long", async () => {
+  const of = async (name) => (await made(`class In { m: Map<string, i32> = new Map(); @name("${name}") x: i32 = 0; }\nexport function run(a: In): i32 { return a.x; }`)).bytes;
+  const long = "/".repeat(10000);
+  assert.ok(run(await of(long), '{"m":{}}').message === `/${"~1".repeat(10000)}: missing`);
+  assert.equal(run(await of("/".repeat(15000)), '{"m":{}}').message, ": missing");
+});
+
 test("comments become descriptions, what belongs to the capsule comes from capsule.json", async () => {
   const { manifest } = await made({
     "index.ts": `/**\n * An order.\n * Of things.\n */\n@strict\nclass Order {\n  /** How many. */ @optional n: u8 = 3;\n  // Not this.\n  m: bool = false;\n}\nexport function run(order: Order): u8 { return order.n; }`,

@@ -6,7 +6,7 @@
 
 import { fail_text, input_len, output_json_str, output_num, output_write, result_read } from "./abi/core";
 import { json_at, json_get, json_key, json_len, json_num, json_str, json_type, num_format } from "./abi/json";
-import { DEPTH, Depth, FOREIGN_NAMES, MESSAGE } from "./facts";
+import { DEPTH, Depth, FOREIGN_NAMES, MESSAGE, NAME_UNITS_MAX } from "./facts";
 import { Type } from "./input";
 import { alloc, fail, take } from "./text";
 
@@ -35,7 +35,7 @@ export function readMember(h: i32, name: string): i32 {
   const found = readMaybe(h, name);
   if (found == -1) {
     if (DEPTH == Depth.Members) refuse(1, ": missing");
-    else failWith(appendTo(slash(pathOf(h)), name), ": missing");
+    else failWith(appendName(slash(pathOf(h)), name), ": missing");
   }
   return found;
 }
@@ -52,6 +52,7 @@ let message: usize = 0;
 
 function failWith(end: usize, problem: string): void {
   const start = FOREIGN_NAMES ? message : MESSAGE;
+  if (FOREIGN_NAMES && end - start > 2 * PATH_UNITS_MAX) end = start;
   fail_text(start, <i32>((appendTo(end, problem) - start) >> 1));
 }
 
@@ -70,8 +71,8 @@ function slash(end: usize): usize {
 // Writes the path of a value, and gives the address behind it.
 function pathOf(target: i32): usize {
   let end = MESSAGE;
-  // A name of n units takes at most 2n with its escapes, and as many while it is copied.
-  if (FOREIGN_NAMES) message = end = alloc((input_len() << 2) + 1024);
+  // A name of n units takes at most 2n with its escapes, and as many while it is copied. One more may be missing.
+  if (FOREIGN_NAMES) message = end = alloc((<usize>input_len() << 2) + 4 * NAME_UNITS_MAX + 1024);
   let h = 0;
   while (h != target) {
     // The child that holds the target is the last one that does not begin after it. None is -1, the largest.
@@ -87,21 +88,28 @@ function pathOf(target: i32): usize {
     const bytes = <usize>units << 1;
     end = slash(end);
     if (FOREIGN_NAMES) {
-      end = appendEscaped(end, bytes);
+      result_read(end + bytes);
+      end = escape(end, bytes);
     } else {
       result_read(end);
       end += bytes;
     }
     h = child;
   }
-  if (FOREIGN_NAMES && end - message > 2 * PATH_UNITS_MAX) end = message;
   return end;
 }
 
-// Writes the result buffer, `~` as `~0` and `/` as `~1`. It is read in further up and moves down.
-function appendEscaped(end: usize, bytes: usize): usize {
+// Copies a member's name to an address, as a pointer has it.
+function appendName(end: usize, name: string): usize {
+  if (!FOREIGN_NAMES) return appendTo(end, name);
+  const bytes = load<u32>(changetype<usize>(name) - 4);
+  appendTo(end + bytes, name);
+  return escape(end, bytes);
+}
+
+// Moves a name down to `end` from right behind its own length, `~` as `~0` and `/` as `~1`.
+function escape(end: usize, bytes: usize): usize {
   let from = end + bytes;
-  result_read(from);
   for (const to = from + bytes; from < to; from += 2) {
     let c: u32 = load<u16>(from);
     if (c == TILDE || c == SLASH) {

@@ -17,6 +17,8 @@ export function facts(input) {
     "export const enum Depth { Root, Members, Any }",
     `@inline export const DEPTH: Depth = ${depth === 0 ? "Depth.Root" : flat ? "Depth.Members" : "Depth.Any"};`,
     `@inline export const FOREIGN_NAMES: bool = ${open};`,
+    // Short ones fit what is there anyway.
+    `@inline export const NAME_UNITS_MAX: usize = ${names > 200 ? names : 0};`,
     `export const MESSAGE = memory.data(${open ? 16 : 2 * units});`, "",
   ].join("\n");
 }
@@ -26,6 +28,11 @@ function extent(/** @type {Type} */ input) {
   let names = 0, foreign = false;
   const open = new Set();
   const known = new Map();
+  function named(/** @type {string} */ name) {
+    // A name with `~` or `/` needs escapes, as those of maps do.
+    if (/[~/]/.test(name)) foreign = true;
+    names = Math.max(names, name.length);
+  }
   /** @returns {number} */
   function depth(/** @type {Type} */ type) {
     if (type.kind === "map") foreign = true;
@@ -37,11 +44,9 @@ function extent(/** @type {Type} */ input) {
     let deepest = 0;
     for (const model of [type.of, ...(type.of.variants ?? [])]) {
       if (model !== type.of) deepest = Math.max(deepest, depth({ kind: "class", of: model, nullable: false }));
-      if (model.tag) names = Math.max(names, model.tag.member.length);
+      if (model.tag) named(model.tag.member);
       for (const field of model.fields) {
-        // A name with `~` or `/` needs escapes, as those of maps do.
-        if (/[~/]/.test(field.json)) foreign = true;
-        names = Math.max(names, field.json.length);
+        named(field.json);
         deepest = Math.max(deepest, 1 + depth(field.type));
       }
     }
