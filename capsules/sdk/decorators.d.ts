@@ -4,7 +4,7 @@
 declare function optional(target: any, member?: any): void;
 /** The member's name in JSON. */
 declare function name(json: string): (target: any, member?: any) => void;
-/** Members that the class does not name are refused. */
+/** Members that the class does not name are refused; the same of those that extend it. */
 declare function strict(target: any): void;
 /** The classes that extend this abstract class are told apart by the member of that name. */
 declare function union(member: string): (target: any) => void;

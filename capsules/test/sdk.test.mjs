@@ -90,6 +90,15 @@ test("a path through names of the input, and one that is too long to tell", asyn
   assert.equal(run(bytes, `{"${"~".repeat(10000)}":{"${"€".repeat(1000)}":""}}`).message, ": not an i32");
 });
 
+test("a strict class makes those that extend it strict, and a union its classes", async () => {
+  const { bytes } = await made(`@strict class Base { x: i32 = 0; }\nclass In extends Base { y: i32 = 0; }\nexport function run(a: In): i32 { return a.x + a.y; }`);
+  assert.equal(output(bytes, '{"x":1,"y":2}'), "3");
+  assert.equal(run(bytes, '{"x":1,"y":2,"z":3}').message, ": unknown member");
+  const union = await made(`@strict @union("kind") abstract class Shape { n: i32 = 0; }\nclass A extends Shape {}\n@tag("b") class B extends Shape { m: i32 = 0; }\nexport function run(a: Shape[]): i32 { return a.length; }`);
+  assert.equal(output(union.bytes, '[{"kind":"A","n":1},{"kind":"b","n":1,"m":2}]'), "2");
+  assert.equal(run(union.bytes, '[{"kind":"A","n":1},{"kind":"b","n":1,"m":2,"o":3}]').message, "/1: unknown member");
+});
+
 test("a missing member's name is escaped in the path, and a tag's too", async () => {
   const { bytes } = await made(`class In { @name("~a/b") x: i32 = 0; }\nexport function run(a: In): i32 { return a.x; }`);
   assert.equal(run(bytes, "{}").message, "/~0a~1b: missing");

@@ -10,7 +10,7 @@ import { Glue } from "./glue.js";
 import { schema } from "./schema.js";
 import { Scope } from "./scope.js";
 import { pack, visit } from "./text.js";
-import { Types, enumTexts } from "./types.js";
+import { MIXED_ENUM, Types, enumTexts } from "./types.js";
 
 const READONLY = 1 << 6; // CommonFlags
 const STUB = 0; // Runtime
@@ -44,7 +44,8 @@ export default class Capsule extends Transform {
     const output = plain === "void" || code ? undefined : types.of(returnType, author.source);
     if (input) constructible(input, errors);
     if (errors.count) return;
-    strings(scope.sources);
+    strings(scope.sources, errors);
+    if (errors.count) return;
     const glue = new Glue(scope).module(entry, input, output, code);
     last = { input: schema(input), output: schema(output), typed: parameters.length > 0 || output !== undefined, glue };
     this.#add(parser, entry, facts(input), glue);
@@ -125,10 +126,14 @@ function constructible(/** @type {import("./types.js").Type} */ type, /** @type 
 }
 
 /** AssemblyScript has no enums of strings: the members become numbers, the strings live in readers and writers. */
-function strings(/** @type {any[]} */ sources) {
+function strings(/** @type {any[]} */ sources, /** @type {Errors} */ errors) {
   for (const source of sources.filter(own)) {
     for (const statement of source.statements) {
-      if (statement.kind !== NodeKind.EnumDeclaration || !enumTexts(statement)) continue;
+      const texts = statement.kind === NodeKind.EnumDeclaration && enumTexts(statement);
+      if (!texts) continue;
+      // A number beside strings would be lost, in an enum that is no JSON too.
+      const odd = statement.values.find((/** @type {any} */ _, /** @type {number} */ i) => texts[i] === undefined);
+      if (odd) errors.at(odd, MIXED_ENUM);
       for (const member of statement.values) member.initializer = null;
     }
   }

@@ -29,6 +29,10 @@ const PLAIN = new Map(Object.entries({
   i64: "i64", u64: "u64", bool: "bool", boolean: "bool", string: "string", String: "string",
 }));
 
+export const MIXED_ENUM = "either all members of an enum have strings, or none";
+
+const CLASS_MARKS = ["strict", "tag", "union"], FIELD_MARKS = ["name", "optional"];
+
 const HINTS = new Map(Object.entries({
   isize: "use i32", usize: "use u32", v128: "the engine has no SIMD",
   Uint8Array: "use a string, in base64 if it is bytes", ArrayBuffer: "use a string, in base64 if it is bytes",
@@ -126,7 +130,7 @@ export class Types {
     const members = [];
     for (const [i, member] of node.values.entries()) {
       const text = texts?.[i];
-      if (texts && text === undefined) return this.refuse(member, "either all members of an enum have strings, or none");
+      if (texts && text === undefined) return this.refuse(member, MIXED_ENUM);
       const value = texts ? i : member.initializer ? number(member.initializer) : next;
       if (value === undefined) return this.refuse(member.initializer, "the value of an enum's member must be a whole number or a string, written out");
       members.push({ name: member.name.text, value, text });
@@ -145,9 +149,11 @@ export class Types {
     const node = found.declaration;
     const known = this.classes.get(node);
     if (known) return known;
+    const family = this.ancestors(found);
     /** @type {ClassModel} */
-    const model = { name: node.name.text, node, found, family: this.ancestors(found), fields: [], strict: !!decorator(node, "strict"), doc: doc(node), tag: undefined, variants: undefined };
+    const model = { name: node.name.text, node, found, family, fields: [], strict: family.some((one) => decorator(one.declaration, "strict")), doc: doc(node), tag: undefined, variants: undefined };
     this.classes.set(node, model);
+    this.misplaced(node, FIELD_MARKS, "stands before a member of a class");
     for (const one of model.family) this.fields(model, one);
     this.union(model);
     const names = new Map();
@@ -156,6 +162,14 @@ export class Types {
       names.set(field.json, field);
     }
     return model;
+  }
+
+  // A mark that does nothing is a mistake.
+  misplaced(/** @type {any} */ node, /** @type {string[]} */ marks, /** @type {string} */ words) {
+    for (const mark of marks) {
+      const found = decorator(node, mark);
+      if (found) this.errors.at(found, `@${mark} ${words}`);
+    }
   }
 
   /** The class and those it extends, the first one first. */
@@ -178,6 +192,8 @@ export class Types {
   union(/** @type {ClassModel} */ model) {
     const root = model.family.find((one) => decorator(one.declaration, "union"));
     if (!root) {
+      const own = decorator(model.node, "tag");
+      if (own) this.errors.at(own, "@tag is for a class that extends a union");
       if (model.node.flags & ABSTRACT) this.errors.at(model.node.name, 'an abstract class can only be JSON as a union: @union("kind")');
       return;
     }
@@ -216,6 +232,7 @@ export class Types {
   fields(/** @type {ClassModel} */ model, /** @type {import("./scope.js").Found} */ found) {
     for (const member of found.declaration.members) {
       if (member.kind !== NodeKind.FieldDeclaration || member.flags & STATIC) continue;
+      if (found === model.found) this.misplaced(member, CLASS_MARKS, "stands before a class");
       if (member.flags & (PRIVATE | PROTECTED)) {
         this.errors.at(member, "a class that is JSON has only public members: keep other state elsewhere");
         continue;

@@ -20,11 +20,22 @@ abstract class Round extends Shape {}
   members: Shape[] = [];
 }
 
+@strict @union("of/~") abstract class Closed {
+  id: u8 = 0;
+}
+
+class Left extends Closed {}
+
+class Right extends Closed {
+  @optional right: bool = false;
+}
+
 class Tagged {
   shape: Shape = new Circle();
   circle: Circle = new Circle();
   @optional square: Square | null = null;
   round: Round | null = null;
+  closed: Closed[] = [];
 }
 
 export function run(tagged: Tagged): Tagged {
