@@ -5,6 +5,8 @@ const AWKWARD = [null, true, false, 0, -0, 0.5, -1, 1e300, 128, 255, 256, 65536,
 // Around the ends of both types, and ways to write a number that are not allowed.
 const DIGITS = ["0", "-0", "00", "01", "-1", "+1", "1.0", "1e3", "", "-", " 1", "1 ", "9007199254740992", "-9007199254740993", "9223372036854775807", "9223372036854775808",
   "-9223372036854775808", "-9223372036854775809", "18446744073709551615", "18446744073709551616", "18446744073709551620", "99999999999999999999", "100000000000000000000", "１"];
+// What objects of JavaScript have already, what looks alike and is not, and what looks like a number.
+const NAMES = ["__proto__", "constructor", "toString", "length", "a", "A", "a ", "\u00e9", "e\u0301", "\u0430", "k", "k\u200d", "0", "-0", "01", ""];
 const KNOWN = new Set(["$schema", "$ref", "$defs", "description", "default", "type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "pattern", "items", "additionalProperties", "enum", "const", "properties", "required", "allOf", "if", "then"]);
 
 export class Maker {
@@ -63,7 +65,7 @@ export class Maker {
       const needed = required.includes(name) && !(this.wrong && random.once(this.wrong * 2));
       return needed || (!required.includes(name) && !(more === 0) && random.once(2));
     }).map(([name, inner]) => [name, this.value(inner, depth + 1)]);
-    const anyName = () => `k${random.text(3)}`;
+    const anyName = () => (random.once(2) ? random.pick(NAMES) : `k${random.text(3)}`);
     if (typeof additionalProperties === "object") members.push(...random.list(more, () => [anyName(), this.value(additionalProperties, depth + 1)]));
     else if (additionalProperties === undefined ? random.once(4) : this.wrong && random.once(this.wrong)) members.splice(random.int(0, members.length), 0, [anyName(), random.json(1)]);
     if (random.once(4)) members.reverse();

@@ -7,22 +7,24 @@ export function normal(value, schema, root = schema) {
   if (schema.$ref) return again(value, root.$defs[schema.$ref.slice("#/$defs/".length)]);
   if (schema.allOf) return again(value, schema.allOf.find((one) => Object.entries(one.if.properties).every(([name, { const: tag }]) => value[name] === tag)).then);
   if (schema.if) return value === null ? null : again(value, schema.then);
+  if (!schema.type && !schema.enum) return value;
   if (typeof value === "number") return (schema.exclusiveMaximum ? Math.fround(value) : value) + 0;
   if (typeof value === "string" && schema.pattern) return Number.isSafeInteger(Number(value)) ? Number(value) : value;
   if (Array.isArray(value)) return schema.items ? value.map((one) => again(one, schema.items)) : value;
   if (value === null || typeof value !== "object") return value;
   if (!schema.properties && !schema.additionalProperties) return value;
-  const out = {};
+  // Assigned one by one, a member `__proto__` would be none.
+  const out = new Map();
   for (const [name, part] of Object.entries(schema.properties ?? {})) {
     const optional = !schema.required?.includes(name);
     const inner = Object.hasOwn(value, name) ? value[name] : part.default;
     if (inner === undefined || (inner === null && optional && nullable(part))) continue;
-    out[name] = again(inner, part);
+    out.set(name, again(inner, part));
   }
   if (typeof schema.additionalProperties === "object") {
-    for (const [name, inner] of Object.entries(value)) out[name] = again(inner, schema.additionalProperties);
+    for (const [name, inner] of Object.entries(value)) out.set(name, again(inner, schema.additionalProperties));
   }
-  return out;
+  return Object.fromEntries(out);
 }
 
 // A member of any type keeps its null.

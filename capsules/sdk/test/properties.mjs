@@ -3,7 +3,8 @@
 // For each file in `kinds/` values are made from the input's schema, most of them with something wrong somewhere. Then
 // - what the schema accepts, the capsule reads, and gives back as it was, but for defaults, nulls of optional members, and
 //   members that no class names; that again is accepted, and comes back to the byte;
-// - what the schema refuses, the capsule refuses, at one of the places that the schema names.
+// - what the schema refuses, the capsule refuses, at one of the places that the schema names;
+// - what is no strict JSON, the host refuses before either is asked.
 // What a schema accepts is said by the `jsonschema` crate, in `schema-check/`; the capsule runs on web/replay.
 //
 // `node properties.mjs [COUNT] [SEED]`, 400 values of each kind. Needs cargo, and web/replay built.
@@ -17,6 +18,7 @@ import { run } from "../../test/host.mjs";
 import { Random } from "../../test/random.mjs";
 import { Maker } from "./make.mjs";
 import { normal } from "./normal.mjs";
+import { Speller } from "./spell.mjs";
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const count = Number(process.argv[2] ?? 400);
@@ -24,9 +26,9 @@ const seed = Number(process.argv[3] ?? 1);
 const target = process.env.CARGO_TARGET_DIR ?? here("../../../target");
 const CHECK = ["run", "--quiet", "--locked", "--manifest-path", here("schema-check/Cargo.toml"), "--target-dir", `${target}/schema-check`];
 
-/** Where each value does not fit. */
+/** Where each value does not fit. A line is a value: line ends between its parts become blanks. */
 function places(schema, values) {
-  const input = [schema, ...values].map((one) => (typeof one === "string" ? one : JSON.stringify(one))).join("\n");
+  const input = [schema, ...values].map((one) => (typeof one === "string" ? one.replaceAll(/[\r\n]/g, " ") : JSON.stringify(one))).join("\n");
   const lines = execFileSync("cargo", CHECK, { input, maxBuffer: 2 ** 28 }).toString().trimEnd().split("\n");
   assert.equal(lines.length, values.length);
   return lines.map((line) => JSON.parse(line));
@@ -35,7 +37,7 @@ function places(schema, values) {
 for (const file of readdirSync(here("kinds"))) {
   const { bytes, manifest } = await build(here(`kinds/${file}`), { write: false });
   const random = new Random(seed);
-  const values = Array.from({ length: count }, () => JSON.stringify(new Maker(manifest.input, random).value()));
+  const values = Array.from({ length: count }, () => new Speller(random).value(new Maker(manifest.input, random).value()));
   const wrong = places(manifest.input, values);
   const outputs = [];
   for (const [i, input] of values.entries()) {
@@ -52,7 +54,16 @@ for (const file of readdirSync(here("kinds"))) {
     outputs.push(ended.output);
   }
   if (outputs.length) for (const [i, at] of places(manifest.output, outputs).entries()) assert.deepEqual(at, [], outputs[i]);
+  let broken = 0;
+  for (let i = 0; i < count / 4; i++) {
+    const speller = new Speller(random, true);
+    const input = speller.value(new Maker(manifest.input, random).value());
+    if (speller.broken) continue;
+    broken++;
+    assert.throws(() => run(bytes, input), /the input is not strict JSON/, `${file}: ${input}`);
+  }
+  assert.ok(broken * 8 > count / 4, `${file}: ${broken} were no strict JSON`);
   // Both must have been seen, or little was shown.
   assert.ok(outputs.length * 8 > count && (count - outputs.length) * 8 > count, `${file}: ${outputs.length} of ${count} fit`);
-  console.log(`${file}: ${outputs.length} of ${count} values fit, and all were judged alike`);
+  console.log(`${file}: ${outputs.length} of ${count} values fit, and all were judged alike; ${broken} more were no strict JSON`);
 }

@@ -31,6 +31,8 @@ type Id = string;
   @optional v: Status = Status.Closed;
   @optional w: Value = Value.none;
   @optional x: u8 = 0;
+  @name("__proto__") y: bool = false;
+  @optional @name("constructor") z: string = "";
 }
 
 export function run(plain: Plain): Plain {
