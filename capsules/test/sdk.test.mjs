@@ -135,6 +135,32 @@ test("comments become descriptions, what belongs to the capsule comes from capsu
   });
 });
 
+test("the manifest has the cases that end well, within a bound", async () => {
+  const example = { input: "in.json", output: "out.json", clock_ms: 5 };
+  const source = "export function run(a: string): string { return a; }";
+  const examples = async (cases, files = { "in.json": '"a"', "out.json": '"a"' }) =>
+    (await made({ "index.ts": source, "capsule.json": JSON.stringify({ name: "same", example, cases }), ...files })).manifest.examples;
+  const first = { input: '"a"', output: '"a"', clock_ms: 5 };
+  assert.deepEqual(await examples([
+    { name: "fails", input: "1", status: "failed" },
+    { name: "text", input: '"b"', output: '"b"', seed: "0".repeat(64) },
+    { name: "no text", input_hex: "ff", output: "" },
+    { name: "files", input_file: "in.json", output_file: "out.json" },
+    { name: "other terms", input: '"b"', output: '"b"', limits: { fuel: 9 } },
+    { name: "other grants", input: '"b"', output: '"b"', grants: [] },
+    { name: "packed", input_gzip: "in.gz", output: '"b"' },
+    { name: "not written yet", input: '"b"', output_file: "later.json" },
+    { name: "long", input: `"${"b".repeat(1022)}"`, output: "x" },
+    { name: "as long as may be", input: `"${"b".repeat(1021)}"`, output: "x" },
+  ]), [
+    first, { name: "text", input: '"b"', output: '"b"', seed: "0".repeat(64) }, { name: "no text", input_base64: "/w==", output: "" },
+    { name: "files", input: '"a"', output: '"a"' }, { name: "as long as may be", input: `"${"b".repeat(1021)}"`, output: "x" },
+  ]);
+  assert.equal((await examples(Array.from({ length: 20 }, (_, i) => ({ name: String(i), input: '"b"', output: '"b"' })))).length, 16);
+  assert.deepEqual(await examples([], { "in.json": '"a"' }), [], "an output that nobody wrote yet is not an empty one");
+  await assert.rejects(examples([{ name: "else", input: "1", output_file: "../other.json" }]), /must each name a file of the folder/);
+});
+
 test("a debug build runs, and has names and a source map", async () => {
   const { place, out } = await made(`export function run(a: string): string { return a + "!"; }`, { debug: true, write: true });
   const bytes = readFileSync(out);

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 // Builds one capsule. In: an entry file, with a `capsule.json` beside it if there is one. Out: the module, and its manifest
-// beside it. Errors of the compiler are shown as they are. Exit code 0 for a capsule, 1 where the source is at fault, 2
+// beside it. Errors of the compiler are shown as they are, but for what steers a terminal. Exit code 0 for a capsule, 1 where the source is at fault, 2
 // where the command line or `capsule.json` is.
 
 import { parseArgs } from "node:util";
 import { build, BuildError } from "../transform/build.js";
+import { shown } from "../transform/files.js";
 
 const USAGE = `tenzik-asc [ENTRY] [options]
 
@@ -33,9 +34,9 @@ try {
       out: values.out, manifest: values.manifest, embed: values.embed, debug: values.debug, dry: values["print-glue"],
     });
     if (built.warnings) process.stderr.write(built.warnings);
-    if (values["print-glue"]) process.stdout.write(built.glue);
+    if (values["print-glue"]) process.stdout.write(shown(built.glue));
     else if (values.json) process.stdout.write(`${JSON.stringify({ module: built.out, manifest: built.manifestPath, bytes: built.bytes.length, capabilities: built.manifest.capabilities })}\n`);
-    else process.stdout.write(`${built.out}: ${built.bytes.length} bytes\n`);
+    else process.stdout.write(shown(`${built.out}: ${built.bytes.length} bytes\n`));
   }
 } catch (error) {
   if (!(error instanceof BuildError)) {
@@ -45,6 +46,6 @@ try {
     }
     throw error;
   }
-  process.stderr.write(error.message.endsWith("\n") ? error.message : `${error.message}\n`);
+  process.stderr.write(shown(error.message.endsWith("\n") ? error.message : `${error.message}\n`));
   process.exitCode = error.code;
 }

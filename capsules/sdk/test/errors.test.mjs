@@ -2,7 +2,7 @@
 // debug build has.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -104,4 +104,36 @@ test("capsule.json names nothing outside of its folder", async () => {
   ]) {
     await assert.rejects(built(description), (error) => error instanceof BuildError && words.test(error.message));
   }
+});
+
+test("nothing is written through a link, or over what is no file", async () => {
+  const own = mkdtempSync(join(tmpdir(), "tenzik-sdk-"));
+  after(() => rmSync(own, { recursive: true }));
+  writeFileSync(join(own, "index.ts"), "export function run(name: string): string { return name; }");
+  writeFileSync(join(own, "precious"), "as it was");
+  mkdirSync(join(own, "folder"));
+  const names = readdirSync(own);
+  for (const [link, options] of [["out.wasm", { out: join(own, "out.wasm") }], ["made.json", { out: join(own, "other.wasm"), manifest: join(own, "made.json") }]]) {
+    symlinkSync(join(own, "precious"), join(own, link));
+    await assert.rejects(build(join(own, "index.ts"), options), (error) => error instanceof BuildError && error.code === 2 && error.message.includes("is a link"));
+    rmSync(join(own, link));
+    rmSync(join(own, "other.wasm"), { force: true });
+  }
+  symlinkSync(join(own, "new"), join(own, "out.wasm"));
+  await assert.rejects(build(join(own, "index.ts"), { out: join(own, "out.wasm") }), /is a link/);
+  rmSync(join(own, "out.wasm"));
+  assert.equal(existsSync(join(own, "new")), false);
+  await assert.rejects(build(join(own, "index.ts"), { out: join(own, "folder") }), /is no file/);
+  await assert.rejects(build(join(own, "index.ts"), { out: join(own, "nowhere/out.wasm") }), (error) => error instanceof BuildError && error.message.includes("cannot be written"));
+  assert.equal(readFileSync(join(own, "precious"), "utf8"), "as it was");
+  assert.deepEqual(readdirSync(own), names, "nothing is left behind");
+});
+
+test("a source steers no terminal through the compiler's messages", async () => {
+  writeFileSync(join(folder, "index.ts"), `export function run(a: string): string { /*\x1b[2J\x07\u009b31m\u202e*/ return 1;\t}`);
+  await assert.rejects(build(join(folder, "index.ts"), { write: false }), (error) => {
+    assert.ok(error.message.includes("\\u{1b}[2J\\u{7}\\u{9b}31m\\u{202e}"), error.message);
+    assert.doesNotMatch(error.message, /[^\P{C}\n\t]/u);
+    return true;
+  });
 });

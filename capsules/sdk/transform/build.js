@@ -1,11 +1,12 @@
 // One build from start to end. In: an entry file and where things go. Out: the module and its manifest, written; or a
-// `BuildError` with the compiler's own words. Nothing is written where anything is wrong.
+// `BuildError` with the compiler's own words, in which nothing steers a terminal. Nothing is written where the source is wrong.
 
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
+import { BuildError, place, shown } from "./files.js";
 import { last } from "./index.js";
 import { describe, embed, manifest } from "./manifest.js";
 
@@ -14,13 +15,7 @@ const CONFIG = join(ROOT, "asconfig.base.json");
 // The compiler looks for packages from the current folder upwards; this one is where this file is.
 const OWN = /(?:^|[\\/])node_modules[\\/]@tenzik[\\/]sdk[\\/](.+)$/;
 
-export class BuildError extends Error {
-  /** @param {string} message @param {1 | 2} code 1 for the source, 2 for what the caller wants */
-  constructor(message, code) {
-    super(message);
-    this.code = code;
-  }
-}
+export { BuildError };
 
 /**
  * `dry` and `write: false` give everything back and write nothing.
@@ -50,9 +45,9 @@ async function one(entry, options) {
   const bytes = options.embed ? embed(module, content) : module;
   const manifestPath = options.manifest ?? `${out.replace(/\.wasm$/, "")}.manifest.json`;
   if (!options.dry && options.write !== false) {
-    writeFileSync(out, bytes);
-    writeFileSync(manifestPath, print(content));
-    if (map) writeFileSync(`${out}.map`, map);
+    place(out, bytes);
+    place(manifestPath, print(content));
+    if (map) place(`${out}.map`, map);
   }
   return { bytes, manifest: content, manifestPath, out, warnings, glue };
 }
@@ -99,7 +94,7 @@ async function compile(/** @type {string} */ entry, /** @type {string} */ out, /
     },
   });
   // The compiler says so where one more round of its optimiser made things worse; it keeps the better.
-  const words = stderr.toString().replace("Last converge was suboptimal.\n", "");
+  const words = shown(stderr.toString().replace("Last converge was suboptimal.\n", ""));
   if (error) throw new BuildError(words || String(error), 1);
   const module = files.get(basename(out));
   if (!module || !last) throw new BuildError(`${entry}: nothing was compiled`, 1);

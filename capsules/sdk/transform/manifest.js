@@ -3,10 +3,13 @@
 
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
-import { BuildError } from "./build.js";
+import { BuildError } from "./files.js";
 
 /** The custom section with the manifest: its JSON, UTF-8. */
 export const SECTION = "tenzik:manifest";
+
+// A manifest stays one that is read at a glance: so many examples, and so many bytes of a case's input and output together.
+const EXAMPLES_MAX = 16, CASE_BYTES_MAX = 1024;
 
 // docs/abi.md: which import belongs to which capability. What is not here needs none.
 const CAPABILITIES = [
@@ -27,20 +30,50 @@ export function capabilities(module) {
  * @param {{ module: Uint8Array<ArrayBuffer>, name: string, description: any, folder: string, input: any, output: any, typed: boolean }} of
  */
 export function manifest({ module, name, description, folder, input, output, typed }) {
-  const { version = "0.0.0", description: words = "", input_type = "json", example } = description ?? {};
+  const { version = "0.0.0", description: words = "", input_type = "json" } = description ?? {};
   const type = typed ? "json" : input_type;
   return {
     manifest: 1, name, version, description: words, abi: "tenzik_v1", input_type: type, capabilities: capabilities(module),
     ...(type === "json" ? { input, output } : {}),
-    examples: example ? [one(example, folder)] : [],
+    examples: examples(description, folder),
   };
 }
 
+/**
+ * The example, and of the cases the first that end well under the capsule's own grants and limits and are short. One whose
+ * files are not there yet is left out. `tenzik test --refresh` writes the same: `crates/cli/src/capsule/examples.rs`.
+ */
+function examples(/** @type {any} */ description, /** @type {string} */ folder) {
+  const found = [];
+  const { example, cases } = description ?? {};
+  if (example) {
+    const first = one({ input_file: example.input, output_file: example.output }, folder);
+    if (first) found.push(written(example.name, first, example));
+  }
+  for (const run of Array.isArray(cases) ? cases : []) {
+    if (found.length === EXAMPLES_MAX) break;
+    if (run.status !== undefined || run.grants !== undefined || run.limits !== undefined || run.input_gzip !== undefined) continue;
+    const shown = one(run, folder);
+    if (shown && shown.input.length + shown.output.length <= CASE_BYTES_MAX) found.push(written(run.name, shown, run));
+  }
+  return found;
+}
+
+/** @returns {{ input: Buffer, output: Buffer } | undefined} */
+function one(/** @type {any} */ run, /** @type {string} */ folder) {
+  const file = (/** @type {unknown} */ name) => {
+    const path = inside(folder, name);
+    return existsSync(path) ? readFileSync(path) : undefined;
+  };
+  const input = typeof run.input === "string" ? Buffer.from(run.input) : typeof run.input_hex === "string" ? Buffer.from(run.input_hex, "hex") : file(run.input_file);
+  const output = typeof run.output === "string" ? Buffer.from(run.output) : file(run.output_file);
+  return input && output && { input, output };
+}
+
 // Input and output are the files' text, so that no number in it is rounded on the way; base64 where it is no text.
-function one(/** @type {any} */ example, /** @type {string} */ folder) {
-  const { clock_ms, seed } = example;
+function written(/** @type {string | undefined} */ name, /** @type {{ input: Buffer, output: Buffer }} */ { input, output }, /** @type {any} */ { clock_ms, seed }) {
   return {
-    ...text("input", inside(folder, example.input)), ...text("output", inside(folder, example.output)),
+    ...(name === undefined ? {} : { name }), ...text("input", input), ...text("output", output),
     ...(clock_ms === undefined ? {} : { clock_ms }), ...(seed === undefined ? {} : { seed }),
   };
 }
@@ -50,13 +83,12 @@ function inside(/** @type {string} */ folder, /** @type {unknown} */ name) {
   const path = resolve(folder, typeof name === "string" ? name : "");
   const within = path.startsWith(resolve(folder) + sep) && (!existsSync(path) || realpathSync(path).startsWith(realpathSync(folder) + sep));
   if (typeof name !== "string" || !within) {
-    throw new BuildError("capsule.json: `input` and `output` of the example must each name a file of the folder", 2);
+    throw new BuildError("capsule.json: `input` and `output` of the example, `input_file` and `output_file` of a case must each name a file of the folder", 2);
   }
   return path;
 }
 
-function text(/** @type {string} */ member, /** @type {string} */ path) {
-  const bytes = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
+function text(/** @type {string} */ member, /** @type {Buffer} */ bytes) {
   try {
     return { [member]: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
   } catch {
