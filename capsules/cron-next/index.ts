@@ -140,6 +140,8 @@ function civil(day: i32): void {
 }
 
 function print(minute: i32): string {
+  // Four digits are all that a date of RFC 3339 has.
+  if (year > 9999) fail("the next time is after the year 9999");
   return padded(year, 4) + "-" + padded(month, 2) + "-" + padded(dayOfMonth, 2) + "T" + padded(minute / 60, 2) + ":" + padded(minute % 60, 2) + ":00Z";
 }
 

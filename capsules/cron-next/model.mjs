@@ -1,9 +1,12 @@
 import { Fail } from "../test/fail.mjs";
 
+// The last millisecond that has a date of four digits, and how long it takes until the days of the week come again.
+const LAST_MS = 253_402_300_799_999, CYCLE_MS = 146_097 * 86_400_000;
 const RANGES = [[0, 59], [0, 23], [1, 31], [1, 12], [0, 7]];
 
+/** @type {import("../test/model.js").Make} */
 export function make(random) {
-  const field = ([least, most]) => {
+  const field = (/** @type {number[]} */ [least, most]) => {
     if (random.once(2)) return random.once(4) ? `*/${random.int(1, 20)}` : "*";
     const one = () => {
       const a = random.int(least, most), b = random.int(least, most);
@@ -14,10 +17,15 @@ export function make(random) {
   };
   let expression = RANGES.map(field).join(" ");
   if (random.once(8)) expression = random.pick(["", "* * * *", "* * * * * *", "60 * * * *", "5-1 * * * *", "*/0 * * * *", "1/2 * * * *", "* *  * * *", "a * * * *", "1, * * * *", "0 0 30 2 *", "0 0 31 4,6,9,11 *", " * * * * *", "* * * * * ", "001 * * * *", "* * 0 * *", "0 0 29 2 *"]);
-  return { input: JSON.stringify({ expression, ...(random.once(2) ? { count: random.int(0, 4) } : {}) }), clock_ms: random.int(0, 4_102_444_800_000) };
+  return { input: JSON.stringify({ expression, ...(random.once(2) ? { count: random.int(0, 4) } : {}) }), clock_ms: clock(random) };
 }
 
-function parse(text, [least, most]) {
+function clock(random) {
+  if (!random.once(8)) return random.int(0, 4_102_444_800_000);
+  return random.pick([LAST_MS - random.int(0, 400 * 86_400_000), LAST_MS + random.int(-200_000, 1), random.int(LAST_MS, Number.MAX_SAFE_INTEGER), Number.MAX_SAFE_INTEGER]);
+}
+
+function parse(text, /** @type {number[]} */ [least, most]) {
   const set = new Set();
   for (const part of text.split(",")) {
     const found = /^(?:(\*)|(\d{1,2})(?:-(\d{1,2}))?)(?:\/(\d{1,2}))?$/.exec(part);
@@ -31,13 +39,16 @@ function parse(text, [least, most]) {
   return { set, free: text.split(",").every((part) => part === "*") };
 }
 
+/** @type {import("../test/model.js").Answer} */
 export function answer({ input, clock_ms }) {
   const { expression, count = 1 } = JSON.parse(input);
   const texts = expression.split(" ");
   if (texts.length !== 5) throw new Fail("not a cron expression");
   const [minutes, hours, days, months, weekdays] = texts.map((text, i) => parse(text, RANGES[i]));
   const next = [];
-  const date = new Date((Math.floor(clock_ms / 60000) + 1) * 60000);
+  // A Date ends before the clock does.
+  const cycles = Math.max(0, Math.floor((clock_ms - LAST_MS) / CYCLE_MS));
+  const date = new Date((Math.floor((clock_ms - cycles * CYCLE_MS) / 60000) + 1) * 60000);
   const limit = 8 * 366 * 86_400_000;
   let last = Math.floor(date.getTime() / 86_400_000) * 86_400_000 + limit;
   while (next.length < count) {
@@ -52,6 +63,7 @@ export function answer({ input, clock_ms }) {
       date.setUTCHours(date.getUTCHours() + 1, 0, 0, 0);
     } else {
       if (minutes.set.has(date.getUTCMinutes())) {
+        if (date.getTime() > LAST_MS) throw new Fail("the next time is after the year 9999");
         next.push(date.toISOString().replace(".000", ""));
         last = Math.floor(date.getTime() / 86_400_000) * 86_400_000 + limit;
       }
