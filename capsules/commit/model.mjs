@@ -1,11 +1,13 @@
 import { blake3 } from "../test/blake3.mjs";
 import { Fail } from "../test/fail.mjs";
 
+/** @type {import("../test/model.js").Make} */
 export function make(random) {
   const object = () => Object.fromEntries(random.list(5, () => [`k${random.text(3)}`, random.json(3)]));
   return { input: JSON.stringify(random.once(20) ? random.json(1) : object()) };
 }
 
+/** @type {import("../test/model.js").Answer} */
 export function answer({ input }) {
   const document = JSON.parse(input);
   if (document === null || typeof document !== "object" || Array.isArray(document)) throw new Fail("the input is not an object");

@@ -1,5 +1,7 @@
+/** @type {import("../test/model.js").Make} */
 export const make = (random) => ({ input: random.text(random.once(10) ? 3000 : 60) });
 
+/** @type {import("../test/model.js").Answer} */
 export function answer({ input }) {
   let crc = -1;
   for (const byte of Buffer.from(input)) {

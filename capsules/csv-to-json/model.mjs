@@ -1,5 +1,6 @@
 import { Fail } from "../test/fail.mjs";
 
+/** @type {import("../test/model.js").Make} */
 export function make(random) {
   const end = random.pick(["\n", "\r\n"]);
   const field = () => {
@@ -15,13 +16,15 @@ export function make(random) {
 }
 
 // One character after another, with a state: another way than the capsule's. Mistakes are told in the order of the text.
+/** @type {import("../test/model.js").Answer} */
 export function answer({ input }) {
   const text = input.replace(/^\ufeff/, "");
+  /** @type {string[][]} */
   const rows = [[]];
   let field = "", state = "start";
   const wrong = (words) => new Fail(`${words}: row ${rows.length}`);
   const end = (more) => {
-    const row = rows.at(-1), [names] = rows;
+    const row = rows[rows.length - 1], [names] = rows;
     if (rows.length === 1 && row.includes(field)) throw new Fail("a name stands twice");
     row.push(field);
     if (rows.length > 1 && (more ? row.length >= names.length : row.length !== names.length)) throw wrong("not as many fields as names");

@@ -1,3 +1,4 @@
+/** @type {import("../test/model.js").Make} */
 export function make(random) {
   const before = random.json(4);
   // Mostly a document with something changed in it.
@@ -13,6 +14,7 @@ export function make(random) {
 const escaped = (name) => String(name).replaceAll("~", "~0").replaceAll("/", "~1");
 const kind = (value) => (value === null ? "null" : Array.isArray(value) ? "array" : typeof value === "boolean" ? String(value) : typeof value);
 
+/** @type {import("../test/model.js").Answer} */
 export function answer({ input }) {
   const changes = [];
   const compare = (before, after, path) => {

@@ -2,6 +2,7 @@ import { Fail } from "../test/fail.mjs";
 
 const CLOCK_S = 1_700_000_000;
 
+/** @type {import("../test/model.js").Make} */
 export function make(random) {
   const part = (value) => Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
   const date = () => (random.once(25) ? random.pick(["x", null, {}]) : random.pick([0, 1e300, CLOCK_S, CLOCK_S + 0.5, CLOCK_S + random.int(-100, 100)]));
@@ -37,6 +38,7 @@ function object(part) {
   return value;
 }
 
+/** @type {import("../test/model.js").Answer} */
 export function answer({ input, clock_ms }) {
   const { token, leeway_s = 0 } = JSON.parse(input);
   if (leeway_s < 0) throw new Fail("leeway_s: not a number of seconds");

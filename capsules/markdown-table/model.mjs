@@ -1,5 +1,6 @@
 import { Fail } from "../test/fail.mjs";
 
+/** @type {import("../test/model.js").Make} */
 export function make(random) {
   const columns = random.int(0, 4);
   const row = () => Array.from({ length: random.once(40) ? columns + 1 : columns }, () => random.text(8));
@@ -10,6 +11,7 @@ export function make(random) {
 
 const RULES = { none: "---", left: ":---", center: ":---:", right: "---:" };
 
+/** @type {import("../test/model.js").Answer} */
 export function answer({ input }) {
   const { rows, align = [] } = JSON.parse(input);
   const columns = rows[0]?.length ?? 0;

@@ -1,5 +1,6 @@
 import { Fail } from "../test/fail.mjs";
 
+/** @type {import("../test/model.js").Make} */
 export function make(random) {
   const money = () => random.pick([0, 0.1, 19.99, 9e12, random.int(0, 1e7) / 100, random.int(0, 1e7) / 100, random.once(20) ? 1.005 : 1]);
   const item = () => ({ sku: random.text(5), price: money(), qty: random.once(40) ? 1.5 : random.int(0, 30) });
@@ -19,6 +20,7 @@ function hundredths(number) {
 
 const print = (cents) => Number(`${cents / 100n}.${String(cents % 100n).padStart(2, "0")}`);
 
+/** @type {import("../test/model.js").Answer} */
 export function answer({ input }) {
   const { items, discount_percent, tax_percent } = JSON.parse(input);
   let count = 0n, subtotal = 0n;

@@ -1,5 +1,6 @@
 import { Fail } from "../test/fail.mjs";
 
+/** @type {import("../test/model.js").Make} */
 export function make(random) {
   const sku = () => random.pick(["a", "b", "c"]);
   const item = () => ({ sku: sku(), price_cents: random.once(10) ? 4294967295 : random.int(0, 100_000), qty: random.once(10) ? 65535 : random.int(0, 20) });
@@ -14,6 +15,7 @@ export function make(random) {
   return { input: JSON.stringify({ items, rules: random.list(4, rule) }) };
 }
 
+/** @type {import("../test/model.js").Answer} */
 export function answer({ input }) {
   const { items, rules } = JSON.parse(input);
   const odd = rules.findIndex(({ type }) => !["percent", "amount", "bundle"].includes(type));

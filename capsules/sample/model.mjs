@@ -1,12 +1,14 @@
 import { createCipheriv } from "node:crypto";
 import { Fail } from "../test/fail.mjs";
 
+/** @type {import("../test/model.js").Make} */
 export function make(random) {
   const items = random.list(random.once(10) ? 300 : 12, () => random.json(1));
   const k = random.once(15) ? random.pick([-1, 0.5, items.length + 1, "1"]) : random.int(0, items.length);
   return { input: JSON.stringify({ items, k }), seed: Array.from({ length: 8 }, () => random.bits().toString(16).padStart(8, "0")).join("") };
 }
 
+/** @type {import("../test/model.js").Answer} */
 export function answer({ input, seed }) {
   const { items, k } = JSON.parse(input);
   if (typeof k !== "number") throw new Fail("k: not a number");

@@ -2,6 +2,7 @@ import { Fail } from "../test/fail.mjs";
 
 const NAMES = ["MIT", "mit", "ISC", "Apache-2.0", "GPL-2.0-only", "BSD-3-Clause", "Apache-2.0+", "GPL-2.0-only WITH GCC-exception-2.0"];
 
+/** @type {import("../test/model.js").Make} */
 export function make(random) {
   const expression = (depth) => {
     switch (random.int(0, depth ? 5 : 1)) {
@@ -28,6 +29,7 @@ export function make(random) {
 
 const fold = (text) => text.replace(/[A-Z]/g, (c) => c.toLowerCase());
 
+/** @type {import("../test/model.js").Answer} */
 export function answer({ input }) {
   const { allow, sbom } = JSON.parse(input);
   if (fold(sbom.bomFormat) !== "cyclonedx") throw new Fail("sbom: not CycloneDX JSON");

@@ -1,5 +1,6 @@
 import { Fail } from "../test/fail.mjs";
 
+/** @type {import("../test/model.js").Make} */
 export function make(random) {
   const number = () => random.pick([0, 0, 1, 1, 2, 3, 10, 999999999]);
   const version = () => (random.once(200) ? random.pick(["1.2", "1.02.3", "", "v1.0.0", "1.0.0-a", "1000000000.0.0", "1.2.3.4"]) : `${number()}.${number()}.${number()}`);
@@ -11,7 +12,7 @@ export function make(random) {
 
 const VERSION = /^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$/;
 const COMPARATOR = /^(?:(\*)|(=|<=?|>=?|\^|~)?((?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})))$/;
-const numbers = (text) => VERSION.exec(text).slice(1).map(Number);
+const numbers = (text) => text.match(VERSION).slice(1).map(Number);
 const order = (a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
 
 function comparator(text) {
@@ -44,6 +45,7 @@ function parse(range) {
   });
 }
 
+/** @type {import("../test/model.js").Answer} */
 export function answer({ input }) {
   const { range, versions } = JSON.parse(input);
   const matching = [];

@@ -1,7 +1,6 @@
 // Holds every capsule that has a `model.mjs` against it, on generated inputs, to the byte.
 //
-// A model is plain JavaScript written apart from the capsule. It exports `make(random)`, a request, and `answer(request)`,
-// the output's text, or throws `Fail` with the message of a run that fails. `node test/answers.mjs [COUNT] [NAME...]`
+// A model is JavaScript written apart from the capsule. What it exports stands in `model.d.ts`. `node test/answers.mjs [COUNT] [NAME...]`
 // runs the capsules in Node; with `--emit` it prints requests and answers instead, one JSON object a line, for
 // `tests/answers.rs`, which runs them on the engine.
 

@@ -1,10 +1,12 @@
 import { Fail } from "../test/fail.mjs";
 
+/** @type {import("../test/model.js").Make} */
 export function make(random) {
   const item = () => ({ sku: random.text(4), price: random.pick([0, 0.1, 19.99, 1e15, -3, random.int(0, 1e6) / 100]), qty: random.once(60) ? 0.5 : random.int(0, 50) });
   return { input: JSON.stringify({ items: random.list(8, item) }) };
 }
 
+/** @type {import("../test/model.js").Answer} */
 export function answer({ input }) {
   const { items } = JSON.parse(input);
   const wrong = items.findIndex(({ qty }) => !Number.isInteger(qty));

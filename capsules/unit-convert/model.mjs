@@ -10,6 +10,7 @@ const KINDS = [
 ];
 const ZERO = { K: -273.15, F: -32 };
 
+/** @type {import("../test/model.js").Make} */
 export function make(random) {
   const kind = random.pick(KINDS), other = random.once(6) ? random.pick(KINDS) : kind;
   const value = random.pick([0, 1, -40, 36.6, 1e308, -1e308, 5e-324, 1 / 3, random.int(-1e6, 1e6) / 64]);
@@ -17,9 +18,10 @@ export function make(random) {
   return { input: JSON.stringify({ value, from, to }) };
 }
 
+/** @type {import("../test/model.js").Answer} */
 export function answer({ input }) {
   const { value, from, to } = JSON.parse(input);
-  const kind = KINDS.find((one) => from in one);
+  const kind = KINDS.find((one) => from in one) ?? {};
   if (!KINDS.some((one) => to in one)) throw new Fail("/to: not one of the values");
   if (!(to in kind)) throw new Fail("the units are of two kinds");
   const result = from === to ? value : ((value + (ZERO[from] ?? 0)) * kind[from]) / kind[to] - (ZERO[to] ?? 0);

@@ -2,6 +2,7 @@ import { createHmac } from "node:crypto";
 
 const CLOCK = 1_700_000_000_000;
 
+/** @type {import("../test/model.js").Make} */
 export function make(random) {
   const secret = random.text(12), payload = random.text(30);
   const t = random.once(12) ? random.pick(["", "1x", "1234567890123", "-1"]) : String(1_700_000_000 + random.int(-400, 400));
@@ -14,6 +15,7 @@ export function make(random) {
   return { input: JSON.stringify(delivery), clock_ms: CLOCK + random.int(0, 999) };
 }
 
+/** @type {import("../test/model.js").Answer} */
 export function answer({ input, clock_ms }) {
   const { secret, header, payload, tolerance_s = 300 } = JSON.parse(input);
   const of = (name) => header.split(",").filter((part) => part.startsWith(`${name}=`)).map((part) => part.slice(name.length + 1));
