@@ -6,6 +6,7 @@
 mod description;
 pub(crate) mod diff;
 mod error;
+mod examples;
 mod files;
 pub(crate) mod trial;
 
@@ -17,9 +18,11 @@ use tenzik::limits::LimitsAsked;
 use tenzik_receipt::{InputType, Int, Seed};
 
 use crate::error::Failure;
+use crate::text;
 
 pub(crate) use description::{Language, is_name};
 pub(crate) use error::FolderError;
+pub(crate) use examples::refresh_manifest;
 
 /// What describes a capsule.
 pub(crate) const DESCRIPTION: &str = "capsule.json";
@@ -127,12 +130,26 @@ impl Folder {
         }
     }
 
-    /// The bytes of an expected output.
-    pub(crate) fn output(&self, text: &Text) -> Result<Vec<u8>, Failure> {
+    /// The bytes of an expected output; nothing where its file is not there yet.
+    pub(crate) fn output(&self, text: &Text) -> Result<Option<Vec<u8>>, Failure> {
         match text {
-            Text::Inline(inline) => Ok(inline.text.clone().into_bytes()),
-            Text::File(path) => files::read(self, path),
+            Text::Inline(inline) => Ok(Some(inline.text.clone().into_bytes())),
+            Text::File(path) => files::read_if_there(self, path),
         }
+    }
+
+    /// Where a file of the description really is, so that two names of one are found to be that.
+    pub(crate) fn place(&self, path: &Path) -> Result<PathBuf, Failure> {
+        files::place(self, path)
+    }
+
+    /// Fails where the description is no longer what was read.
+    pub(crate) fn unchanged(&self) -> Result<(), Failure> {
+        if files::read(self, Path::new(DESCRIPTION))? == self.text.as_bytes() {
+            return Ok(());
+        }
+        let path = text::path(&self.path.join(DESCRIPTION));
+        Err(FolderError::Changed { path }.into())
     }
 
     /// Writes a file that the description names.

@@ -27,6 +27,25 @@ pub(crate) fn shown(text: &str, chars_max: usize) -> String {
     line
 }
 
+/// Text of many lines, such as a compiler's about a stranger's source: only what steers a terminal is escaped.
+pub(crate) fn lines(text: &str) -> String {
+    let mut shown = String::new();
+    for char in text.replace("\r\n", "\n").chars() {
+        match char {
+            '\n' | '\t' => shown.push(char),
+            _ if char.is_control() || TURNS.contains(&char) => shown.extend(char.escape_unicode()),
+            _ => shown.push(char),
+        }
+    }
+    shown
+}
+
+/// Marks that turn the direction of text or hide in it.
+const TURNS: [char; 14] = [
+    '\u{61c}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202b}', '\u{202c}',
+    '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}',
+];
+
 /// A path, to be read by a person.
 pub(crate) fn path(path: &Path) -> String {
     shown(&path.to_string_lossy(), PATH_CHARS_MAX)
@@ -51,6 +70,14 @@ mod tests {
         assert!(line.chars().all(|char| !char.is_control()), "{line}");
         assert!(!line.contains('\u{202e}'), "{line}");
         assert_eq!(shown("it's \"ä\"", 100), "it's \"ä\"");
+    }
+
+    #[test]
+    fn lines_stay_lines() {
+        assert_eq!(
+            lines("a\tb\\\r\nc\u{1b}[31m\r\u{9b}\u{202e}é\n"),
+            "a\tb\\\nc\\u{1b}[31m\\u{d}\\u{9b}\\u{202e}é\n"
+        );
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! A source's module, by the compiler of its language.
 //!
 //! Enters: a folder. Leaves: `NAME.wasm` in it, or with names `NAME.debug.wasm`; of AssemblyScript also the manifest. Refuses:
-//! what the compiler refuses. Its messages go to stderr as they are. Where it fails, the module of before stays.
+//! what the compiler refuses. Its messages go to stderr, without what in a source would steer a terminal. Where it fails, the
+//! module of before stays.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fs;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -24,6 +26,8 @@ const HEADER: &str = include_str!("../../../../capsules/sdk-c/tenzik.h");
 const MANIFEST: &str = "tenzik:manifest";
 /// The stack of capsules that keep their buffers elsewhere; it lets them fit one page.
 const STACK_BYTES: u32 = 1024;
+/// How much of what a compiler says is held at once.
+const LINE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Compiles a folder, and gives the module's path.
 pub(super) fn compile(folder: &Folder, debug: bool) -> Result<PathBuf, Failure> {
@@ -42,6 +46,9 @@ pub(super) fn compile(folder: &Folder, debug: bool) -> Result<PathBuf, Failure> 
         _ => {
             let command = command(language, &source, scratch.path(), &out, debug)?;
             run(command, &folder.path, &source)?;
+            if !out.is_file() {
+                return Err(no_module());
+            }
             read(&out)?
         }
     };
@@ -59,7 +66,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(Source::File(path.to_owned()).read(CAPSULE)?)
 }
 
-fn not_written(path: &Path, error: &std::io::Error) -> Failure {
+fn not_written(path: &Path, error: &io::Error) -> Failure {
     Failure::new(
         Exit::Other,
         "not_written",
@@ -79,13 +86,21 @@ fn assemblyscript(folder: &Folder, source: &Path, out: &str, debug: bool) -> Res
     if debug {
         command.arg("--debug");
     }
-    run(command, &folder.path, source)
+    let path = folder.path.join(out);
+    // The compiler puts a new file in the place of the old one.
+    let written = || fs::metadata(&path).and_then(|data| data.modified()).ok();
+    let before = written();
+    run(command, &folder.path, source)?;
+    match written() {
+        Some(now) if Some(now) != before => Ok(()),
+        _ => Err(no_module()),
+    }
 }
 
 fn wat(source: &Path) -> Result<Vec<u8>, Failure> {
     wat::parse_file(source).map_err(|error| {
         // The words of the reader are lines with a mark under the place; they are the answer.
-        eprintln!("{error}");
+        eprint!("{}", text::lines(&format!("{error}\n")));
         build_failed("the text is no module")
     })
 }
@@ -195,18 +210,19 @@ fn rust(source: &Path, out: &Path, debug: bool) -> Result<Command, Failure> {
 /// Runs a compiler in the folder. All that it says goes to stderr: stdout is for the report.
 fn run(mut command: Command, folder: &Path, source: &Path) -> Result<(), Failure> {
     let _progress = Progress::begin(format!("compiling {}", text::path(source)));
+    let program = text::shown(&command.get_program().to_string_lossy(), 100);
     command
         .current_dir(folder)
         .stdin(Stdio::null())
-        .stdout(Stdio::piped());
-    let out = command.output_to_stderr().map_err(|error| {
+        // Colours could not be told from what the source would like to do to the terminal.
+        .envs([("NO_COLOR", "1"), ("CARGO_TERM_COLOR", "never")])
+        .env_remove("CLICOLOR_FORCE")
+        .env_remove("FORCE_COLOR");
+    let out = tell(command, &mut io::stderr()).map_err(|error| {
         Failure::new(
             Exit::NotFound,
             "no_compiler",
-            format!(
-                "the compiler {} cannot be started: {error}",
-                text::shown(&command.get_program().to_string_lossy(), 100)
-            ),
+            format!("the compiler {program} cannot be started: {error}"),
             "install it, or mend PATH",
         )
     })?;
@@ -225,18 +241,33 @@ fn build_failed(message: &str) -> Failure {
     )
 }
 
-/// A command whose standard output is told on standard error.
-trait OutputToStderr {
-    fn output_to_stderr(&mut self) -> std::io::Result<ExitStatus>;
+fn no_module() -> Failure {
+    Failure::new(
+        Exit::Other,
+        "build_failed",
+        "the compiler ended well, and wrote no module",
+        "it may not be the compiler that its name says; its own words are above, if it had any",
+    )
 }
 
-impl OutputToStderr for Command {
-    fn output_to_stderr(&mut self) -> std::io::Result<ExitStatus> {
-        let mut child = self.stderr(Stdio::inherit()).spawn()?;
-        if let Some(mut said) = child.stdout.take() {
-            std::io::copy(&mut said, &mut std::io::stderr())?;
+/// Runs a command. What it says, on either stream, is told without what steers a terminal.
+fn tell(mut command: Command, out: &mut impl Write) -> io::Result<ExitStatus> {
+    let (said, saying) = io::pipe()?;
+    command.stdout(saying.try_clone()?).stderr(saying);
+    let mut child = command.spawn()?;
+    // It holds the ends that are written to; while they are open there may be more to read.
+    drop(command);
+    let mut said = BufReader::new(said);
+    loop {
+        let mut line = Vec::new();
+        if (&mut said)
+            .take(LINE_BYTES_MAX)
+            .read_until(b'\n', &mut line)?
+            == 0
+        {
+            return child.wait();
         }
-        child.wait()
+        out.write_all(text::lines(&String::from_utf8_lossy(&line)).as_bytes())?;
     }
 }
 

@@ -1,8 +1,8 @@
 //! `build --watch`: built and tested again whenever a file changes, with what has changed by that.
 //!
-//! Enters: a folder, until somebody stops it. Leaves: a line for each file, size and run that changed. Refuses nothing while it
-//! watches: what does not build is told, and the next change is waited for. Files are looked at, four times a second: no two
-//! systems tell of changes in the same way.
+//! Enters: a folder, until somebody stops it. Leaves: a line for each file, size and run that changed. Refuses: a folder without a
+//! description, and one that is too large to be a capsule's. What does not build is told, and the next change is waited for.
+//! Files are looked at, four times a second: no two systems tell of changes in the same way.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,15 +11,15 @@ use std::time::{Duration, SystemTime};
 
 use super::Built;
 use crate::args::Context;
-use crate::capsule::Folder;
-use crate::error::Failure;
+use crate::capsule::{DESCRIPTION, Folder};
+use crate::error::{Exit, Failure};
 use crate::output::Reply;
 use crate::text;
 
 /// How often the files are looked at.
 const TICK: Duration = Duration::from_millis(250);
-/// How many files are looked at; what has more is no capsule's folder.
-const FILES_MAX: usize = 10_000;
+/// How many files and folders are looked at; what has more is no capsule's folder.
+const ENTRIES_MAX: usize = 10_000;
 
 /// What a build came to, to be held against the next.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,15 +31,19 @@ struct State {
 
 /// Watches a folder for ever.
 pub(super) fn watch(path: &Path, context: &Context) -> Result<Reply, Failure> {
-    let mut seen = times(path);
+    if !path.join(DESCRIPTION).exists() {
+        // It says so, and nothing that is saved here would make it a capsule's.
+        Folder::open(path)?;
+    }
+    let mut seen = times(path, ENTRIES_MAX)?;
     let mut before = State::default();
     loop {
         before = once(path, &before, context)?;
         // What was changed while it was built is built too: the times are those of before.
-        let mut now = times(path);
+        let mut now = times(path, ENTRIES_MAX)?;
         while now == seen {
             sleep(TICK);
-            now = times(path);
+            now = times(path, ENTRIES_MAX)?;
         }
         for changed in changes(&seen, &now) {
             context
@@ -120,22 +124,39 @@ fn difference(before: &State, now: &State) -> Vec<String> {
 type Times = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
 
 /// When each file of the folder was changed, without what builds make.
-fn times(folder: &Path) -> Times {
+fn times(root: &Path, entries_max: usize) -> Result<Times, Failure> {
     let mut times = Times::new();
-    let mut folders = vec![folder.to_owned()];
+    let mut folders = vec![root.to_owned()];
+    let mut looked_at = 0;
     while let Some(folder) = folders.pop() {
         // What cannot be read now may be read the next time.
         let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
         for entry in entries.filter(|entry| !is_made(&entry.path())) {
+            looked_at += 1;
+            if looked_at > entries_max {
+                return Err(too_many(root, entries_max));
+            }
             let Ok(data) = entry.metadata() else { continue };
             if data.is_dir() {
                 folders.push(entry.path());
-            } else if times.len() < FILES_MAX {
+            } else {
                 times.insert(entry.path(), (data.modified().ok(), data.len()));
             }
         }
     }
-    times
+    Ok(times)
+}
+
+fn too_many(root: &Path, entries_max: usize) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        "too_many_files",
+        format!(
+            "{} has more than {entries_max} files and folders",
+            text::path(root)
+        ),
+        "watch the folder of one capsule; node_modules, target and names with a dot before do not count",
+    )
 }
 
 fn is_made(path: &Path) -> bool {
@@ -168,7 +189,8 @@ mod tests {
             std::fs::write(path, "x").expect("a file");
         };
         write("index.ts");
-        let before = times(folder.path());
+        let times = || times(folder.path(), 3).unwrap_or_else(|_| panic!("few files"));
+        let before = times();
         for made in [
             "a.wasm",
             "a.manifest.json",
@@ -178,16 +200,32 @@ mod tests {
         ] {
             write(made);
         }
-        assert!(changes(&before, &times(folder.path())).is_empty());
+        assert!(changes(&before, &times()).is_empty());
         write("cases/new.json");
         std::fs::remove_file(folder.path().join("index.ts")).expect("it is there");
-        let changed = changes(&before, &times(folder.path()));
+        let changed = changes(&before, &times());
         assert_eq!(
             changed,
             [
                 folder.path().join("cases/new.json"),
                 folder.path().join("index.ts")
             ]
+        );
+    }
+
+    #[test]
+    fn a_folder_as_large_as_a_disk_is_refused_early() {
+        let folder = tempfile::tempdir().expect("a directory");
+        for name in ["a/b/c", "d"] {
+            std::fs::create_dir_all(folder.path().join(name)).expect("a directory");
+        }
+        assert!(times(folder.path(), 4).is_ok());
+        let refused = times(folder.path(), 3).err().expect("too many");
+        assert_eq!(refused.code, "too_many_files");
+        assert!(
+            refused
+                .message
+                .ends_with("has more than 3 files and folders")
         );
     }
 

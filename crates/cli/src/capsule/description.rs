@@ -242,7 +242,7 @@ impl Resolver<'_> {
 }
 
 /// Where a part of a text stands in it.
-fn place(text: &str, part: &str) -> Range<usize> {
+pub(super) fn place(text: &str, part: &str) -> Range<usize> {
     let start = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
     start..start + part.len()
 }

@@ -19,6 +19,12 @@ pub(crate) enum FolderError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// The description was written meanwhile.
+    #[error("{path} was changed while its runs were tried: nothing is written")]
+    Changed {
+        /// The description.
+        path: String,
+    },
     /// The description is not of the form.
     #[error("{path}: {problem}")]
     Form {
@@ -47,6 +53,18 @@ pub(crate) enum FolderError {
         /// Why.
         problem: String,
     },
+    /// Two runs cannot both have what is in a file.
+    #[error(
+        "{first} and {second} give other outputs than each other, and both expect {path}: nothing is written"
+    )]
+    Shared {
+        /// The file.
+        path: String,
+        /// The one run.
+        first: String,
+        /// The other run.
+        second: String,
+    },
     /// There is no description.
     #[error("there is no {path}")]
     Undescribed {
@@ -67,7 +85,7 @@ impl Explain for FolderError {
     fn exit(&self) -> Exit {
         match self {
             Self::Missing { .. } | Self::Undescribed { .. } => Exit::NotFound,
-            Self::Write { .. } => Exit::Other,
+            Self::Changed { .. } | Self::Write { .. } => Exit::Other,
             _ => Exit::Usage,
         }
     }
@@ -75,9 +93,11 @@ impl Explain for FolderError {
     fn code(&self) -> &'static str {
         match self {
             Self::Case { .. } | Self::Form { .. } => "capsule_json",
+            Self::Changed { .. } => "changed",
             Self::Missing { .. } | Self::Undescribed { .. } => "not_found",
             Self::Outside { .. } => "outside",
             Self::Packed { .. } => "packed",
+            Self::Shared { .. } => "shared",
             Self::Write { .. } => "not_written",
         }
     }
@@ -91,6 +111,8 @@ impl Explain for FolderError {
                 "name files by their path from the folder, without `..` and links that lead out"
             }
             Self::Missing { .. } => "make it, or name another in capsule.json",
+            Self::Changed { .. } => "run it again",
+            Self::Shared { .. } => "give each run a file of its own",
             Self::Packed { .. } => "pack it with gzip; unpacked it may have 64 MiB",
             Self::Undescribed { .. } => {
                 "name a capsule's folder, or make one with `tenzik new NAME`"

@@ -14,12 +14,25 @@ use crate::{files, text};
 
 /// A file's bytes.
 pub(super) fn read(folder: &Folder, name: &Path) -> Result<Vec<u8>, Failure> {
+    read_if_there(folder, name)?.ok_or_else(|| {
+        let path = text::path(&folder.path.join(name));
+        FolderError::Missing { path }.into()
+    })
+}
+
+/// A file's bytes, if it is there.
+pub(super) fn read_if_there(folder: &Folder, name: &Path) -> Result<Option<Vec<u8>>, Failure> {
     let path = inside(folder, name)?;
-    if !path.exists() {
-        let path = text::path(&path);
-        return Err(FolderError::Missing { path }.into());
+    match path.exists() {
+        true => Ok(Some(Source::File(path).read(INPUT)?)),
+        false => Ok(None),
     }
-    Ok(Source::File(path).read(INPUT)?)
+}
+
+/// A file's path without links and `.`.
+pub(super) fn place(folder: &Folder, name: &Path) -> Result<PathBuf, Failure> {
+    let path = inside(folder, name)?;
+    Ok(fs::canonicalize(&path).unwrap_or_else(|_| path.components().collect()))
 }
 
 /// What is in a gzip file.
@@ -43,13 +56,15 @@ pub(super) fn unpack(folder: &Folder, name: &Path) -> Result<Vec<u8>, Failure> {
 /// Writes a file in place of what was there.
 pub(super) fn write(folder: &Folder, name: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let path = inside(folder, name)?;
-    files::replace(&path, bytes, files::PUBLIC).map_err(|error| {
-        let path = text::path(&path);
-        FolderError::Write { path, error }.into()
-    })
+    fs::create_dir_all(files::directory(&path))
+        .and_then(|()| files::replace(&path, bytes, files::PUBLIC))
+        .map_err(|error| {
+            let path = text::path(&path);
+            FolderError::Write { path, error }.into()
+        })
 }
 
-/// The file's path, if it is in the folder with all links followed. What is not there has its directory asked.
+/// The file's path, if it is in the folder with all links followed. What is not there has the nearest directory asked that is.
 fn inside(folder: &Folder, name: &Path) -> Result<PathBuf, Failure> {
     let outside = || FolderError::Outside {
         path: text::path(name),
@@ -60,15 +75,14 @@ fn inside(folder: &Folder, name: &Path) -> Result<PathBuf, Failure> {
     }
     let path = folder.path.join(name);
     // A link that leads nowhere is no file, and would be written through.
-    let there = match path.symlink_metadata() {
-        Ok(_) => path.clone(),
-        Err(_) => files::directory(&path),
-    };
+    let mut places = path.ancestors();
+    let there = places.find(|place| place.symlink_metadata().is_ok());
+    let there = there.unwrap_or(&folder.path);
     let missing = |_| FolderError::Missing {
         path: text::path(&path),
     };
     let root = fs::canonicalize(&folder.path).map_err(missing)?;
-    let real = fs::canonicalize(&there).map_err(missing)?;
+    let real = fs::canonicalize(there).map_err(missing)?;
     if !real.starts_with(&root) {
         return Err(outside().into());
     }

@@ -16,7 +16,7 @@ use tenzik_receipt::{
 };
 
 use super::diff::{Difference, differences};
-use super::{Case, Expected, Folder};
+use super::{Case, Expected, Folder, Text};
 use crate::args::Context;
 use crate::debug::{Debugger, Report};
 use crate::error::{Exit, Failure};
@@ -252,6 +252,19 @@ fn words(ending: &Ending) -> (Option<String>, Option<String>) {
     (Some(code), None)
 }
 
+/// An output whose file is not there yet: `test --refresh` writes it.
+fn unwritten(text: &Text, got: &[u8]) -> Difference {
+    let file = match text {
+        Text::File(path) => path.to_string_lossy(),
+        Text::Inline(_) => "capsule.json".into(),
+    };
+    Difference {
+        at: format!("{file}, which is not there"),
+        expected: None,
+        got: Some(String::from_utf8_lossy(got).into_owned()),
+    }
+}
+
 /// Holds a run against what is expected of it.
 fn held(trial: &Trial, folder: &Folder, case: &Case) -> Result<Vec<Difference>, Failure> {
     let ended = || {
@@ -265,9 +278,10 @@ fn held(trial: &Trial, folder: &Folder, case: &Case) -> Result<Vec<Difference>, 
     let (status, code, message) = match &case.expected {
         Expected::Output(text) => {
             let expected = folder.output(text)?;
-            return Ok(match &trial.output {
-                Some(got) => differences(&expected, got),
-                None => vec![Difference::of("the status", "ok", ended())],
+            return Ok(match (&trial.output, expected) {
+                (Some(got), Some(expected)) => differences(&expected, got),
+                (Some(got), None) => vec![unwritten(text, got)],
+                (None, _) => vec![Difference::of("the status", "ok", ended())],
             });
         }
         Expected::Ending {

@@ -1,0 +1,230 @@
+//! `build` and `test` where a folder, a compiler or an editor does not do what it should.
+#![cfg(unix)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+/// A scratch directory with a capsule's folder in it.
+struct Author {
+    scratch: TempDir,
+}
+
+/// What a command left.
+struct Said {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Author {
+    /// With a folder `total`, made by `tenzik new`.
+    fn new(language: &str) -> Self {
+        let author = Self {
+            scratch: tempfile::tempdir().expect("a directory"),
+        };
+        let made = author.run(&["new", "total", "--lang", language], &[]);
+        assert_eq!(made.code, Some(0), "{}", made.stderr);
+        author
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.scratch.path().join("total").join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).expect("a file");
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).expect("a file")
+    }
+
+    /// A program of the system's shell, by its path.
+    fn program(&self, name: &str, script: &str) -> String {
+        let path = self.scratch.path().join(name);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
+        path.to_str().expect("text").to_owned()
+    }
+
+    fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Said {
+        let output = Command::new(env!("CARGO_BIN_EXE_tenzik"))
+            .args(arguments)
+            .envs(environment.iter().copied())
+            .env("TENZIK_HOME", self.scratch.path().join("home"))
+            .current_dir(self.scratch.path())
+            .output()
+            .expect("it starts");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        Said {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+}
+
+/// Gives its input back.
+const COPY: &str = r#"(module
+  (import "tenzik_v1" "input_len" (func $len (result i32)))
+  (import "tenzik_v1" "input_read" (func $read (param i32)))
+  (import "tenzik_v1" "output_write" (func $write (param i32 i32)))
+  (memory (export "memory") 1)
+  (func (export "run") (call $read (i32.const 0)) (call $write (i32.const 0) (call $len))))"#;
+
+/// A folder of a capsule that gives its input back, with these runs.
+fn copying(cases: &str) -> Author {
+    let author = Author::new("wat");
+    author.write("total.wat", COPY);
+    author.write(
+        "capsule.json",
+        &format!(
+            r#"{{"name":"total","description":"","grants":[],"input_type":"json","example":{{"input":"example.json","output":"expected.json"}},"cases":[{cases}]}}"#
+        ),
+    );
+    author.write("example.json", "[1]");
+    author
+}
+
+#[test]
+fn the_first_expected_output_is_written_by_refresh() {
+    let author = copying(r#"{"name":"deep","input":"2","output_file":"new/folder/out.json"}"#);
+    fs::remove_file(author.path("expected.json")).expect("it is there");
+    let built = author.run(&["build", "total"], &[]);
+    assert_eq!(built.code, Some(0), "a build without it: {}", built.stderr);
+    let tested = author.run(&["test", "total"], &[]);
+    assert_eq!(tested.code, Some(3));
+    let place =
+        "  at       expected.json, which is not there\n  expected nothing\n  got      [1]\n";
+    assert!(tested.stdout.contains(place), "{}", tested.stdout);
+    let refreshed = author.run(&["test", "total", "--refresh"], &[]);
+    assert_eq!(refreshed.code, Some(0), "{}", refreshed.stderr);
+    assert_eq!(author.read("expected.json"), "[1]");
+    assert_eq!(author.read("new/folder/out.json"), "2");
+    assert_eq!(author.run(&["test", "total"], &[]).code, Some(0));
+}
+
+#[test]
+fn two_outputs_for_one_file_are_told_and_nothing_is_written() {
+    let author = copying(
+        r#"{"name":"one","input":"1","output":"0"},{"name":"two","input":"2","output_file":"./expected.json"}"#,
+    );
+    author.write("expected.json", "[1]");
+    author.run(&["build", "total"], &[]);
+    let description = author.read("capsule.json");
+    let refreshed = author.run(&["test", "total", "--refresh"], &[]);
+    assert_eq!(refreshed.code, Some(2));
+    let words = "error[shared]: example and two give other outputs than each other, and both expect ./expected.json";
+    assert!(refreshed.stderr.starts_with(words), "{}", refreshed.stderr);
+    assert_eq!(author.read("expected.json"), "[1]");
+    assert_eq!(author.read("capsule.json"), description);
+    // The same output twice is no conflict.
+    author.write(
+        "capsule.json",
+        &description.replace(r#""input":"2""#, r#""input":"[1]""#),
+    );
+    let refreshed = author.run(&["test", "total", "--refresh"], &[]);
+    assert_eq!(refreshed.code, Some(0), "{}", refreshed.stderr);
+}
+
+#[test]
+fn refresh_keeps_the_manifest_at_what_the_folder_says() {
+    let author = copying(r#"{"name":"one","input":"1","output":"0"}"#);
+    author.write("expected.json", "[0]");
+    let manifest = "{\n  \"manifest\": 1,   \"examples\": [\n    0\n  ], \"other\": 1.50 }\n";
+    author.write("total.manifest.json", manifest);
+    author.run(&["build", "total"], &[]);
+    let refreshed = author.run(&["test", "total", "--refresh"], &[]);
+    assert_eq!(refreshed.code, Some(0), "{}", refreshed.stderr);
+    assert_eq!(
+        author.read("total.manifest.json"),
+        manifest.replace(
+            "[\n    0\n  ]",
+            r#"[
+    {
+      "input": "[1]",
+      "output": "[1]"
+    },
+    {
+      "name": "one",
+      "input": "1",
+      "output": "1"
+    }
+  ]"#
+        )
+    );
+}
+
+#[test]
+fn a_compiler_that_writes_no_module_is_told() {
+    let words = "error[build_failed]: the compiler ended well, and wrote no module";
+    let author = Author::new("c");
+    let silent = author.program("silent", "exit 0");
+    let built = author.run(&["build", "total"], &[("ZIG", &silent)]);
+    assert_eq!(built.code, Some(1));
+    assert!(built.stderr.starts_with(words), "{}", built.stderr);
+
+    // The module of before is not taken for a new one.
+    let author = Author::new("assemblyscript");
+    let tool = author.path("node_modules/@tenzik/sdk/bin/tenzik-asc.js");
+    fs::create_dir_all(tool.parent().expect("a directory")).expect("a directory");
+    fs::write(&tool, "").expect("a file");
+    author.program("bin/node", "exit 0");
+    author.write("total.wasm", "of before");
+    let folder = author.scratch.path().join("bin");
+    let built = author.run(
+        &["build", "total"],
+        &[("PATH", folder.to_str().expect("text"))],
+    );
+    assert_eq!(built.code, Some(1));
+    assert!(built.stderr.starts_with(words), "{}", built.stderr);
+    assert_eq!(author.read("total.wasm"), "of before");
+}
+
+#[test]
+fn a_source_steers_no_terminal() {
+    let author = Author::new("c");
+    let loud = author.program(
+        "loud",
+        r#"printf 'out \033[2J\n'; printf 'err \033]0;title\007 \302\233\342\200\256 \\n\n' >&2; exit 1"#,
+    );
+    let built = author.run(&["build", "total"], &[("ZIG", &loud)]);
+    let words =
+        "out \\u{1b}[2J\nerr \\u{1b}]0;title\\u{7} \\u{9b}\\u{202e} \\n\nerror[build_failed]";
+    assert!(built.stderr.starts_with(words), "{:?}", built.stderr);
+
+    let author = Author::new("wat");
+    author.write("total.wat", "(module \u{1b}[2J)");
+    let built = author.run(&["build", "total"], &[]);
+    assert_eq!(built.code, Some(1));
+    assert!(!built.stderr.contains('\u{1b}'), "{:?}", built.stderr);
+}
+
+#[test]
+fn only_a_capsules_folder_is_watched() {
+    let author = Author::new("wat");
+    let watched =
+        |folder: &Path| author.run(&["build", "--watch", folder.to_str().expect("text")], &[]);
+    let refused = watched(Path::new("/"));
+    assert_eq!(refused.code, Some(9));
+    assert!(
+        refused.stderr.starts_with("error[not_found]"),
+        "{}",
+        refused.stderr
+    );
+    for name in 0..10_001 {
+        author.write(&format!("{name}.txt"), "");
+    }
+    let refused = watched(&author.path(""));
+    assert_eq!(refused.code, Some(2));
+    assert!(
+        refused.stderr.starts_with("error[too_many_files]"),
+        "{}",
+        refused.stderr
+    );
+}
