@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What `tenzik new` makes builds and passes, for each language, in an empty folder. AssemblyScript twice: with the copy of the
-# SDK, and with the packed one. TENZIK is the program; `target/release/tenzik` without it. Exit code 77: a compiler is missing.
+# SDK, and with the packed one. C by clang and by zig, as far as they are there. TENZIK is the program; `target/release/tenzik`
+# without it. Exit code 77: a compiler is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,59 +12,73 @@ trap 'rm -r "$folder"' EXIT
 export TENZIK_HOME=$folder/home
 missing=()
 
-# try LANGUAGE NAME [OPTIONS OF new]
+# try LANGUAGE NAME [OPTIONS OF new]: the compilers are those of $compilers, or of PATH. Tells how long all of it took.
 try() {
-    local language=$1 name=$2
+    local language=$1 name=$2 began
     shift 2
-    "$tenzik" new "$name" --lang "$language" "$@" >/dev/null
+    began=$(date +%s%N)
+    "$tenzik" new "$name" --lang "$language" "$@" >/dev/null 2>&1
     if [[ $language == assemblyscript ]]; then
-        (cd "$name" && npm install --no-audit --no-fund --prefer-offline >/dev/null)
+        (cd "$name" && npm install --no-audit --no-fund >/dev/null)
     fi
-    "$tenzik" build "$name" | grep '^built'
+    PATH=${compilers:-$PATH} "$tenzik" build "$name" | grep '^built'
     "$tenzik" test "$name" | grep '^passed'
+    printf '%s: from new to a passing test in %d.%01d s\n\n' "$name" $((($(date +%s%N) - began) / 1000000000)) $((($(date +%s%N) - began) / 100000000 % 10))
 }
 
-# Debian's rustc 1.63 has the library for wasm32, which rustup is not asked for here. Nothing is installed: it is unpacked.
-rust_of_debian() {
-    local at=$root/target/rust-wasm32
-    if [[ ! -x $at/rustc ]]; then
-        command -v apt-get >/dev/null && command -v dpkg >/dev/null || return 1
-        rm -rf "$at"
-        mkdir -p "$at"
-        (
-            cd "$at"
-            apt-get download rustc libstd-rust-1.63 libstd-rust-dev libstd-rust-dev-wasm32 lld-14 libllvm14 >/dev/null 2>&1
-            for package in ./*.deb; do dpkg -x "$package" root; done
-            rm ./*.deb
-        ) || return 1
-        cat >"$at/rustc" <<END
-#!/bin/sh
-PATH=$at/root/usr/lib/llvm-14/bin:$at/root/usr/bin:\$PATH LD_LIBRARY_PATH=$at/root/usr/lib/x86_64-linux-gnu \\
-    exec $at/root/usr/bin/rustc --sysroot $at/root/usr "\$@"
-END
-        chmod +x "$at/rustc"
-    fi
-    export RUSTC=$at/rustc
+# A folder with a clang and its linker, and nothing else: tenzik takes a zig before it.
+clang_alone() {
+    local version
+    for version in "" -{22..14}; do
+        if command -v "clang$version" >/dev/null && command -v "wasm-ld$version" >/dev/null; then
+            mkdir clang-alone
+            ln -s "$(command -v "clang$version")" "$(command -v "wasm-ld$version")" clang-alone/
+            "clang$version" --version | head -n 1
+            return 0
+        fi
+    done
+    return 1
+}
+
+# The compiler at hand with the library for wasm32-unknown-unknown, in a place of its own: what is installed stays as it is.
+own_rust() {
+    local version
+    command -v rustup >/dev/null || return 1
+    version=$(rustc --version | cut -d ' ' -f 2)
+    export RUSTUP_HOME=$root/target/rust-wasm32
+    rustup toolchain install "$version" --profile minimal --target wasm32-unknown-unknown --no-self-update >/dev/null 2>&1 || return 1
+    export RUSTUP_TOOLCHAIN=$version
+}
+
+has_rust_target() {
+    [[ -d $(rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null) ]]
 }
 
 PATH=$root/target/zig/bin:$PATH
 cd "$folder"
 try wat in-wat
+if clang_alone; then
+    compilers=$folder/clang-alone try c in-c-by-clang
+else
+    echo "no clang with wasm-ld: C is by zig alone"
+fi
 if python3 -m ziglang version >/dev/null 2>&1 || command -v zig >/dev/null; then
     try zig in-zig
-    try c in-c
+    try c in-c-by-zig
 else
     missing+=("zig")
 fi
-if [[ -d $(rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null) ]] || rust_of_debian; then
-    try rust in-rust
+if has_rust_target || own_rust; then
+    # The crates of a capsule are all in its folder: nothing is fetched.
+    CARGO_NET_OFFLINE=true try rust in-rust
 else
-    missing+=("a rustc with the library for wasm32-unknown-unknown")
+    missing+=("cargo with the library for wasm32-unknown-unknown")
 fi
 if command -v npm >/dev/null; then
-    try assemblyscript in-assemblyscript
+    # With an empty cache, as on a new machine.
+    npm_config_cache=$folder/npm try assemblyscript in-assemblyscript
     (cd "$root/capsules/sdk" && npm pack --silent --pack-destination "$folder" >/dev/null)
-    try assemblyscript from-the-package --sdk "file:../$(basename "$folder"/tenzik-sdk-*.tgz)"
+    npm_config_cache=$folder/npm try assemblyscript from-the-package --sdk "file:../$(basename "$folder"/tenzik-sdk-*.tgz)"
     cmp in-assemblyscript/in-assemblyscript.wasm from-the-package/from-the-package.wasm
 else
     missing+=("npm")

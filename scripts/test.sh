@@ -67,6 +67,8 @@ check_rust() {
     cargo fmt --all --check
     step "lints"
     cargo clippy --workspace --all-targets --locked -- -D warnings
+    cargo fmt --manifest-path capsules/sdk-rust/Cargo.toml --check
+    cargo clippy --manifest-path capsules/sdk-rust/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}/sdk-rust" --locked -- -D warnings
     step "documentation links"
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
     step "tests"
@@ -175,6 +177,8 @@ check_c_capsule() {
 check_author() {
     step "what 'tenzik new' makes, in each language"
     local code=0
+    have clang clang || true
+    have wasm-ld lld || true
     scripts/scaffolds.sh || code=$?
     if ((code == 77)); then
         skip "not every scaffold was built: see above"

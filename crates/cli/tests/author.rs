@@ -169,6 +169,15 @@ fn a_compiler_that_writes_no_module_is_told() {
     assert_eq!(built.code, Some(1));
     assert!(built.stderr.starts_with(words), "{}", built.stderr);
 
+    let author = Author::new("rust");
+    author.program("bin/cargo", "exit 0");
+    let rustc = author.program("rustc", "echo /");
+    let folder = author.scratch.path().join("bin");
+    let environment = [("PATH", folder.to_str().expect("text")), ("RUSTC", &rustc)];
+    let built = author.run(&["build", "total"], &environment);
+    assert_eq!(built.code, Some(1));
+    assert!(built.stderr.starts_with(words), "{}", built.stderr);
+
     // The module of before is not taken for a new one.
     let author = Author::new("assemblyscript");
     let tool = author.path("node_modules/@tenzik/sdk/bin/tenzik-asc.js");

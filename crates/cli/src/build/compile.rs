@@ -43,6 +43,10 @@ pub(super) fn compile(folder: &Folder, debug: bool) -> Result<PathBuf, Failure> 
     let out = scratch.path().join("capsule.wasm");
     let module = match language {
         Language::Wat => wat(&folder.path.join(&source))?,
+        Language::Rust => {
+            run(rust(scratch.path(), debug)?, &folder.path, &source)?;
+            read(&module_of_crate(scratch.path())?)?
+        }
         _ => {
             let command = command(language, &source, scratch.path(), &out, debug)?;
             run(command, &folder.path, &source)?;
@@ -113,7 +117,6 @@ fn command(
     debug: bool,
 ) -> Result<Command, Failure> {
     match language {
-        Language::Rust => rust(source, out, debug),
         Language::Zig => zig(source, scratch, out, debug),
         _ => c(source, scratch, out, debug),
     }
@@ -176,35 +179,33 @@ fn zig(source: &Path, scratch: &Path, out: &Path, debug: bool) -> Result<Command
     Ok(command)
 }
 
-fn rust(source: &Path, out: &Path, debug: bool) -> Result<Command, Failure> {
-    let mut command = tools::rustc()?.command();
+/// The folder is a crate: its profile and its `.cargo/config.toml` say how it is compiled, so that cargo alone does the same.
+fn rust(scratch: &Path, debug: bool) -> Result<Command, Failure> {
+    let mut command = tools::cargo()?.command();
     command
-        .args([
-            "--edition",
-            "2021",
-            "--crate-type",
-            "cdylib",
-            "--crate-name",
-            "capsule",
-        ])
-        .args(["--target", tools::RUST_TARGET])
-        .args([
-            "-C",
-            "target-cpu=mvp",
-            "-C",
-            "opt-level=s",
-            "-C",
-            "panic=abort",
-            "-C",
-            "lto=fat",
-        ])
-        .arg("-C")
-        .arg(format!("link-arg=-zstack-size={STACK_BYTES}"))
-        .args((!debug).then_some("-Clink-arg=--strip-all"))
-        .arg("-o")
-        .arg(out)
-        .arg(here(source));
+        .args(["build", "--release", "--target", tools::RUST_TARGET])
+        // Without it cargo would take the crate of a folder above.
+        .args(["--manifest-path", "Cargo.toml"])
+        .arg("--target-dir")
+        .arg(scratch);
+    if debug {
+        command.env("CARGO_PROFILE_RELEASE_STRIP", "false");
+    }
     Ok(command)
+}
+
+/// The module that a crate was built into, whatever its name.
+fn module_of_crate(scratch: &Path) -> Result<PathBuf, Failure> {
+    let folder = scratch.join(tools::RUST_TARGET).join("release");
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut modules = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "wasm"));
+    match (modules.next(), modules.next()) {
+        (Some(module), None) => Ok(module),
+        (None, _) => Err(no_module()),
+        (Some(_), Some(_)) => Err(build_failed("the crate has more than one module")),
+    }
 }
 
 /// Runs a compiler in the folder. All that it says goes to stderr: stdout is for the report.

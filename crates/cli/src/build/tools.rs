@@ -36,7 +36,7 @@ pub(super) fn source(folder: &Folder) -> Result<(Language, PathBuf), Failure> {
     let usual = [
         (Language::AssemblyScript, "index.ts".to_owned()),
         (Language::C, format!("{name}.c")),
-        (Language::Rust, format!("{name}.rs")),
+        (Language::Rust, "src/lib.rs".to_owned()),
         (Language::Wat, format!("{name}.wat")),
         (Language::Zig, format!("{name}.zig")),
     ];
@@ -151,8 +151,21 @@ fn clang() -> Option<Found> {
         .map(|(compiler, _)| Found::program(compiler))
 }
 
-/// rustc, if it has the library of the target.
-pub(super) fn rustc() -> Result<Found, Failure> {
+/// cargo, if its compiler has the library of the target.
+pub(super) fn cargo() -> Result<Found, Failure> {
+    has_rust_target()?;
+    if on_path("cargo") {
+        return Ok(Found::program("cargo"));
+    }
+    Err(Failure::new(
+        Exit::NotFound,
+        "no_compiler",
+        "there is no cargo",
+        "install Rust from rustup.rs, or on Debian cargo",
+    ))
+}
+
+fn has_rust_target() -> Result<(), Failure> {
     let rustc = std::env::var_os("RUSTC").filter(|name| !name.is_empty());
     let rustc = Found::program(rustc.unwrap_or_else(|| "rustc".into()));
     let mut command = rustc.command();
@@ -167,7 +180,7 @@ pub(super) fn rustc() -> Result<Found, Failure> {
     })?;
     let library = PathBuf::from(String::from_utf8_lossy(&out.stdout).trim());
     if out.status.success() && library.is_dir() {
-        return Ok(rustc);
+        return Ok(());
     }
     Err(refused(
         format!("rustc has no library for {RUST_TARGET}"),
@@ -183,7 +196,7 @@ pub(super) fn missing(language: Language, folder: &Path) -> Option<Failure> {
     let found = match language {
         Language::AssemblyScript => assemblyscript(folder),
         Language::C => c().map(|(found, _)| found),
-        Language::Rust => rustc(),
+        Language::Rust => cargo(),
         Language::Wat => return None,
         Language::Zig => zig_wanted(),
     };

@@ -36,8 +36,11 @@ const C: &[File] = &[
 ];
 
 const RUST: &[File] = &[
-    ("NAME.rs", template!("rust/NAME.rs")),
-    ("tenzik.rs", capsules!("sdk-rust/tenzik.rs")),
+    ("Cargo.toml", template!("rust/manifest.toml")),
+    (".cargo/config.toml", template!("rust/config.toml")),
+    ("src/lib.rs", template!("rust/src/lib.rs")),
+    ("tenzik-sdk/Cargo.toml", capsules!("sdk-rust/Cargo.toml")),
+    ("tenzik-sdk/src/lib.rs", capsules!("sdk-rust/src/lib.rs")),
 ];
 
 const WAT: &[File] = &[("NAME.wat", template!("wat/NAME.wat"))];

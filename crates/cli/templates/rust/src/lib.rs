@@ -1,17 +1,15 @@
 #![no_std]
 
-mod tenzik;
-
-use tenzik::Value;
+use tenzik_sdk::Value;
 
 #[no_mangle]
 pub extern "C" fn run() {
     let items = Value::root().get("items");
     if !items.exists() {
-        tenzik::fail("/items: missing");
+        tenzik_sdk::fail("/items: missing");
     }
-    if items.kind() != tenzik::ARRAY {
-        tenzik::fail("/items: not an array");
+    if items.kind() != tenzik_sdk::ARRAY {
+        tenzik_sdk::fail("/items: not an array");
     }
     let (mut count, mut total) = (0.0, 0.0);
     for index in 0..items.len() as u32 {
@@ -21,11 +19,11 @@ pub extern "C" fn run() {
         count += qty;
         total += price * qty;
     }
-    tenzik::raw("{\"count\":");
-    tenzik::number(count);
-    tenzik::raw(",\"total\":");
-    tenzik::number(total);
-    tenzik::raw("}");
+    tenzik_sdk::raw("{\"count\":");
+    tenzik_sdk::number(count);
+    tenzik_sdk::raw(",\"total\":");
+    tenzik_sdk::number(total);
+    tenzik_sdk::raw("}");
 }
 
 fn number(item: Value, index: u32, name: &str, missing: &str, other: &str) -> f64 {
@@ -33,7 +31,7 @@ fn number(item: Value, index: u32, name: &str, missing: &str, other: &str) -> f6
     if !value.exists() {
         fail_at(index, missing);
     }
-    if value.kind() != tenzik::NUMBER {
+    if value.kind() != tenzik_sdk::NUMBER {
         fail_at(index, other);
     }
     value.number()
@@ -57,5 +55,5 @@ fn fail_at(index: u32, problem: &str) -> ! {
         }
     }
     b"/items/".iter().rev().copied().for_each(&mut write);
-    tenzik::fail(unsafe { core::str::from_utf8_unchecked(&message[at..]) })
+    tenzik_sdk::fail(unsafe { core::str::from_utf8_unchecked(&message[at..]) })
 }

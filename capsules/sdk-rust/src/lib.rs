@@ -1,12 +1,18 @@
-//! The host functions of `tenzik_v1` for capsules in Rust, as one module without dependencies. Text is UTF-8 here; lengths are
-//! bytes. A capsule is a `no_std` file that says `mod tenzik;` and exports
+//! The host functions of `tenzik_v1` for capsules in Rust, without dependencies. Text is UTF-8 here; lengths are bytes.
 //!
-//!     #[no_mangle]
-//!     pub extern "C" fn run() { ... }
+//! A capsule is a `no_std` crate, a `cdylib` for wasm32-unknown-unknown, that exports `run`:
 //!
-//! and imports only the functions that it calls. What each does, costs and refuses stands in docs/abi.md.
+//! ```ignore
+//! #[no_mangle]
+//! pub extern "C" fn run() {
+//!     tenzik_sdk::Value::root().write();
+//! }
+//! ```
+//!
+//! It imports only the functions that it calls. What each does, costs and refuses stands in docs/abi.md. On other targets
+//! the crate is there for editors: nothing of it can be linked.
 
-#![allow(dead_code)]
+#![no_std]
 
 /// The functions as the host has them.
 pub mod abi {
@@ -82,6 +88,7 @@ impl Value {
     }
 
     /// How many elements or members it has; -1 of anything else.
+    #[allow(clippy::len_without_is_empty)] // it would have three answers
     pub fn len(self) -> i32 {
         unsafe { abi::json_len(self.0) }
     }
@@ -139,10 +146,23 @@ pub fn number(value: f64) {
 /// Ends the run as failed, with a message.
 pub fn fail(message: &str) -> ! {
     unsafe { abi::fail(message.as_ptr(), message.len() as u32) }
+    trap()
+}
+
+#[cfg(target_arch = "wasm32")]
+fn trap() -> ! {
     core::arch::wasm32::unreachable()
 }
 
+#[cfg(not(target_arch = "wasm32"))]
+fn trap() -> ! {
+    loop {
+        core::hint::spin_loop();
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo) -> ! {
-    core::arch::wasm32::unreachable()
+    trap()
 }
