@@ -1,11 +1,12 @@
-// An author outside this repository: a clean folder, the packed tarball, the compiler, three classes and a function.
+// An author outside this repository: a clean folder, the packed tarball, the compiler; first three classes and a function, then
+// every program in the documentation.
 //
 // In: nothing; npm must reach its registry for the compiler, at the version of the lock file. Out: nothing, or the first
 // thing that is not as the SDK's README has it.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -39,7 +40,36 @@ try {
   const [section] = WebAssembly.Module.customSections(new WebAssembly.Module(readFileSync(join(folder, "embedded.wasm"))), "tenzik:manifest");
   assert.deepEqual(JSON.parse(new TextDecoder().decode(section)), JSON.parse(readFileSync(join(folder, "embedded.manifest.json"), "utf8")));
   assert.equal(run(readFileSync(join(folder, "embedded.wasm")), '{"items":[]}').output, '{"count":0,"total":0}');
-  console.log(`a capsule of ${module.length} bytes, from the tarball alone`);
+
+  const [order, greet, again, shape, bare] = programs().map((program, i) => {
+    mkdirSync(join(folder, `program-${i}`));
+    writeFileSync(join(folder, `program-${i}/index.ts`), program);
+    execFileSync("npx", ["--no-install", "tenzik-asc", `program-${i}/index.ts`, "--out", `program-${i}.wasm`], { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
+    return readFileSync(join(folder, `program-${i}.wasm`));
+  });
+  assert.deepEqual(order, again);
+  assert.equal(order.length, module.length, "the README says so");
+  assert.equal(run(order, '{"items":[{"sku":"a","price":2.5,"qty":2}]}').output, '{"count":2,"total":5}');
+  assert.equal(run(greet, '{"name":"Ada"}').output, '{"text":"Hello, Ada"}');
+  assert.equal(run(greet, '{"from":"Paris","name":"Ada"}').output, '{"text":"Hello, Ada from Paris"}');
+  assert.equal(run(greet, '{"name":1}').message, "/name: not a string");
+  assert.equal(run(shape, '{"kind":"circle","label":"","radius":1}').output, '{"kind":"circle","label":"","radius":1}');
+  assert.equal(run(bare, '{"name":"Ada"}').output, '{"greeting":"Hello, Ada"}');
+  console.log(`a capsule of ${module.length} bytes and the programs of the documentation, from the tarball alone`);
 } finally {
   rmSync(folder, { recursive: true });
+}
+
+/** The programs that stand in the documentation, in its order. */
+function programs() {
+  const found = [];
+  for (const file of ["../README.md", "README.md", "sdk/README.md"]) {
+    const text = readFileSync(join(capsules, file), "utf8");
+    for (const [, program] of text.matchAll(/```ts\n(.*?)```/gs)) {
+      // The classes of a union stand there without a `run`.
+      found.push(program.includes("@union") ? `${program}export function run(shape: Shape): Shape { return shape; }` : program);
+    }
+  }
+  assert.equal(found.length, 5);
+  return found;
 }

@@ -168,21 +168,3 @@ test("a debug build runs, and has names and a source map", async () => {
   assert.ok(WebAssembly.Module.customSections(new WebAssembly.Module(bytes), "name").length);
   assert.ok(existsSync(`${out}.map`) && existsSync(join(place, `${place.split("/").pop()}.manifest.json`)));
 });
-
-test("every program in the documentation is a capsule", async () => {
-  const programs = [];
-  for (const file of ["../../README.md", "../README.md", "../sdk/README.md"]) {
-    const text = readFileSync(new URL(file, import.meta.url), "utf8");
-    for (const [, program] of text.matchAll(/```ts\n(.*?)```/gs)) if (program.includes("export function run")) programs.push(program);
-  }
-  assert.equal(programs.length, 4);
-  const built = await Promise.all(programs.map((program) => made(program)));
-  assert.deepEqual(built.map(({ manifest }) => Object.keys(manifest.input.$defs ?? {})), [["Order", "Item"], ["Guest"], ["Order", "Item"], []]);
-  const [order, greet, again, bare] = built.map(({ bytes }) => bytes);
-  assert.deepEqual(order, again);
-  assert.equal(order.length, readFileSync(new URL("../typed-total/typed-total.wasm", import.meta.url)).length);
-  assert.equal(output(greet, '{"name":"Ada"}'), '{"text":"Hello, Ada"}');
-  assert.equal(output(greet, '{"from":"Paris","name":"Ada"}'), '{"text":"Hello, Ada from Paris"}');
-  assert.equal(run(greet, '{"name":1}').message, "/name: not a string");
-  assert.equal(output(bare, '{"name":"Ada"}'), '{"greeting":"Hello, Ada"}');
-});
