@@ -160,6 +160,27 @@ impl AbortCode {
     }
 }
 
+/// What failed at a host, where more is known than that something did. The claim says [`AbortCode::HostFailure`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HostFault {
+    /// Begun again on another engine, the run asked its tools for something else than on the first. Engines must not differ: it
+    /// is a defect of one of them, or of this program.
+    ToolsDiffer,
+    /// There is no room for another call in the record, not even for an error.
+    TranscriptFull,
+}
+
+impl HostFault {
+    /// The code by which a host's operator is told.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ToolsDiffer => "tools_differ",
+            Self::TranscriptFull => "transcript_full",
+        }
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -227,9 +248,11 @@ impl Usage {
     }
 }
 
-/// Where a run went wrong. For the author's eyes; no part of the claim.
+/// Where a run went wrong. For the author's eyes and the operator's; no part of the claim.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diagnostics {
+    /// What failed at the host.
+    pub fault: Option<HostFault>,
     /// The byte of the module at which the trap was raised.
     pub trap_offset: Option<usize>,
     /// What the capsule passed to `env.abort`: message, file, line, column.

@@ -11,7 +11,7 @@ use tenzik_receipt::Label;
 use super::host::{Exit, Host};
 use super::locked;
 use crate::limits::Limits;
-use crate::outcome::{Diagnostics, Ending, Outcome, Request, Usage};
+use crate::outcome::{AbortCode, Diagnostics, Ending, Outcome, Request, Usage};
 use crate::rules::output_fuel;
 use crate::sandbox::BoundCapsule;
 
@@ -70,6 +70,9 @@ impl Ended {
                 host_calls: self.host.calls,
             },
             diagnostics: Diagnostics {
+                fault: called
+                    .fault
+                    .filter(|_| self.ending == Ending::Aborted(AbortCode::HostFailure)),
                 trap_offset: self.trap_offset.filter(|_| self.host.debugging),
                 abort: self.host.abort.take(),
             },

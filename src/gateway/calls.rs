@@ -13,6 +13,7 @@ use super::transcript::{Full, Recorder};
 use super::{Answer, GatewayErrorCode, Transcript};
 use super::{Exchange, GatewayError, Json, Operation, Session, SessionLimits, ToolGateway, ToolId};
 use crate::control::Control;
+use crate::outcome::HostFault;
 
 /// The tools that a capsule may call where `tools` is granted. A clone is the same tools.
 #[derive(Clone)]
@@ -49,6 +50,7 @@ impl Tools {
             answered,
             next: 0,
             unlike: None,
+            full: false,
         }
     }
 }
@@ -100,6 +102,8 @@ pub(crate) struct Calls {
     /// How many of them the run has met since it began.
     next: usize,
     unlike: Option<Unlike>,
+    /// Whether the record had no room for a request.
+    full: bool,
 }
 
 /// What came of a run's calls.
@@ -109,6 +113,8 @@ pub(crate) struct Called {
     /// Tools called, of those that a session counted.
     pub(crate) tool_calls: u32,
     pub(crate) unlike: Option<Unlike>,
+    /// Why a run with live tools could not go on.
+    pub(crate) fault: Option<HostFault>,
 }
 
 impl Calls {
@@ -129,6 +135,7 @@ impl Calls {
             && let Some(session) = &self.session
         {
             let exchange = session.exchange(&asked, control);
+            self.full = exchange.is_err();
             self.answered.push(exchange.map_err(|_: Full| Unanswered)?);
         }
         let recorded = self.answered.get(self.next);
@@ -156,8 +163,14 @@ impl Calls {
         Called {
             transcript,
             tool_calls,
+            fault: self.session.as_ref().and_then(|_| self.fault()),
             unlike: self.unlike.take(),
         }
+    }
+
+    fn fault(&self) -> Option<HostFault> {
+        let differs = self.unlike.as_ref().map(|_| HostFault::ToolsDiffer);
+        differs.or(self.full.then_some(HostFault::TranscriptFull))
     }
 
     /// The part of the record that the run has met.
@@ -180,5 +193,55 @@ fn result(answer: Answer) -> Result<Json, GatewayError> {
             GatewayErrorCode::ToolFailed,
             "the answer is no result",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::direct::{Direct, Tool};
+
+    fn calls() -> Calls {
+        let id = ToolId::new("t:echo").expect("an id");
+        let echo = Tool::new(id, "Echoes", |arguments, _| Ok(arguments.clone()));
+        let limits = SessionLimits {
+            tool_calls: 9,
+            chain_steps: 9,
+        };
+        let gateway = Arc::new(Direct::new([echo]).expect("a tool"));
+        Tools::new(gateway, limits).open(&Control::default())
+    }
+
+    fn ask(calls: &mut Calls, arguments: &str) -> bool {
+        let id = ToolId::new("t:echo").expect("an id");
+        let arguments = Json::new(arguments).expect("JSON");
+        calls.run_tool(id, arguments, &Control::default()).is_ok()
+    }
+
+    /// Such a run ended as `host_failure`, and nobody was told that its engines had asked for different things.
+    #[test]
+    fn a_run_that_asks_differently_when_it_is_begun_again_says_so() {
+        let mut calls = calls();
+        assert!(ask(&mut calls, "{\"a\":1}"));
+        calls.rewind();
+        assert!(!ask(&mut calls, "{\"a\":2}"));
+        let called = calls.close();
+        assert_eq!(called.fault, Some(HostFault::ToolsDiffer));
+        assert_eq!((called.tool_calls, called.transcript.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_run_that_asks_alike_or_out_of_a_record_has_no_fault() {
+        let mut calls = calls();
+        assert!(ask(&mut calls, "{\"a\":1}"));
+        calls.rewind();
+        assert!(ask(&mut calls, "{\"a\":1}"));
+        let called = calls.close();
+        assert_eq!(called.fault, None);
+        // Of a replay it is the claim that is false, not the host.
+        let mut replayed = Tools::recorded(&called.transcript).open(&Control::default());
+        assert!(!ask(&mut replayed, "{\"a\":2}"));
+        let called = replayed.close();
+        assert!(called.unlike.is_some() && called.fault.is_none());
     }
 }

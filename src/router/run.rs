@@ -18,7 +18,7 @@ use crate::control::{Control, Phase};
 use crate::gateway::{Session, SessionLimits, Tools, Transcript};
 use crate::json;
 use crate::limits::{LimitsAsked as CapsuleLimits, label};
-use crate::outcome::{AbortCode, Ending, Outcome, Request};
+use crate::outcome::{AbortCode, Ending, HostFault, Outcome, Request};
 use crate::pipeline::{Order, Run, RunError};
 use crate::receipts::{Attested, Circumstances, Subject};
 use crate::sandbox::Terms;
@@ -347,7 +347,13 @@ fn ended(outcome: &Outcome) -> Ended {
     match outcome.ending() {
         Ending::Aborted(AbortCode::TimeLimit) => Ended::LimitReached(Limit::WallMs),
         Ending::Aborted(code) => Ended::Aborted {
-            code: label(code.name()),
+            // Whoever is told wants to know more than the claim may say.
+            code: label(
+                outcome
+                    .diagnostics()
+                    .fault
+                    .map_or(code.name(), HostFault::name),
+            ),
         },
         Ending::Exited(code) => failed(Label::new(format!("exit:{code}")).unwrap_or(label("exit"))),
         Ending::Failed(message) => Ended::Failed {

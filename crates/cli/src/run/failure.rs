@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tenzik::capability::Capability;
 use tenzik::execution::ExecuteError;
-use tenzik::outcome::{AbortCode, Ending, Outcome, TrapCode};
+use tenzik::outcome::{AbortCode, Ending, HostFault, Outcome, TrapCode};
 use tenzik::pipeline::{Order, Refusal};
 use tenzik::sandbox::{BindError, GrantGap};
 use tenzik::validation::{ValidationConfig, validate};
@@ -29,7 +29,7 @@ pub(super) fn of_outcome(
     };
     let (exit, message, hint) = match outcome.ending() {
         Ending::Ok(_) => return None,
-        Ending::Aborted(code) => aborted(*code, settings),
+        Ending::Aborted(code) => aborted(*code, outcome.diagnostics().fault, settings),
         Ending::OutOfStack => (
             Exit::LimitHit,
             format!(
@@ -176,7 +176,11 @@ fn raise(limit: &str) -> String {
     )
 }
 
-fn aborted(code: AbortCode, settings: &Settings) -> (Exit, String, String) {
+fn aborted(
+    code: AbortCode,
+    fault: Option<HostFault>,
+    settings: &Settings,
+) -> (Exit, String, String) {
     let time = format!(
         "give it more with --timeout MS, up to {}; with --fuel N a run that is too long ends the same everywhere",
         settings.security.limits_max.time_ms
@@ -197,6 +201,16 @@ fn aborted(code: AbortCode, settings: &Settings) -> (Exit, String, String) {
             Exit::Other,
             "the system refused memory that the limit allows",
             "free memory, and run it again",
+        ),
+        AbortCode::HostFailure if fault == Some(HostFault::ToolsDiffer) => (
+            Exit::Other,
+            "the host failed (tools_differ): on two engines the capsule asked its tools for different things",
+            "engines must not differ: report it with capsule and input",
+        ),
+        AbortCode::HostFailure if fault == Some(HostFault::TranscriptFull) => (
+            Exit::Other,
+            "the host failed (transcript_full): there is no room to record another call of a tool",
+            "let the capsule call its tools less often, or for less",
         ),
         _ => (
             Exit::Other,
