@@ -76,7 +76,7 @@ impl Session {
             request: operation.clone(),
             answer,
         };
-        self.recorder().record_kept(room, exchange)
+        self.recorder().record_kept(&room, exchange)
     }
 
     /// Tools called so far.

@@ -10,6 +10,7 @@
 //! A leaf of the tree (RFC 6962, SHA-256) is a line without its newline, byte for byte.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use tenzik_receipt::{Sha256, merkle};
 
 use super::message::outcome;
@@ -35,6 +36,14 @@ impl Exchange {
     fn line(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
     }
+}
+
+/// An exchange whose request was written before.
+#[derive(Serialize)]
+struct Written<'a> {
+    request: &'a RawValue,
+    #[serde(serialize_with = "outcome::serialize")]
+    answer: &'a Result<Answer, GatewayError>,
 }
 
 /// All that went through a run's gateway.
@@ -121,15 +130,27 @@ impl Transcript {
 pub(super) struct Recorder {
     transcript: Transcript,
     /// Exchanges that are under way, and the bytes that are kept free for them.
-    kept: Room,
+    kept_exchanges: usize,
+    kept_bytes: usize,
     closed: bool,
 }
 
-/// Room for an exchange whose answer is not there yet: enough for the request with any error.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Room {
-    exchanges: usize,
-    bytes: usize,
+/// Room for an exchange whose answer is not there yet: enough for the request, as it is written, with any error.
+#[derive(Debug)]
+pub(super) struct Room(Box<RawValue>);
+
+impl Room {
+    fn bytes(&self) -> usize {
+        self.0.get().len() + ERROR_BYTES_MAX
+    }
+
+    fn line(&self, answer: &Result<Answer, GatewayError>) -> Result<String, Full> {
+        let written = Written {
+            request: &self.0,
+            answer,
+        };
+        serde_json::to_string(&written).map_err(|_| Full::Full)
+    }
 }
 
 /// The longest error, each character of its message as long as it can be, with what stands around request and answer.
@@ -157,65 +178,95 @@ impl Recorder {
         if self.closed {
             return Err(Full::Closed);
         }
-        let request = serde_json::to_string(request).map_err(|_| Full::Full)?;
-        let room = Room {
-            exchanges: 1,
-            bytes: request.len() + ERROR_BYTES_MAX,
-        };
-        if !self.has(room) {
+        let room = Room(to_raw_value(request).map_err(|_| Full::Full)?);
+        if !self.has(room.bytes()) {
             return Err(Full::Full);
         }
-        self.kept.exchanges += room.exchanges;
-        self.kept.bytes += room.bytes;
+        self.kept_exchanges += 1;
+        self.kept_bytes += room.bytes();
         Ok(room)
     }
 
     /// Records an exchange for which room was kept. An answer that is longer than what is left is recorded, and given, as an
     /// error.
-    pub(super) fn record_kept(&mut self, room: Room, exchange: Exchange) -> Result<Exchange, Full> {
-        self.kept.exchanges -= room.exchanges;
-        self.kept.bytes -= room.bytes;
-        match self.record(&exchange) {
-            Err(Full::Full) => {
-                let error = GatewayError::from(Full::Full);
-                let short = Exchange {
-                    answer: Err(error),
-                    ..exchange
-                };
-                self.record(&short).map(|()| short)
-            }
-            recorded => recorded.map(|()| exchange),
+    pub(super) fn record_kept(
+        &mut self,
+        room: &Room,
+        mut exchange: Exchange,
+    ) -> Result<Exchange, Full> {
+        self.kept_exchanges -= 1;
+        self.kept_bytes -= room.bytes();
+        let recorded = room
+            .line(&exchange.answer)
+            .and_then(|line| self.push(&line));
+        if recorded == Err(Full::Full) {
+            exchange.answer = Err(GatewayError::from(Full::Full));
+            let line = room.line(&exchange.answer)?;
+            return self.push(&line).map(|()| exchange);
         }
+        recorded.map(|()| exchange)
     }
 
     pub(super) fn record(&mut self, exchange: &Exchange) -> Result<(), Full> {
+        let line = exchange.line().map_err(|_| Full::Full)?;
+        self.push(&line)
+    }
+
+    fn push(&mut self, line: &str) -> Result<(), Full> {
         if self.closed {
             return Err(Full::Closed);
         }
-        let line = exchange.line().map_err(|_| Full::Full)?;
-        let room = Room {
-            exchanges: 1,
-            bytes: line.len() + 1,
-        };
-        if !self.has(room) {
+        if !self.has(line.len() + 1) {
             return Err(Full::Full);
         }
         self.transcript
             .leaves
             .push(merkle::leaf_hash(line.as_bytes()));
-        self.transcript.text.push_str(&line);
+        self.transcript.text.push_str(line);
         self.transcript.text.push('\n');
         Ok(())
     }
 
-    /// Whether there is so much beside what is kept.
-    fn has(&self, room: Room) -> bool {
-        self.transcript.len() + self.kept.exchanges + room.exchanges <= EXCHANGES_MAX
-            && self.transcript.text.len() + self.kept.bytes + room.bytes <= TRANSCRIPT_BYTES_MAX
+    /// Whether there is room for one exchange of so many bytes beside what is kept.
+    fn has(&self, bytes: usize) -> bool {
+        self.transcript.len() + self.kept_exchanges < EXCHANGES_MAX
+            && self.transcript.text.len() + self.kept_bytes + bytes <= TRANSCRIPT_BYTES_MAX
     }
 
     pub(super) fn close(&mut self) -> Transcript {
         self.closed = true;
         std::mem::take(&mut self.transcript)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::{Json, ToolId};
+
+    #[test]
+    fn what_room_was_kept_for_is_written_as_it_is_read() {
+        let request = Operation::RunTool {
+            tool: ToolId::new("a:b").expect("an id"),
+            arguments: Json::new(r#"{"a":1.50}"#).expect("JSON"),
+        };
+        let result = Answer::Result(Json::new("[ 1 ]").expect("JSON"));
+        for answer in [Ok(result), Err(GatewayError::cancelled())] {
+            let exchange = Exchange {
+                request: request.clone(),
+                answer,
+            };
+            let mut recorder = Recorder::default();
+            let room = recorder.keep_room(&request).expect("room");
+            let recorded = recorder.record_kept(&room, exchange.clone());
+            assert_eq!(recorded, Ok(exchange.clone()));
+            assert_eq!((recorder.kept_exchanges, recorder.kept_bytes), (0, 0));
+            let transcript = recorder.close();
+            assert_eq!(
+                Transcript::read(transcript.as_str()),
+                Ok(transcript.clone())
+            );
+            assert_eq!(transcript.exchanges().collect::<Vec<_>>(), [exchange]);
+        }
     }
 }
