@@ -177,7 +177,10 @@ impl Calling<'_> {
             let mut wanted = PollFlags::empty();
             wanted.set(PollFlags::OUT, !relay.asking.is_empty());
             wanted.set(PollFlags::IN, self.telling.len() < WAITING_BYTES_MAX);
-            fds.push(PollFd::new(&relay.stream, wanted));
+            // That it hung up would be told at once, also where nothing is wanted of it and so nothing is done about that.
+            if !wanted.is_empty() {
+                fds.push(PollFd::new(&relay.stream, wanted));
+            }
         }
         // An interrupted wait is a short one.
         let _ = poll(&mut fds, Some(&tick()));

@@ -72,9 +72,12 @@ impl Relay {
         })
     }
 
-    /// Takes a frame of the worker's.
+    /// Takes a frame of the worker's. A gateway that has hung up is asked nothing.
     pub(super) fn ask(&mut self, frame: &[u8]) {
         self.unanswered += 1;
+        if self.closed {
+            return;
+        }
         self.asking.extend_from_slice(frame);
         self.asking.push(b'\n');
     }
@@ -104,6 +107,11 @@ impl Relay {
                 &[]
             }
         };
+        if self.closed {
+            // What it did not read nobody will: the worker is listened to again.
+            self.asking.clear();
+            self.asked = 0;
+        }
         let mut frames = Vec::new();
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             let mut frame = std::mem::take(&mut self.saying);
@@ -131,5 +139,35 @@ impl Relay {
             self.asking.clear();
             self.asked = 0;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tenzik::control::Control;
+    use tenzik::gateway::SessionLimits;
+    use tenzik::gateway::direct::Direct;
+
+    use super::*;
+
+    /// What was asked of a gateway that had hung up waited for it without end, and while it did the worker was not heard.
+    #[test]
+    fn a_gateway_that_has_hung_up_keeps_nobody_waiting() {
+        let limits = SessionLimits {
+            tool_calls: 1,
+            chain_steps: 1,
+        };
+        let gateway = Arc::new(Direct::new([]).expect("no tools"));
+        let session = Arc::new(Session::new(gateway, limits, Control::default()));
+        let mut relay = Relay::open(&session).expect("a relay");
+        relay.ask(b"nonsense");
+        let closed = (0..1_000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            relay.serve();
+            relay.closed
+        });
+        assert!(closed && relay.asking.is_empty());
+        relay.ask(b"more");
+        assert!(relay.asking.is_empty() && !relay.is_settled());
     }
 }
