@@ -190,13 +190,11 @@ impl JavaScript {
 
     /// What a receipt says beside the rest: how many calls the worker had before, and what was granted.
     fn told(&self, calls_before: u64) -> Value {
-        let text = |text: String| Label::new(text).map_or(Value::Null, Value::Text);
-        let granted = self
-            .config
-            .permissions
-            .texts()
-            .into_iter()
-            .map(text)
+        // A configuration with a grant that is no label was refused.
+        let labels = self.config.permissions.texts().into_iter();
+        let granted = labels
+            .filter_map(|text| Label::new(text).ok())
+            .map(Value::Text)
             .collect();
         Value::Object(BTreeMap::from([
             (

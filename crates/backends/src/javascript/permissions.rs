@@ -17,9 +17,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use tenzik::backend::BackendError;
+use tenzik_receipt::Label;
 
 use super::config::Runtime;
 use super::finding::{Finding, shown};
+
+const KINDS: [&str; 5] = ["env", "net", "read", "run", "write"];
 
 /// What is granted of one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,7 +148,23 @@ impl Permissions {
                 });
             }
         }
+        self.check_told(findings);
         self.check_support(runtime, sandboxed, findings);
+    }
+
+    /// A receipt says what was granted, word for word: what it has no words for is not granted.
+    fn check_told(&self, findings: &mut Vec<Finding>) {
+        for text in self.texts() {
+            let (kind, value) = text.split_once('=').unwrap_or((&text, ""));
+            let permission = KINDS.into_iter().find(|known| *known == kind);
+            if let Some(permission) = permission.filter(|_| Label::new(text.clone()).is_err()) {
+                findings.push(Finding::Permission {
+                    permission,
+                    value: shown(value),
+                    allowed: "what a receipt can say: up to 250 printable ASCII characters without quotes and backslashes",
+                });
+            }
+        }
     }
 
     fn check_support(&self, runtime: Runtime, sandboxed: bool, findings: &mut Vec<Finding>) {
@@ -328,6 +347,24 @@ mod tests {
             ),
             []
         );
+    }
+
+    /// Such a grant was in force, and the receipt had `null` in its place.
+    #[test]
+    fn a_grant_that_a_receipt_cannot_say_is_refused() {
+        let long = format!("read=/{}", "a".repeat(300));
+        for grant in [long.as_str(), "read=/\u{e4}", "read=/a\"b", "write=/a\\b"] {
+            let found = findings(Runtime::Deno, &[grant]);
+            assert!(
+                matches!(
+                    found.as_slice(),
+                    [Finding::Permission { allowed, .. }] if allowed.contains("receipt")
+                ),
+                "{found:?}"
+            );
+        }
+        let longest = format!("read=/{}", "a".repeat(250));
+        assert_eq!(findings(Runtime::Deno, &[&longest]), []);
     }
 
     #[test]
