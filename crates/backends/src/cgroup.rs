@@ -277,9 +277,27 @@ impl Group {
         self.named(("pids", "pids.events"), "pids.events", "max")
     }
 
-    /// How many processes and threads there are now.
-    pub(crate) fn pids(&self) -> Option<u64> {
-        self.number(("pids", "pids.current"), "pids.current")
+    /// The most processes and threads at one time. An older kernel does not count that; how many there are now and
+    /// then is a sample, and no peak.
+    pub(crate) fn pids_peak(&self) -> Option<u64> {
+        self.number(("pids", "pids.peak"), "pids.peak")
+    }
+
+    /// Whether the bound on memory is one on what is swapped out too. Without that it is none: what is beyond goes to the disk.
+    pub(crate) fn bounds_swap(&self) -> bool {
+        self.has_swap_bound() || !has_swap()
+    }
+
+    fn has_swap_bound(&self) -> bool {
+        match self.version {
+            // There it is one number for memory and swap together.
+            Some(Version::One) => self
+                .number(("memory", "memory.memsw.limit_in_bytes"), "")
+                .zip(self.memory_max())
+                .is_some_and(|(both, memory)| both <= memory),
+            Some(Version::Two) => self.number(("", ""), "memory.swap.max") == Some(0),
+            None => false,
+        }
     }
 
     /// Processor time of all that is or was in it, in milliseconds.
@@ -293,6 +311,38 @@ impl Group {
                 .map(|us| us / 1_000),
         }
     }
+}
+
+/// Whether a group's bound on memory can be one on what is swapped out too: the kernel counts that, or has nowhere to put it.
+pub(crate) fn can_bound_memory() -> bool {
+    counts_swap() || !has_swap()
+}
+
+/// Whether the kernel counts for each group what is swapped out. The root of version 2 does not tell; a group below it does.
+fn counts_swap() -> bool {
+    let mount = Path::new(MOUNT);
+    match Version::readable() {
+        Some(Version::One) => mount.join("memory/memory.memsw.limit_in_bytes").exists(),
+        Some(Version::Two) => fs::read_dir(mount)
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok)
+            .any(|entry| entry.path().join("memory.swap.max").exists()),
+        None => false,
+    }
+}
+
+/// Whether this system swaps memory out. A kernel that cannot has no such file.
+fn has_swap() -> bool {
+    match fs::read_to_string("/proc/swaps") {
+        Ok(told) => names_swap(&told),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
+/// A heading, and a line for each place.
+fn names_swap(told: &str) -> bool {
+    told.lines().nth(1).is_some()
 }
 
 impl Drop for Group {
@@ -404,11 +454,45 @@ mod tests {
         assert!(group.cpu_ms().is_some() && group.memory_peak().is_some());
     }
 
+    /// Where swap was not counted, a bound on memory was told as in force, while what was beyond it went to the disk.
+    #[test]
+    fn a_bound_on_memory_without_one_on_swap_is_none() {
+        let Some(group) = group("swap") else { return };
+        if !counts_swap() {
+            eprintln!("skipped: this kernel does not count what is swapped out");
+            assert!(!group.has_swap_bound());
+            return;
+        }
+        assert!(group.has_swap_bound() && group.bounds_swap() && can_bound_memory());
+        let more = 65 << 20;
+        group
+            .write(
+                ("memory", "memory.memsw.limit_in_bytes"),
+                "memory.swap.max",
+                more,
+            )
+            .expect("more room");
+        assert!(!group.has_swap_bound());
+        assert_eq!(group.bounds_swap(), !has_swap());
+    }
+
+    #[test]
+    fn a_place_for_swap_is_a_line_behind_the_heading() {
+        let heading = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
+        assert!(!names_swap(heading) && !names_swap(""));
+        assert!(names_swap(&format!(
+            "{heading}/dev/sda2 partition 8388604 0 -2\n"
+        )));
+    }
+
     #[test]
     fn what_is_in_it_is_counted_and_ended() {
         let Some(group) = group("ended") else { return };
         let children = [sleeper(&group), sleeper(&group)];
-        assert_eq!(group.pids(), Some(2));
+        // Each controller lists them.
+        let processes: std::collections::HashSet<_> = group.processes().into_iter().collect();
+        assert_eq!(processes.len(), 2);
+        assert!(group.pids_peak().is_none_or(|peak| peak == 2));
         // They are this process's children: it has to take their ends, which nobody does while it waits.
         let threads = children.map(|child| std::thread::spawn(|| waited(child)));
         assert!(group.kill());

@@ -23,6 +23,7 @@ pub(crate) struct Counted {
 #[derive(Clone, Copy, Debug, Default)]
 struct Numbers {
     memory_max: Option<u64>,
+    bounds_swap: bool,
     memory_peak: Option<u64>,
     memory_kills: Option<u64>,
     pids_max: Option<u64>,
@@ -50,11 +51,15 @@ impl Counted {
         let (group, last) = (&self.group, &mut self.last);
         *last = Numbers {
             memory_max: group.memory_max().or(last.memory_max),
+            bounds_swap: match group.memory_max() {
+                Some(_) => group.bounds_swap(),
+                None => last.bounds_swap,
+            },
             memory_peak: group.memory_peak().or(last.memory_peak),
             memory_kills: group.memory_kills().or(last.memory_kills),
             pids_max: group.pids_max().or(last.pids_max),
             pids_refused: group.pids_refused().or(last.pids_refused),
-            pids_peak: group.pids().max(last.pids_peak),
+            pids_peak: group.pids_peak().or(last.pids_peak),
             cpu_ms: group.cpu_ms().or(last.cpu_ms),
         };
     }
@@ -97,31 +102,42 @@ impl Counted {
         self.last.memory_peak
     }
 
-    /// Whether the bounds that were asked for are in force.
-    pub(crate) fn is_bounded(&self) -> bool {
+    /// The first bound that was asked for and is not in force.
+    pub(crate) fn unbounded(&self) -> Option<&'static str> {
+        let asked = |limit| self.limits.get(limit).is_some();
+        if asked(Limit::MemoryBytes) && !self.holds_memory() {
+            return Some(match self.last.bounds_swap {
+                true => "the bound on memory",
+                false => {
+                    "the bound on memory, where swap is not counted: boot with swapaccount=1, or without swap"
+                }
+            });
+        }
+        (asked(Limit::Pids) && !self.holds_pids()).then_some("the bound on processes")
+    }
+
+    fn holds_memory(&self) -> bool {
         let pages = |bytes: Option<u64>| bytes.map(|bytes| bytes / PAGE_BYTES);
-        let asked = |limit| self.limits.get(limit);
-        let memory = asked(Limit::MemoryBytes);
-        let pids = asked(Limit::Pids);
-        (memory.is_none() || pages(memory) == pages(self.last.memory_max))
-            && (pids.is_none() || pids == self.last.pids_max)
+        pages(self.limits.get(Limit::MemoryBytes)) == pages(self.last.memory_max)
+            && self.last.bounds_swap
+    }
+
+    fn holds_pids(&self) -> bool {
+        self.limits.get(Limit::Pids) == self.last.pids_max
     }
 
     /// What was done about each limit; of the place to write it is told whether it was seen to be bounded.
     pub(crate) fn held(&self, held: PerLimit<Held>, disk_bounded: bool) -> PerLimit<Held> {
         let counted = &self.last;
-        let pages = |bytes: Option<u64>| bytes.map(|bytes| bytes / PAGE_BYTES);
         let entry = |limit: Limit, in_force: bool, observed| Held {
             applied: self.limits.get(limit),
             enforced: in_force && self.limits.get(limit).is_some(),
             observed,
         };
-        let memory_held = pages(self.limits.get(Limit::MemoryBytes)) == pages(counted.memory_max);
-        let pids_held = self.limits.get(Limit::Pids) == counted.pids_max;
         let cpu_held = counted.cpu_ms.is_some();
         [
-            (Limit::MemoryBytes, memory_held, counted.memory_peak),
-            (Limit::Pids, pids_held, counted.pids_peak),
+            (Limit::MemoryBytes, self.holds_memory(), counted.memory_peak),
+            (Limit::Pids, self.holds_pids(), counted.pids_peak),
             (Limit::CpuMs, cpu_held, self.cpu_ms()),
             (Limit::DiskBytes, disk_bounded, None),
         ]
@@ -129,5 +145,39 @@ impl Counted {
         .fold(held, |held, (limit, in_force, observed)| {
             held.with(limit, entry(limit, in_force, observed))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tenzik::router::LimitsAsked;
+    use tenzik_receipt::Profile;
+
+    use super::*;
+
+    fn counted(bounds_swap: bool) -> Counted {
+        let limits = LimitsAsked::default().resolve(Profile::Standard);
+        let limits = limits.expect("the defaults");
+        let mut counted = Counted::new(Group::of_another("none"), limits);
+        counted.last.memory_max = limits.get(Limit::MemoryBytes);
+        counted.last.pids_max = limits.get(Limit::Pids);
+        counted.last.bounds_swap = bounds_swap;
+        counted
+    }
+
+    #[test]
+    fn memory_is_held_only_where_swap_is_counted_or_not_there() {
+        let told = |counted: &Counted| {
+            let held = counted.held(PerLimit::all(Held::default()), false);
+            [Limit::MemoryBytes, Limit::Pids].map(|limit| held.get(limit).enforced)
+        };
+        let (with, without) = (counted(true), counted(false));
+        assert_eq!((told(&with), with.unbounded()), ([true, true], None));
+        assert_eq!(told(&without), [false, true]);
+        assert!(
+            without
+                .unbounded()
+                .is_some_and(|what| what.contains("swap"))
+        );
     }
 }

@@ -25,6 +25,7 @@ use tenzik::backend::{Attempt, Backend, BackendError, Ended, Isolation, Job, Rea
 use tenzik::router::{Limit, Program};
 use tenzik_receipt::{Blake3, Label, Profile, Sha256, to_hex};
 
+use crate::cgroup;
 use crate::digest::Digests;
 use crate::filter::SECCOMP;
 use crate::process::held;
@@ -166,7 +167,11 @@ impl Backend for Docker {
 
     /// Under gVisor processes are its own affair: the kernel would count its threads.
     fn holds(&self, limit: Limit, _: Profile) -> bool {
-        limit != Limit::Pids || self.config.gvisor.is_none()
+        match limit {
+            Limit::MemoryBytes => cgroup::can_bound_memory(),
+            Limit::Pids => self.config.gvisor.is_none(),
+            _ => true,
+        }
     }
 
     fn probe(&self) -> Readiness {

@@ -31,6 +31,7 @@ use tenzik::backend::{Attempt, Backend, BackendError, Ended, Job, Readiness};
 use tenzik::router::{Code, Limit, LimitsAsked, Program, RunLimits};
 use tenzik_receipt::{Blake3, Int, Label, Profile, Value};
 
+use crate::cgroup;
 use crate::digest::Digests;
 use crate::process::held;
 use crate::sandbox::Enclosure;
@@ -230,7 +231,11 @@ impl Backend for JavaScript {
     }
 
     fn holds(&self, limit: Limit, _: Profile) -> bool {
-        self.enclosure.is_some() || matches!(limit, Limit::OutputBytes | Limit::WallMs)
+        match (&self.enclosure, limit) {
+            (_, Limit::OutputBytes | Limit::WallMs) => true,
+            (Some(_), Limit::MemoryBytes) => cgroup::can_bound_memory(),
+            (enclosure, _) => enclosure.is_some(),
+        }
     }
 
     fn probe(&self) -> Readiness {

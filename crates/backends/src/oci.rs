@@ -172,7 +172,11 @@ impl Backend for Oci {
 
     /// Under gVisor a bound on processes would count the Sentry's own.
     fn holds(&self, limit: Limit, _: Profile) -> bool {
-        self.config.kind != OciRuntime::Gvisor || limit != Limit::Pids
+        match limit {
+            Limit::MemoryBytes => cgroup::can_bound_memory(),
+            Limit::Pids => self.config.kind != OciRuntime::Gvisor,
+            _ => true,
+        }
     }
 
     fn probe(&self) -> Readiness {

@@ -184,8 +184,8 @@ impl Backend for Sandbox {
         self.commands.keys().cloned().collect()
     }
 
-    fn holds(&self, _: Limit, _: Profile) -> bool {
-        true
+    fn holds(&self, limit: Limit, _: Profile) -> bool {
+        limit != Limit::MemoryBytes || cgroup::can_bound_memory()
     }
 
     fn probe(&self) -> Readiness {

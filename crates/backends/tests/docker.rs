@@ -471,9 +471,12 @@ fn pass(near: &UnixStream, to: &Path, changes: &'static [(&'static str, &'static
 #[test]
 fn an_engine_that_drops_what_it_was_asked_runs_nothing() {
     const LIES: [(&str, &[(&str, &str)]); 6] = [
-        ("bounds", &[("\"PidsLimit\":128", "\"PidsLimit\":  0")]),
         (
-            "bounds",
+            "bound on processes",
+            &[("\"PidsLimit\":128", "\"PidsLimit\":  0")],
+        ),
+        (
+            "bound on memory",
             &[
                 ("\"Memory\":536870912", "\"Memory\":636870912"),
                 ("\"MemorySwap\":536870912", "\"MemorySwap\":636870912"),

@@ -167,9 +167,9 @@ impl<'a> Container<'a> {
             return Err(undone(what));
         }
         first.counted.count();
-        match first.counted.is_bounded() {
-            true => Ok(()),
-            false => Err(undone("the bounds on memory and processes")),
+        match first.counted.unbounded() {
+            None => Ok(()),
+            Some(what) => Err(undone(what)),
         }
     }
 

@@ -197,8 +197,11 @@ impl Waiting {
         counted.count();
         let seen = seen_of(first, disk_bytes)
             .map_err(|missing| refused(&format!("{missing} was not seen to be in force"), child))?;
-        if !counted.is_bounded() {
-            return Err(refused("its limits were not seen to be in force", child));
+        if let Some(what) = counted.unbounded() {
+            return Err(refused(
+                &format!("{what} was not seen to be in force"),
+                child,
+            ));
         }
         lend_streams(child);
         let go = File::from(go).write_all(&[GO]);
