@@ -3,8 +3,11 @@
 //! Enters: a process's number. Leaves: names of what was seen, in order. Refuses: to name what it did not read there.
 
 use std::fs;
+use std::os::fd::{AsFd as _, OwnedFd};
 
-use rustix::process::Pid;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use crate::supervise::is_over;
 
 /// The size of a page, which sizes of what lies in memory are rounded to.
 pub(crate) const PAGE_BYTES: u64 = 4_096;
@@ -18,6 +21,40 @@ pub(crate) const APART: [&str; 6] = [
     "seccomp",
     "user_nobody",
 ];
+
+/// A process, held by a descriptor so that no other is taken for it.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) pid: Pid,
+    pub(crate) process: OwnedFd,
+}
+
+impl Held {
+    /// The process of this number, if it is the one that is meant; that is asked when its number can be nobody else's any more.
+    pub(crate) fn of(pid: Pid, is_meant: impl FnOnce(Pid) -> bool) -> Option<Self> {
+        let process = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        let held = Self { pid, process };
+        (is_meant(pid) && !held.is_over()).then_some(held)
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        is_over(self.process.as_fd())
+    }
+
+    /// What is seen by its number; nothing, where it has ended meanwhile.
+    pub(crate) fn see<T: Default>(&self, see: impl FnOnce(Pid) -> T) -> T {
+        let seen = see(self.pid);
+        match self.is_over() {
+            true => T::default(),
+            false => seen,
+        }
+    }
+
+    /// Ends it. It may have ended by itself.
+    pub(crate) fn kill(&self) {
+        let _ = pidfd_send_signal(&self.process, Signal::KILL);
+    }
+}
 
 /// What is seen of a process now; nothing, where it is gone.
 pub(crate) fn of(pid: Pid, disk_bytes: Option<u64>) -> Vec<&'static str> {
@@ -79,4 +116,27 @@ fn seen(status: &str, mounts: &str, net: &str, disk_bytes: Option<u64>) -> Vec<&
     .into_iter()
     .filter_map(|(seen, name)| seen.then_some(name))
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// What was seen by the number of a process that had ended was another's.
+    #[test]
+    fn nothing_is_seen_of_a_process_that_has_ended() {
+        let mut child = Command::new("sleep").arg("60").spawn().expect("sleep");
+        let pid = crate::supervise::pid(&child).expect("a number");
+        assert!(Held::of(pid, |_| false).is_none());
+        let held = Held::of(pid, |_| true).expect("it is there");
+        assert_eq!(held.see(|found| vec![found]), [pid]);
+        held.kill();
+        child.wait().expect("its end");
+        assert!(held.is_over());
+        // Its number may be anybody's now.
+        assert_eq!(held.see(|found| vec![found]), []);
+        assert!(Held::of(pid, |_| true).is_none());
+    }
 }

@@ -4,12 +4,12 @@
 //! asked, and to say that something was in force that it did not see.
 
 use std::fs;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::Pid;
 use serde_json::Value;
 use tenzik::backend::{BackendError, Job};
 use tenzik::router::{Held, Limit, PerLimit, RunLimits};
@@ -46,23 +46,24 @@ pub(super) struct Container<'a> {
     seen: Vec<&'static str>,
 }
 
-/// The first process, held by a descriptor so that no other is taken for it.
+/// The first process, with what is counted of its group.
 struct First {
-    pid: Pid,
-    process: OwnedFd,
+    held: seen::Held,
     counted: Counted,
 }
 
 impl First {
     /// `None` if it has ended, or is not on this machine: its group has the container's name.
     fn of(pid: Pid, id: &str, limits: RunLimits) -> Option<Self> {
-        let process = pidfd_open(pid, PidfdFlags::empty()).ok()?;
-        let group = Group::of_process(pid, id)?;
-        // While it has not ended its number is nobody else's.
-        (!is_over(process.as_fd())).then_some(Self {
-            pid,
-            process,
-            counted: Counted::new(group, limits),
+        let mut group = None;
+        let is_meant = |pid| {
+            group = Group::of_process(pid, id);
+            group.is_some()
+        };
+        let held = seen::Held::of(pid, is_meant)?;
+        Some(Self {
+            held,
+            counted: Counted::new(group?, limits),
         })
     }
 }
@@ -153,10 +154,10 @@ impl<'a> Container<'a> {
             return Err(undone("its process"));
         };
         let disk_bytes = self.limits.get(Limit::DiskBytes);
-        self.seen = seen::of(first.pid, disk_bytes);
+        self.seen = first.held.see(|pid| seen::of(pid, disk_bytes));
         let must: &[&str] = match self.gvisor {
             Some(runtime) => {
-                self.seen = of_gvisor(&self.seen, first.pid, runtime, report, disk_bytes);
+                self.seen = of_gvisor(&self.seen, first.held.pid, runtime, report, disk_bytes);
                 &MUST_OF_GVISOR
             }
             None => &seen::APART,
@@ -175,12 +176,12 @@ impl<'a> Container<'a> {
 
     /// The descriptor of its first process.
     pub(super) fn process(&self) -> Option<BorrowedFd<'_>> {
-        self.first.as_ref().map(|first| first.process.as_fd())
+        self.first.as_ref().map(|first| first.held.process.as_fd())
     }
 
     /// The executable that its first process is, which under gVisor is the runtime's.
     pub(super) fn executable(&self) -> Option<PathBuf> {
-        let pid = self.first.as_ref()?.pid;
+        let pid = self.first.as_ref()?.held.pid;
         Some(format!("/proc/{}/exe", pid.as_raw_nonzero()).into())
     }
 
@@ -317,8 +318,7 @@ impl Guard for Container<'_> {
                 Some(_) => drop(first.counted.end()),
                 None => first.counted.count(),
             }
-            // It may have ended by itself.
-            let _ = pidfd_send_signal(&first.process, Signal::KILL);
+            first.held.kill();
         }
     }
 }

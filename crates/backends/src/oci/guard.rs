@@ -22,7 +22,9 @@ pub(super) struct Container {
     state: PathBuf,
     id: String,
     pid_file: PathBuf,
-    pid: Option<Pid>,
+    /// Whether the runtime told its first process: that may have ended before it was looked at.
+    began: bool,
+    first: Option<seen::Held>,
     /// The runtime's own process, which is this process's child.
     starter: Option<Pid>,
     removed: bool,
@@ -47,7 +49,8 @@ impl Container {
             state,
             id: id.to_owned(),
             pid_file,
-            pid: None,
+            began: false,
+            first: None,
             disk_bytes: limits.get(Limit::DiskBytes),
             counted: Counted::new(Group::of_another(id), limits),
             seen: Vec::new(),
@@ -56,7 +59,7 @@ impl Container {
 
     /// Whether there ever was a process in it.
     pub(super) const fn began(&self) -> bool {
-        self.pid.is_some()
+        self.began
     }
 
     /// What was seen to keep it apart.
@@ -88,12 +91,14 @@ impl Container {
 
     /// Looks at its first process, as soon as there is one, until it was seen as it is to be.
     fn look(&mut self) {
-        if self.pid.is_none() {
+        if self.first.is_none() {
             let text = fs::read_to_string(&self.pid_file).unwrap_or_default();
-            self.pid = text.trim().parse().ok().and_then(Pid::from_raw);
+            let pid = text.trim().parse().ok().and_then(Pid::from_raw);
+            self.began |= pid.is_some();
+            self.first = pid.and_then(|pid| seen::Held::of(pid, |pid| is_in(&self.id, pid)));
         }
-        let Some(pid) = self.pid else { return };
-        let seen = seen::of(pid, self.disk_bytes);
+        let Some(first) = &self.first else { return };
+        let seen = first.see(|pid| seen::of(pid, self.disk_bytes));
         // A process that is about to end shows less than before.
         if seen.len() > self.seen.len() {
             self.seen = seen;
@@ -112,11 +117,10 @@ impl Guard for Container {
     /// ended before that is ended by its group, after the runtime, so that nothing new begins.
     fn kill(&mut self) {
         self.look();
-        if let Some(pid) = self.pid {
-            if is_in(&self.id, pid) {
-                // It may have ended by itself.
-                let _ = kill_process(pid, Signal::KILL);
-            }
+        if let Some(first) = &self.first {
+            first.kill();
+        }
+        if self.began {
             return;
         }
         if let Some(starter) = self.starter {
@@ -138,7 +142,7 @@ impl Drop for Container {
     }
 }
 
-/// Whether a process belongs to a container: one that has ended may have left its number to somebody else.
+/// Whether a process belongs to a container.
 fn is_in(id: &str, pid: Pid) -> bool {
     fs::read_to_string(format!("/proc/{}/cgroup", pid.as_raw_nonzero()))
         .is_ok_and(|groups| groups.contains(id))

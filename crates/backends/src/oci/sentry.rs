@@ -30,7 +30,10 @@ const HOST_PIDS_MAX: u64 = 4_096;
 pub(super) struct Sentry {
     counted: Counted,
     pid_file: PathBuf,
-    pid: Option<Pid>,
+    /// Whether the runtime told a number: it may have ended before it was looked at.
+    began: bool,
+    sentry: Option<seen::Held>,
+    gofer: Option<seen::Held>,
     seen: Vec<&'static str>,
 }
 
@@ -50,7 +53,9 @@ impl Sentry {
         Ok(Self {
             counted: Counted::new(group, limits.with(Limit::Pids, None)),
             pid_file,
-            pid: None,
+            began: false,
+            sentry: None,
+            gofer: None,
             seen: Vec::new(),
         })
     }
@@ -84,7 +89,7 @@ impl Sentry {
 
     /// Whether there ever was a sandbox.
     pub(super) const fn began(&self) -> bool {
-        self.pid.is_some()
+        self.began
     }
 
     /// What was seen to keep it apart.
@@ -114,13 +119,20 @@ impl Sentry {
 
     /// Looks at the Sentry and the gofer, as soon as they are there, until they were seen as they are to be.
     fn look(&mut self) {
-        if self.pid.is_none() {
+        let group = &self.counted.group;
+        if self.sentry.is_none() {
             let text = fs::read_to_string(&self.pid_file).unwrap_or_default();
-            self.pid = text.trim().parse().ok().and_then(Pid::from_raw);
+            let pid = text.trim().parse().ok().and_then(Pid::from_raw);
+            self.began |= pid.is_some();
+            let is_ours = |pid| group.processes().contains(&pid);
+            self.sentry = pid.and_then(|pid| seen::Held::of(pid, is_ours));
         }
-        let Some(pid) = self.pid else { return };
-        let gofer = self.counted.group.processes().into_iter().find(is_gofer);
-        let seen = seen_of(pid, gofer);
+        let Some(sentry) = &self.sentry else { return };
+        if self.gofer.is_none() {
+            let mut processes = group.processes().into_iter();
+            self.gofer = processes.find_map(|pid| seen::Held::of(pid, is_gofer));
+        }
+        let seen = seen_of(sentry, self.gofer.as_ref());
         // One that is about to end shows less than before.
         if seen.len() > self.seen.len() {
             self.seen = seen;
@@ -137,22 +149,23 @@ pub(super) struct Start<'a> {
     pub(super) gateway: bool,
 }
 
-fn is_gofer(pid: &Pid) -> bool {
+fn is_gofer(pid: Pid) -> bool {
     fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero()))
         .is_ok_and(|line| line.starts_with(b"runsc-gofer"))
 }
 
 /// The Sentry is apart itself: whoever takes it over has a filter, namespaces and an empty root to get out of. Files come from
 /// the gofer, whose root is the container's.
-fn seen_of(sentry: Pid, gofer: Option<Pid>) -> Vec<&'static str> {
-    let of_sentry = seen::of(sentry, None);
+fn seen_of(sentry: &seen::Held, gofer: Option<&seen::Held>) -> Vec<&'static str> {
+    let of_sentry = sentry.see(|pid| seen::of(pid, None));
     let filtered = ["no_new_privileges", "read_only_root", "seccomp"]
         .iter()
         .all(|name| of_sentry.contains(name));
-    let own = |kind: &&str| seen::has_own(sentry, kind);
-    let apart = ["ipc", "mnt", "net", "user", "uts"].iter().all(own);
-    let no_network = of_sentry.contains(&"no_network") && seen::has_own(sentry, "net");
-    let read_only = gofer.is_some_and(|gofer| seen::of(gofer, None).contains(&"read_only_root"));
+    let has_own = |kind: &&str| sentry.see(|pid| seen::has_own(pid, kind));
+    let apart = ["ipc", "mnt", "net", "user", "uts"].iter().all(has_own);
+    let no_network = of_sentry.contains(&"no_network") && has_own(&"net");
+    let of_gofer = gofer.map(|gofer| gofer.see(|pid| seen::of(pid, None)));
+    let read_only = of_gofer.is_some_and(|seen| seen.contains(&"read_only_root"));
     [
         (no_network, "no_network"),
         (read_only, "read_only_root"),
