@@ -5,7 +5,6 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::engine::{Engine, engine};
+use common::hostile::{self, Target};
 use common::{
     busybox_root, is_gone, is_running, limited, router, run, shell, shell_command, value,
 };
@@ -23,15 +23,28 @@ use tenzik_backends::{Docker, DockerConfig};
 use tenzik_receipt::{Profile, Sha256};
 
 /// Each runtime that is here, with the strictest profile that it serves.
-fn runtimes() -> Vec<(Router, Profile)> {
+fn targets() -> Vec<Target> {
     let Some(engine) = engine() else {
         return Vec::new();
     };
-    let mut runtimes = vec![(router(engine.backend(false)), Profile::Standard)];
+    let target = |gvisor, profile| Target {
+        router: router(engine.backend(gvisor)),
+        profile,
+        memory_bytes: 96 << 20,
+        cpu_ms: 600,
+        connects: "echo hello | nc -w 1 127.0.0.1 $port && r=1",
+    };
+    let mut targets = vec![target(false, Profile::Standard)];
     if engine.gvisor {
-        runtimes.push((router(engine.backend(true)), Profile::Hardened));
+        targets.push(target(true, Profile::Hardened));
     }
-    runtimes
+    targets
+}
+
+fn runtimes() -> impl Iterator<Item = (Router, Profile)> {
+    targets()
+        .into_iter()
+        .map(|target| (target.router, target.profile))
 }
 
 fn reached(came: Result<Execution, RouteError>) -> (Limit, Box<Execution>) {
@@ -40,11 +53,6 @@ fn reached(came: Result<Execution, RouteError>) -> (Limit, Box<Execution>) {
         Err(RouteError::Timeout { execution, .. }) => (Limit::WallMs, execution),
         other => panic!("{other:?}"),
     }
-}
-
-fn seen(execution: &Execution) -> Vec<&str> {
-    let seen = execution.isolation.seen.as_slice();
-    seen.iter().map(|label| label.as_str()).collect()
 }
 
 #[test]
@@ -61,7 +69,7 @@ fn code_and_input_arrive_and_every_part_of_its_isolation_is_seen() {
         let enforced = |limit| execution.limits.get(limit).enforced;
         if profile == Profile::Standard {
             let all = "bounded_tmp no_capabilities no_network no_new_privileges read_only_root seccomp user_nobody";
-            assert_eq!(seen(&execution), all.split(' ').collect::<Vec<_>>());
+            assert_eq!(Target::seen(&execution), all.split(' ').collect::<Vec<_>>());
             assert!(
                 Limit::ALL.into_iter().all(enforced),
                 "{:?}",
@@ -70,7 +78,7 @@ fn code_and_input_arrive_and_every_part_of_its_isolation_is_seen() {
             assert!(execution.isolation.seccomp.is_some());
         } else {
             let all = "bounded_tmp gvisor no_network no_new_privileges read_only_root seccomp";
-            assert_eq!(seen(&execution), all.split(' ').collect::<Vec<_>>());
+            assert_eq!(Target::seen(&execution), all.split(' ').collect::<Vec<_>>());
             let others = Limit::ALL.into_iter().filter(|limit| *limit != Limit::Pids);
             assert!(others.into_iter().all(enforced), "{:?}", execution.limits);
             assert!(!enforced(Limit::Pids) && execution.isolation.runtime.is_some());
@@ -92,54 +100,31 @@ fn a_program_that_ends_at_once_was_looked_at_too() {
 
 #[test]
 fn nothing_of_the_host_can_be_read_or_written() {
-    for (router, profile) in runtimes() {
-        let secret = tempfile::NamedTempFile::new().expect("a file");
-        std::fs::write(secret.path(), "the host's").expect("a file");
-        let path = secret.path().display();
-        let text = format!(
-            r#"n=
-            cat {path} && n="$n file"
+    for target in targets() {
+        hostile::reads_and_writes_nothing_of_the_host(&target);
+        let text = r#"n=
             grep -v 127.0.0.1 /etc/resolv.conf | grep nameserver && n="$n name_server"
             ls /sys/kernel/* && n="$n sys"
-            echo x > /bin/new && n="$n bin"
-            echo x > /code/new && n="$n code"
             echo x > /.tenzik/new && n="$n way"
             echo x > /.tenzik/launch && n="$n launcher"
             rm /.tenzik/result && n="$n pipe"
             echo x > /dev/shm/new && n="$n shm"
-            mknod /tmp/disk b 8 0; head -c 1 /tmp/disk && n="$n device"
-            echo "{{\"ok\":\"$n\"}}" >&3"#
-        );
-        assert_eq!(value(&router, &shell(&text, profile)), "\"\"");
+            echo "{\"ok\":\"$n\"}" >&3"#;
+        assert_eq!(target.value(text), "\"\"");
     }
 }
 
 #[test]
 fn neither_loopback_nor_network_can_be_reached() {
-    for (router, profile) in runtimes() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        listener.set_nonblocking(true).expect("it is ours");
-        let text = format!(
-            r#"echo hello | nc -w 1 127.0.0.1 {port} && r=1 || r=0; echo "{{\"ok\":$r}}" >&3"#
-        );
-        assert_eq!(value(&router, &shell(&text, profile)), "0");
-        assert!(listener.accept().is_err(), "it came through");
+    for target in targets() {
+        hostile::reaches_no_loopback(&target);
     }
 }
 
 #[test]
 fn a_program_that_fills_the_memory_meets_its_limit() {
-    for (router, profile) in runtimes() {
-        let text = r#"x=xxxxxxxxxxxxxxxx; while :; do x="$x$x"; done"#;
-        let request = limited(shell(text, profile), &[(Limit::MemoryBytes, 96 << 20)]);
-        let (limit, execution) = reached(run(&router, &request));
-        assert_eq!(limit, Limit::MemoryBytes);
-        let held = execution.limits.get(limit);
-        assert!(
-            held.enforced && held.observed.is_some_and(|peak| peak <= 96 << 20),
-            "{held:?}"
-        );
+    for target in targets() {
+        hostile::fills_the_memory(&target);
     }
 }
 
@@ -194,44 +179,36 @@ fn under_gvisor_a_limit_on_processes_is_refused_and_not_dropped() {
 
 #[test]
 fn a_program_that_burns_the_processor_meets_its_limit() {
-    for (router, profile) in runtimes() {
-        let request = limited(
-            shell("while :; do :; done", profile),
-            &[(Limit::CpuMs, 600), (Limit::WallMs, 20_000)],
-        );
-        let (limit, execution) = reached(run(&router, &request));
-        assert_eq!(limit, Limit::CpuMs);
-        let observed = execution.limits.get(limit).observed;
-        assert!(observed.is_some_and(|used| used >= 600), "{observed:?}");
+    for target in targets() {
+        hostile::burns_the_processor(&target);
     }
 }
 
 #[test]
 fn a_program_that_fills_the_disk_finds_it_full() {
-    for (router, profile) in runtimes() {
-        let text = r#"dd if=/dev/zero of=/tmp/full bs=4096 count=1000 2>/dev/null && r=1 || r=0
-            echo "{\"ok\":[$r,$(stat -c %s /tmp/full)]}" >&3"#;
-        let request = limited(shell(text, profile), &[(Limit::DiskBytes, 1 << 20)]);
-        assert_eq!(value(&router, &request), format!("[0,{}]", 1 << 20));
+    for target in targets() {
+        hostile::fills_the_disk(&target);
     }
 }
 
 #[test]
 fn the_clock_ends_all_of_it() {
-    for (router, profile) in runtimes() {
-        let text = "trap '' TERM INT HUP; sleep 98872 & setsid sleep 98873 & sleep 98874";
-        let request = limited(shell(text, profile), &[(Limit::WallMs, 2_500)]);
-        assert_eq!(reached(run(&router, &request)).0, Limit::WallMs);
-        assert!(["98872", "98873", "98874"].into_iter().all(is_gone));
+    for target in targets() {
+        hostile::ignores_the_clock(&target, ["98872", "98873", "98874"]);
+    }
+}
+
+#[test]
+fn of_two_guests_neither_sees_the_other() {
+    for target in targets() {
+        hostile::sees_no_other_guest(&target, "98890");
     }
 }
 
 #[test]
 fn what_is_left_behind_is_ended_also_in_a_session_of_its_own() {
-    for (router, profile) in runtimes() {
-        let text = r#"setsid sleep 98875 <&- >&- 2>&- 3>&- & echo '{"ok":1}' >&3"#;
-        assert_eq!(value(&router, &shell(text, profile)), "1");
-        assert!(is_gone("98875"));
+    for target in targets() {
+        hostile::leaves_something_behind(&target, "98875");
     }
 }
 
@@ -286,11 +263,6 @@ fn a_result_without_an_end_is_a_limit_that_was_reached() {
 fn tools_are_reached_by_a_descriptor_and_a_guessed_token_reaches_none() {
     for (router, profile) in runtimes() {
         common::reaches_tools(&router, profile);
-        // The socket takes one connection, which was the launcher's.
-        let text = r#"nc local:/.tenzik/tools </dev/null && r=1 || r=0; echo "{\"ok\":$r}" >&3"#;
-        let mut request = shell(text, profile);
-        request.gateway = Some(common::tools(&Arc::default()));
-        assert_eq!(value(&router, &request), "0");
     }
 }
 
@@ -612,7 +584,10 @@ fn a_host_that_will_be_killed() {
 #[test]
 fn what_a_killed_host_left_is_removed_by_the_next_and_what_a_living_one_runs_is_not() {
     let Some(engine) = engine() else { return };
+    // It has no time to remove its files.
+    let temporary = tempfile::tempdir().expect("a directory");
     let mut host = Command::new(std::env::current_exe().expect("a path"))
+        .env("TMPDIR", temporary.path())
         .args(["--exact", "--ignored", "a_host_that_will_be_killed"])
         .env("TENZIK_TEST_SOCKET", engine.socket())
         .env("TENZIK_TEST_IMAGE", engine.image.to_string())

@@ -137,6 +137,12 @@ fn the_clock_ends_all_of_it() {
 }
 
 #[test]
+fn of_two_guests_neither_sees_the_other() {
+    let Some(target) = target() else { return };
+    hostile::sees_no_other_guest(&target, "96790");
+}
+
+#[test]
 fn what_is_left_behind_is_ended_also_in_a_session_of_its_own() {
     let Some(target) = target() else { return };
     hostile::leaves_something_behind(&target, "96775");

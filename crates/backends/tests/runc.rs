@@ -3,13 +3,9 @@
 
 mod common;
 
-use std::io::Read as _;
-use std::net::TcpListener;
-
-use common::{
-    busybox_root, cannot_run, is_gone, limited, missing, router, run, shell, shell_command, value,
-};
-use tenzik::router::{Execution, Limit, RouteError, Router};
+use common::hostile::{self, Target};
+use common::{busybox_root, cannot_run, is_gone, missing, router, run, shell_command};
+use tenzik::router::{Limit, RouteError};
 use tenzik_backends::{Oci, OciConfig, RootError};
 use tenzik_receipt::Profile;
 
@@ -29,41 +25,32 @@ fn backend() -> Option<Oci> {
     backend_in(&std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("runc-state"))
 }
 
-fn runc() -> Option<Router> {
-    backend().map(router)
-}
-
-fn standard(text: &str) -> tenzik::router::ExecuteRequest {
-    shell(text, Profile::Standard)
-}
-
-fn reached(came: Result<Execution, RouteError>) -> (Limit, Box<Execution>) {
-    match came {
-        Err(RouteError::ResourceLimit { limit, execution }) => (limit, execution),
-        Err(RouteError::Timeout { execution, .. }) => (Limit::WallMs, execution),
-        other => panic!("{other:?}"),
+fn target_of(backend: Oci) -> Target {
+    Target {
+        router: router(backend),
+        profile: Profile::Standard,
+        memory_bytes: 32 << 20,
+        cpu_ms: 300,
+        connects: "echo hello | nc -w 1 127.0.0.1 $port && r=1",
     }
+}
+
+fn target() -> Option<Target> {
+    backend().map(target_of)
 }
 
 #[test]
 fn code_and_input_arrive_and_every_part_of_its_isolation_is_seen() {
-    let Some(router) = runc() else { return };
+    let Some(target) = target() else { return };
     let text =
         r#"sleep 0.1; printf '{"ok":["%s","%s","%s"]}\n' "$(tr -d '"')" "$(id -u)" "$(pwd)" >&3"#;
-    let execution = run(&router, &standard(text)).expect("a result");
+    let execution = run(&target.router, &target.request(text)).expect("a result");
     assert_eq!(
         execution.value(),
         Some(&br#"["{a:1}","65534","/code"]"#[..])
     );
-    let seen: Vec<_> = execution
-        .isolation
-        .seen
-        .as_slice()
-        .iter()
-        .map(|label| label.as_str())
-        .collect();
     assert_eq!(
-        seen,
+        Target::seen(&execution),
         [
             "bounded_tmp",
             "no_capabilities",
@@ -87,147 +74,90 @@ fn code_and_input_arrive_and_every_part_of_its_isolation_is_seen() {
 
 #[test]
 fn nothing_of_the_host_can_be_read_or_written() {
-    let Some(router) = runc() else { return };
-    let secret = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(secret.path(), "the host's").expect("a file");
-    let path = secret.path().display();
-    let text = format!(
-        r#"n=0
-        cat {path} && n=$((n+1))
-        ls /etc/passwd /sys/kernel && n=$((n+1))
-        echo x > /bin/new && n=$((n+1))
-        echo x > /code/new && n=$((n+1))
-        echo x > /proc/sys/kernel/hostname && n=$((n+1))
-        mknod /tmp/disk b 8 0 && n=$((n+1))
-        echo "{{\"ok\":$n}}" >&3"#
-    );
-    assert_eq!(value(&router, &standard(&text)), "0");
+    let Some(target) = target() else { return };
+    hostile::reads_and_writes_nothing_of_the_host(&target);
 }
 
 #[test]
 fn neither_loopback_nor_network_can_be_reached() {
-    let Some(router) = runc() else { return };
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    listener.set_nonblocking(true).expect("it is ours");
-    let text =
-        format!(r#"echo hello | nc -w 1 127.0.0.1 {port} && r=1 || r=0; echo "{{\"ok\":$r}}" >&3"#);
-    assert_eq!(value(&router, &standard(&text)), "0");
-    if let Ok((mut stream, _)) = listener.accept() {
-        let mut told = String::new();
-        let _ = stream.read_to_string(&mut told);
-        panic!("it came through: {told}");
-    }
+    let Some(target) = target() else { return };
+    hostile::reaches_no_loopback(&target);
 }
 
 #[test]
 fn a_program_that_fills_the_memory_meets_its_limit() {
-    let Some(router) = runc() else { return };
-    let text = r#"x=xxxxxxxxxxxxxxxx; while :; do x="$x$x"; done"#;
-    let request = limited(standard(text), &[(Limit::MemoryBytes, 32 << 20)]);
-    let (limit, execution) = reached(run(&router, &request));
-    assert_eq!(limit, Limit::MemoryBytes);
-    let held = execution.limits.get(limit);
-    assert!(
-        held.enforced && held.observed.is_some_and(|peak| peak <= 32 << 20),
-        "{held:?}"
-    );
+    let Some(target) = target() else { return };
+    hostile::fills_the_memory(&target);
 }
 
 #[test]
 fn a_fork_bomb_meets_its_limit_and_is_gone() {
-    let Some(router) = runc() else { return };
-    let text = "bomb() { bomb | bomb & sleep 98771; }; bomb";
-    let request = limited(standard(text), &[(Limit::Pids, 16), (Limit::WallMs, 3_000)]);
-    let (limit, execution) = reached(run(&router, &request));
-    assert!(matches!(limit, Limit::Pids | Limit::WallMs), "{limit:?}");
-    let held = execution.limits.get(Limit::Pids);
-    assert!(
-        held.enforced && held.observed.is_some_and(|peak| peak <= 16),
-        "{held:?}"
-    );
-    assert!(is_gone("98771"));
+    let Some(target) = target() else { return };
+    hostile::bombs_with_forks(&target, "98771");
 }
 
 #[test]
 fn a_program_that_burns_the_processor_meets_its_limit() {
-    let Some(router) = runc() else { return };
-    let request = limited(
-        standard("while :; do :; done"),
-        &[(Limit::CpuMs, 300), (Limit::WallMs, 20_000)],
-    );
-    let (limit, execution) = reached(run(&router, &request));
-    assert_eq!(limit, Limit::CpuMs);
-    assert!(
-        execution
-            .limits
-            .get(limit)
-            .observed
-            .is_some_and(|used| used >= 300)
-    );
+    let Some(target) = target() else { return };
+    hostile::burns_the_processor(&target);
 }
 
 #[test]
 fn a_program_that_fills_the_disk_finds_it_full() {
-    let Some(router) = runc() else { return };
-    let text = r#"dd if=/dev/zero of=/tmp/full bs=4096 count=1000 2>/dev/null && r=1 || r=0
-        echo "{\"ok\":[$r,$(stat -c %s /tmp/full)]}" >&3"#;
-    let request = limited(standard(text), &[(Limit::DiskBytes, 1 << 20)]);
-    assert_eq!(value(&router, &request), format!("[0,{}]", 1 << 20));
+    let Some(target) = target() else { return };
+    hostile::fills_the_disk(&target);
 }
 
 #[test]
 fn the_clock_ends_all_of_it() {
-    let Some(router) = runc() else { return };
-    let text = "trap '' TERM INT HUP; sleep 98772 & setsid sleep 98773 & sleep 98774";
-    let request = limited(standard(text), &[(Limit::WallMs, 1_000)]);
-    assert_eq!(reached(run(&router, &request)).0, Limit::WallMs);
-    assert!(["98772", "98773", "98774"].into_iter().all(is_gone));
+    let Some(target) = target() else { return };
+    hostile::ignores_the_clock(&target, ["98772", "98773", "98774"]);
+}
+
+#[test]
+fn of_two_guests_neither_sees_the_other() {
+    let Some(target) = target() else { return };
+    hostile::sees_no_other_guest(&target, "98790");
 }
 
 #[test]
 fn what_is_left_behind_is_ended_also_in_a_session_of_its_own() {
-    let Some(router) = runc() else { return };
-    let text = r#"setsid sleep 98775 <&- >&- 2>&- 3>&- & echo '{"ok":1}' >&3"#;
-    assert_eq!(value(&router, &standard(text)), "1");
-    assert!(is_gone("98775"));
+    let Some(target) = target() else { return };
+    hostile::leaves_something_behind(&target, "98775");
 }
 
 #[test]
 fn a_forbidden_system_call_is_a_violation() {
-    let Some(router) = runc() else { return };
-    for text in [
-        "exec unshare -m true",
-        "exec mount -t tmpfs none /tmp",
-        "exec nsenter -t 1 -m true",
-    ] {
-        match run(&router, &standard(text)) {
-            Err(RouteError::SandboxViolation { .. } | RouteError::Failed { .. }) => {}
-            other => panic!("{text}: {other:?}"),
-        }
+    let Some(target) = target() else { return };
+    hostile::makes_a_forbidden_call(&target, "exec unshare -m true");
+    // What busybox looks at before these calls may end it first.
+    for text in ["exec mount -t tmpfs none /tmp", "exec nsenter -t 1 -m true"] {
+        let came = run(&target.router, &target.request(text));
+        assert!(
+            matches!(
+                came,
+                Err(RouteError::SandboxViolation { .. } | RouteError::Failed { .. })
+            ),
+            "{text}: {came:?}"
+        );
     }
-    assert!(matches!(
-        run(&router, &standard("exec unshare -m true")),
-        Err(RouteError::SandboxViolation { .. })
-    ));
 }
 
 #[test]
 fn standard_output_is_never_the_result() {
-    let Some(router) = runc() else { return };
-    let forged = run(&router, &standard(r#"echo '{"ok":1}'"#));
-    assert!(matches!(forged, Err(RouteError::Failed { code, .. }) if code.as_str() == "no_result"));
+    let Some(target) = target() else { return };
+    hostile::forges_a_result_on_standard_output(&target);
 }
 
 #[test]
 fn nothing_of_a_container_is_left_at_the_runtime_however_it_ended() {
     let state = tempfile::tempdir().expect("a directory");
-    let Some(router) = backend_in(state.path()).map(router) else {
+    let Some(target) = backend_in(state.path()).map(target_of) else {
         return;
     };
-    assert_eq!(value(&router, &standard(r#"echo '{"ok":1}' >&3"#)), "1");
-    let slow = limited(standard("sleep 98776"), &[(Limit::WallMs, 500)]);
-    assert_eq!(reached(run(&router, &slow)).0, Limit::WallMs);
+    assert_eq!(target.value(r#"echo '{"ok":1}' >&3"#), "1");
+    let (limit, _) = target.meets("sleep 98776", &[(Limit::WallMs, 500)]);
+    assert_eq!(limit, Limit::WallMs);
     let left: Vec<_> = std::fs::read_dir(state.path())
         .expect("it is there")
         .collect();
@@ -236,8 +166,8 @@ fn nothing_of_a_container_is_left_at_the_runtime_however_it_ended() {
 
 #[test]
 fn it_serves_standard_and_not_hardened() {
-    let Some(router) = runc() else { return };
-    common::is_denied(&router, Profile::Hardened);
+    let Some(target) = target() else { return };
+    common::is_denied(&target.router, Profile::Hardened);
 }
 
 #[test]
@@ -252,8 +182,8 @@ fn a_directory_without_the_places_for_mounts_is_no_root() {
 
 #[test]
 fn tools_are_reached_by_a_descriptor_and_a_guessed_token_reaches_none() {
-    let Some(router) = runc() else { return };
-    common::reaches_tools(&router, Profile::Standard);
+    let Some(target) = target() else { return };
+    common::reaches_tools(&target.router, Profile::Standard);
 }
 
 #[test]
@@ -264,20 +194,20 @@ fn it_keeps_the_contract_of_every_backend() {
 
 #[test]
 fn a_router_keeps_its_contract_with_it() {
-    let Some(router) = runc() else { return };
-    tenzik::testing::router(&router, &common::programs(), Profile::Standard);
+    let Some(target) = target() else { return };
+    tenzik::testing::router(&target.router, &common::programs(), Profile::Standard);
 }
 
 /// The runtime tells its container's first process only after that has begun: one that was over before was not ended.
 #[test]
 fn a_run_whose_time_is_over_before_it_began_is_ended_all_the_same() {
     let state = tempfile::tempdir().expect("a directory");
-    let Some(router) = backend_in(state.path()).map(router) else {
+    let Some(target) = backend_in(state.path()).map(target_of) else {
         return;
     };
     for wall_ms in [1, 10, 20, 30, 40, 60, 100] {
-        let request = limited(standard("sleep 98779"), &[(Limit::WallMs, wall_ms)]);
-        assert_eq!(reached(run(&router, &request)).0, Limit::WallMs);
+        let (limit, _) = target.meets("sleep 98779", &[(Limit::WallMs, wall_ms)]);
+        assert_eq!(limit, Limit::WallMs);
     }
     assert!(is_gone("98779"));
     let left: Vec<_> = std::fs::read_dir(state.path())

@@ -197,4 +197,24 @@ mod tests {
             assert!(refused, "{text:?}");
         }
     }
+
+    /// The launcher's connection is the run's. A program that opens the socket by its name finds nobody there.
+    #[test]
+    fn the_socket_to_the_tools_takes_one_connection() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut way = Way::new(directory.path(), b"1", true).expect("a way");
+        let socket = way.path().join("tools");
+        let mut launcher = UnixStream::connect(&socket).expect("a listener");
+        let mut second = UnixStream::connect(&socket).expect("room for one more");
+        let mut ours = way.connection().expect("a connection").expect("tools");
+        ours.write_all(b"1").expect("it is open");
+        let mut told = [0];
+        launcher
+            .read_exact(&mut told)
+            .expect("the first is the run's");
+        let second = second.read(&mut told);
+        assert!(matches!(second, Ok(0) | Err(_)), "{second:?}");
+        assert!(UnixStream::connect(&socket).is_err());
+        assert!(way.connection().expect("no more").is_none());
+    }
 }

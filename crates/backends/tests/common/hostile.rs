@@ -135,13 +135,45 @@ pub(crate) fn fills_the_disk(target: &Target) {
     assert_eq!(value(&target.router, &request), full);
 }
 
-/// The clock ends also what does not want to end, in groups and sessions of its own. `words` are numbers of seconds.
+/// The clock ends also what does not want to end, in groups and sessions of its own. `words` are numbers of seconds. A run that
+/// was over before its program began, on a machine that has much to do, shows nothing and is given more time.
 pub(crate) fn ignores_the_clock(target: &Target, words: [&str; 3]) {
     let [one, two, three] = words;
-    let text = format!("trap '' TERM INT HUP; sleep {one} & setsid sleep {two} & sleep {three}");
-    let (limit, _) = target.meets(&text, &[(Limit::WallMs, 1_000)]);
-    assert_eq!(limit, Limit::WallMs);
-    assert!(words.into_iter().all(is_gone));
+    let text = format!(
+        "trap '' TERM INT HUP; sleep {one} & setsid sleep {two} & echo began; sleep {three}"
+    );
+    let began = [2_000, 8_000, 32_000].into_iter().any(|wall_ms| {
+        let (limit, execution) = target.meets(&text, &[(Limit::WallMs, wall_ms)]);
+        assert_eq!(limit, Limit::WallMs);
+        assert!(words.into_iter().all(is_gone));
+        execution.stdout.bytes == b"began\n"
+    });
+    assert!(began, "it never began");
+}
+
+/// Of two that run at a time neither sees the other, ends it, or meets it in a place to write. `word` is a number that no other
+/// test sleeps for.
+pub(crate) fn sees_no_other_guest(target: &Target, word: &str) {
+    let patient =
+        format!(r#"echo mine > /tmp/mine; sleep {word} & sleep 4; echo '{{"ok":1}}' >&3"#);
+    // In brackets, so that the command which looks for the word is not found by it.
+    let (head, last) = word.split_at(word.len() - 1);
+    let looking = format!(
+        r#"n=
+        grep -l '{head}[{last}]' /proc/[0-9]*/cmdline && n="$n seen"
+        ls /tmp/mine && n="$n place"
+        kill -9 -1
+        i=2; while [ $i -lt 5000 ]; do [ $i = $$ ] || kill -9 $i; i=$((i+1)); done 2>/dev/null
+        echo "{{\"ok\":\"$n\"}}" >&3"#
+    );
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| target.value(&patient));
+        // Whether the first has begun by then makes no difference to what must come of it.
+        std::thread::sleep(std::time::Duration::from_millis(1_500));
+        assert_eq!(target.value(&looking), "\"\"");
+        assert_eq!(other.join().expect("it lived"), "1");
+    });
+    assert!(is_gone(word));
 }
 
 pub(crate) fn leaves_something_behind(target: &Target, word: &str) {

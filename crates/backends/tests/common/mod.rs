@@ -100,7 +100,10 @@ pub(crate) fn value(router: &Router, request: &ExecuteRequest) -> String {
 }
 
 /// A program that calls a tool by descriptor 4 with a token, and gives back what was answered.
+///
+/// A gateway that refuses it hangs up, perhaps before the call is written.
 pub(crate) const CALLS: &str = r#"
+trap '' PIPE
 read -r greeting <&4
 token=$(printf '%s' "$greeting" | sed 's/.*"token":"\([0-9a-f]*\)".*/\1/')
 printf '{"hello":{"version":1,"token":"%s"}}\n' "${GUESS:-$token}" >&4
