@@ -19,7 +19,8 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::thread::Builder;
+use std::time::{Duration, Instant};
 
 use tenzik::backend::{Attempt, Backend, BackendError, Ended, Isolation, Job, Readiness};
 use tenzik::router::{Limit, Program};
@@ -40,6 +41,11 @@ use way::{LAUNCHER, Way};
 
 /// The runtime that an engine has of itself.
 const RUNC: &str = "runc";
+/// How long a run that was stopped waits for the removal of its container.
+const DISCARDED_WITHIN: Duration = Duration::from_secs(5);
+/// How long a container is looked for that an engine may make after nobody waits for it, and how often.
+const MADE_WITHIN: Duration = Duration::from_secs(60);
+const LOOKED_AGAIN: Duration = Duration::from_millis(200);
 /// What a container exits with if its first process was killed: 128 and SIGKILL.
 const KILLED: i32 = 128 + 9;
 
@@ -102,21 +108,18 @@ impl Docker {
     }
 
     /// Asks the engine anew who it is.
-    fn ask(&self) -> Result<Facts, BackendError> {
-        let facts = Engine::facts(&self.config.socket)?;
+    fn ask(&self, engine: &Engine<'_>) -> Result<Facts, BackendError> {
+        let facts = engine.facts()?;
         self.known().facts = Some(facts.clone());
         Ok(facts)
     }
 
-    /// A client for one run; leftovers of others, and of ours, are removed first.
-    fn engine(&self) -> Result<(Engine, Facts, Owner), BackendError> {
-        let known = self.known().facts.clone();
-        let facts = known.map_or_else(|| self.ask(), Ok)?;
-        let engine = Engine::new(&self.config.socket, &facts)?;
+    /// Who this host is to the engine; leftovers of others, and of ours, are removed first.
+    fn owner(&self, engine: &Engine<'_>) -> Result<Owner, BackendError> {
         let owner = Owner::this()?;
         let swept = self.known().swept;
         if !swept {
-            leftovers::sweep(&engine, &owner)?;
+            leftovers::sweep(engine, &owner)?;
             self.known().swept = true;
         }
         let left: Vec<_> = self.known().left.iter().cloned().collect();
@@ -126,7 +129,32 @@ impl Docker {
                 self.known().left.remove(&name);
             }
         }
-        Ok((engine, facts, owner))
+        Ok(owner)
+    }
+
+    /// Removes the container of a run that was stopped while the engine was at it. An engine that is slow may make it yet: then
+    /// it is removed by a thread, and where that does not come to it, by the next run.
+    fn discard(&self, engine: &Engine<'_>, facts: &Facts, name: String) {
+        if let Ok(true) = engine.remove_within(&name, DISCARDED_WITHIN, DISCARDED_WITHIN) {
+            return;
+        }
+        self.known().left.insert(name.clone());
+        let (socket, facts) = (self.config.socket.clone(), facts.clone());
+        let thread = Builder::new().name("docker removal".to_owned());
+        // Without one the next run removes it.
+        let _ = thread.spawn(move || {
+            let Ok(engine) = Engine::new(&socket, None).map(|engine| engine.speak(&facts)) else {
+                return;
+            };
+            let until = Instant::now() + MADE_WITHIN;
+            while !matches!(
+                engine.remove_within(&name, MADE_WITHIN, MADE_WITHIN),
+                Ok(true)
+            ) && Instant::now() < until
+            {
+                std::thread::sleep(LOOKED_AGAIN);
+            }
+        });
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
@@ -185,7 +213,8 @@ impl Backend for Docker {
                 "build it where a C compiler and a static C library are: apt-get install gcc libc6-dev",
             );
         }
-        let facts = match self.ask() {
+        let asked = Engine::new(&self.config.socket, None).and_then(|engine| self.ask(&engine));
+        let facts = match asked {
             Ok(facts) => facts,
             Err(error) => return unavailable(error.to_string(), remedy(&self.config.socket)),
         };
@@ -212,22 +241,60 @@ impl Backend for Docker {
             ));
         }
         let started = Instant::now();
-        let (engine, facts, owner) = self.engine()?;
+        let engine = Engine::new(&self.config.socket, Some(*job))?;
+        let known = self.known().facts.clone();
+        let facts = match known.map_or_else(|| self.ask(&engine), Ok) {
+            Ok(facts) => facts,
+            Err(error) => return unless_stopped(Err(error), &engine, job, started),
+        };
+        let engine = engine.speak(&facts);
+        let came = self.on_engine(&engine, &facts, (image, program, words), job, started);
+        unless_stopped(came, &engine, job, started)
+    }
+}
+
+/// What came of a run, or that it was stopped: then what was not waited for is no failure of the engine's.
+fn unless_stopped(
+    came: Result<Attempt, BackendError>,
+    engine: &Engine<'_>,
+    job: &Job<'_>,
+    started: Instant,
+) -> Result<Attempt, BackendError> {
+    match (came, Stopped::of(job)) {
+        (Err(_), Some(stopped)) if engine.has_given_up() => {
+            let version = Label::constant("docker");
+            Ok(stopped.before_it_began(job, version, started.elapsed()))
+        }
+        (came, _) => came,
+    }
+}
+
+impl Docker {
+    fn on_engine(
+        &self,
+        engine: &Engine<'_>,
+        facts: &Facts,
+        (image, program, words): (Sha256, &Program, &[String]),
+        job: &Job<'_>,
+        started: Instant,
+    ) -> Result<Attempt, BackendError> {
         let plan = Plan {
             image,
             program,
             words,
-            gvisor: self.gvisor(&facts)?,
-            owner,
+            gvisor: self.gvisor(facts)?,
+            owner: self.owner(engine)?,
         };
         let name = name()?;
-        let came = self.contained(&engine, name.clone(), &plan, job, started);
-        // A container that is still there is remembered: the engine did not hear us.
-        if came.is_err() {
+        let came = self.contained(engine, name.clone(), &plan, job, started);
+        if engine.has_given_up() {
+            self.discard(engine, facts, name);
+        } else if came.is_err() {
+            // A container that is still there is remembered: the engine did not hear us.
             self.known().left.insert(name);
         }
         let mut attempt = came?;
-        attempt.version = self.version(&facts);
+        attempt.version = self.version(facts);
         Ok(attempt)
     }
 }
@@ -244,7 +311,7 @@ struct Plan<'a> {
 impl Docker {
     fn contained(
         &self,
-        engine: &Engine,
+        engine: &Engine<'_>,
         name: String,
         plan: &Plan<'_>,
         job: &Job<'_>,
@@ -267,7 +334,11 @@ impl Docker {
         let mut container = Container::start(engine, name, &body, job.limits, plan.gvisor)?;
         let report = match container.wait(&spec::image(plan.image), &mut way, job)? {
             Ok(report) => report,
-            Err(stopped) => return self.stopped(container, &stopped, job, started),
+            Err(stopped) => {
+                engine.give_up();
+                let version = Label::constant("docker");
+                return Ok(stopped.before_it_began(job, version, started.elapsed()));
+            }
         };
         container.check(report)?;
         let isolation = self.isolation(&container, plan)?;
@@ -282,22 +353,11 @@ impl Docker {
         attempt.isolation = isolation;
         attempt.stdout = gone.gone.stdout;
         attempt.stderr = gone.gone.stderr;
-        container.remove()?;
-        Ok(attempt)
-    }
-
-    /// A run that was stopped before its program began.
-    fn stopped(
-        &self,
-        container: Container<'_>,
-        stopped: &Stopped,
-        job: &Job<'_>,
-        started: Instant,
-    ) -> Result<Attempt, BackendError> {
-        container.remove()?;
-        let wall = started.elapsed();
-        let mut attempt = Attempt::new(stopped.ended(), Label::constant("docker"), wall);
-        attempt.limits = held(job, wall.as_millis());
+        match Stopped::of(job) {
+            // Whoever stopped it waits no longer than he must.
+            Some(_) => engine.give_up(),
+            None => container.remove()?,
+        }
         Ok(attempt)
     }
 
@@ -308,6 +368,10 @@ impl Docker {
     ) -> Result<Isolation, BackendError> {
         let executable = plan.gvisor.and_then(|_| container.executable());
         let runtime = executable.map(|path| self.digests.of(&path)).transpose();
+        // Its number, and with it what was read, may be another's by now.
+        if container.is_over() {
+            return Err(BackendError::failed("start", "it has ended already"));
+        }
         Ok(Isolation {
             seen: container
                 .seen()
@@ -363,9 +427,12 @@ fn followed(
     // With the run its way to tools is over, and its token is worth nothing.
     drop(tools);
     watched.drain();
-    let end = match stopped.is_some() || watched.has_said() {
-        true => None,
-        false => Some(container.end()?),
+    let (stopped, end) = match stopped.is_some() || watched.has_said() {
+        true => (stopped, None),
+        false => match container.end(job)? {
+            Ok(end) => (None, Some(end)),
+            Err(stopped) => (Some(stopped), None),
+        },
     };
     let status = end.map(|end| ExitStatus::from_raw((end.code & 0xff) << 8));
     Ok(Followed {

@@ -27,14 +27,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use tenzik::backend::{Attempt, Backend, BackendError, Ended, Job, Readiness};
+use tenzik::backend::{Attempt, Backend, BackendError, Job, Readiness};
 use tenzik::router::{Code, Limit, LimitsAsked, Program, RunLimits};
 use tenzik_receipt::{Blake3, Int, Label, Profile, Value};
 
 use crate::cgroup;
 use crate::digest::Digests;
-use crate::process::held;
 use crate::sandbox::Enclosure;
+use crate::supervise::Stopped;
 
 use call::{Order, call};
 use command::Version;
@@ -130,12 +130,7 @@ impl JavaScript {
             runtime: digest,
             tools: job.gateway.is_some(),
         };
-        let over = || {
-            job.control.is_cancelled()
-                || job
-                    .deadline
-                    .is_some_and(|deadline| Instant::now() >= deadline)
-        };
+        let goes_on = || Stopped::of(job).is_none();
         let mut worker = match self.pool.take(&key) {
             Some(worker) => worker,
             None => {
@@ -144,17 +139,14 @@ impl JavaScript {
                     Some(program),
                     &key.environment,
                     job.limits,
-                    || !over(),
+                    goes_on,
                 ) {
                     Ok(worker) => worker,
-                    // It never began.
-                    Err(_) if over() => {
+                    Err(error) => {
+                        let stopped = Stopped::of(job).ok_or(error)?;
                         let wall = started.elapsed();
-                        let mut attempt = Attempt::new(stopped(job), version.label, wall);
-                        attempt.limits = held(job, wall.as_millis());
-                        return Ok(attempt);
+                        return Ok(stopped.before_it_began(job, version.label, wall));
                     }
-                    Err(error) => return Err(error),
                 }
             }
         };
@@ -303,15 +295,6 @@ impl JavaScript {
         let until = Instant::now() + max;
         let deadline = job.deadline.map_or(until, |deadline| deadline.min(until));
         (job.limits.with(Limit::WallMs, Some(wall)), Some(deadline))
-    }
-}
-
-fn stopped(job: &Job<'_>) -> Ended {
-    match job.control.is_cancelled() {
-        true => Ended::Aborted {
-            code: Label::constant("cancelled"),
-        },
-        false => Ended::LimitReached(Limit::WallMs),
     }
 }
 

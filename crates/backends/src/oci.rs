@@ -228,9 +228,9 @@ impl Oci {
             .arg(private.path())
             .arg(parts.id);
         let runtime = (self.config.runtime.clone(), self.config.state.clone());
-        let guard = |child: &mut Child| {
+        let guard = |child: &Child| {
             let (limits, starter) = (*job.limits, pid(child));
-            Ok(Container::new(runtime, parts.id, pid_file, limits, starter))
+            Container::new(runtime, parts.id, pid_file, limits, starter)
         };
         let (gone, mut container) = supervise(command, job, guard)?;
         container.remove()?;
@@ -265,7 +265,7 @@ impl Oci {
             gateway: job.gateway.is_some(),
         });
         command.env_clear().env("PATH", PATH);
-        let (gone, mut sentry) = supervise(command, job, |_| Ok(sentry))?;
+        let (gone, mut sentry) = supervise(command, job, |_| sentry)?;
         sentry.remove()?;
         let ended = ended_with(&gone, sentry.limit_met(), Filtered::NotOurs);
         if !sentry.began() && matches!(ended, Ended::Failed { .. }) {

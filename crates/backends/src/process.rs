@@ -121,7 +121,7 @@ impl Backend for Process {
             .env("LANG", "C.UTF-8")
             .envs(&program.environment)
             .process_group(0);
-        let (gone, _) = supervise(command, job, |child| Ok(Group::of(child)))?;
+        let (gone, _) = supervise(command, job, Group::of)?;
         let mut attempt = Attempt::new(gone.ended, Label::constant("process"), gone.wall);
         attempt.stdout = gone.stdout;
         attempt.stderr = gone.stderr;

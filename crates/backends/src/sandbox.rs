@@ -14,8 +14,9 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use tenzik::backend::{Attempt, Backend, BackendError, Isolation, Job, Readiness};
 use tenzik::router::{Limit, LimitsAsked, RunLimits};
@@ -26,7 +27,7 @@ use crate::digest::{Digests, executable, located};
 use crate::filter::SECCOMP;
 use crate::process::held;
 use crate::program::{self, Private};
-use crate::supervise::{Filtered, Guard as _, ended_with, supervise};
+use crate::supervise::{Filtered, Guard as _, Started, Stopped, ended_with};
 
 pub(crate) use enclosure::{Enclosed, Enclosure, Parts, Waiting};
 pub use view::SandboxError;
@@ -154,7 +155,7 @@ impl Enclosure {
             gateway: false,
         })?;
         let mut child = prepared.spawn_alone().map_err(failed)?;
-        let admitted = waiting.admit(&mut child);
+        let admitted = waiting.admit(&mut child, &|| true);
         if let Ok(mut enclosed) = admitted {
             let status = child.wait().map_err(failed)?;
             enclosed.kill();
@@ -193,6 +194,7 @@ impl Backend for Sandbox {
     }
 
     fn run(&self, job: &Job<'_>) -> Result<Attempt, BackendError> {
+        let at = Instant::now();
         let (program, words) = program::of(job, &self.commands)?;
         let mut words = words.to_vec();
         // By its path: the request may set another `PATH`, and so have another program take its name.
@@ -212,8 +214,17 @@ impl Backend for Sandbox {
             limits: job.limits,
             gateway: job.gateway.is_some(),
         })?;
-        let (gone, mut enclosed) =
-            supervise(prepared, job, |child: &mut Child| waiting.admit(child))?;
+        let mut started = Started::new(prepared, job)?;
+        let goes_on = || Stopped::of(job).is_none();
+        let enclosed = match waiting.admit(&mut started.child, &goes_on) {
+            Ok(enclosed) => enclosed,
+            Err(error) => {
+                started.end();
+                let stopped = Stopped::of(job).ok_or(error)?;
+                return Ok(stopped.before_it_began(job, self.version(), at.elapsed()));
+            }
+        };
+        let (gone, mut enclosed) = started.follow(job, enclosed)?;
         enclosed.remove()?;
         let mut attempt = Attempt::new(
             ended_with(&gone, enclosed.counted.limit_met(), Filtered::Ours),

@@ -18,13 +18,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Gid, OFlags, Uid, fchown, fcntl_getfl, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-use tenzik::backend::{BackendError, Captured, Ended, Job};
+use tenzik::backend::{Attempt, BackendError, Captured, Ended, Job};
 use tenzik::router::Limit;
 use tenzik_receipt::Label;
 
 use crate::guest::{ResultLine, failed};
+use crate::process::held;
 use crate::program::NOBODY;
-use crate::tools;
+use crate::tools::{self, Tools};
 
 /// The descriptor of the result.
 pub(crate) const RESULT_FD: i32 = 3;
@@ -37,6 +38,7 @@ pub(crate) const TICK: Duration = Duration::from_millis(10);
 pub(crate) const GRACE: Duration = Duration::from_millis(200);
 /// How long the end of a killed child is waited for. The kernel ends it as soon as it may.
 const REAP: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(1);
 pub(crate) const CHUNK: usize = 64 * 1024;
 /// What a sandbox exits with if its first process was ended for a forbidden system call: 128 and SIGSYS.
 const FORBIDDEN_CALL: i32 = 128 + 31;
@@ -87,42 +89,80 @@ pub(crate) struct Gone {
     pub(crate) wall: Duration,
 }
 
-/// Starts a command and stays with it to its end. `guard` is asked for as soon as there is a child; without one there is no
-/// run.
+/// A child that was started, and is followed by nobody yet.
+pub(crate) struct Started {
+    pub(crate) child: Child,
+    result: OwnedFd,
+    tools: Option<Tools>,
+    at: Instant,
+}
+
+/// Starts a command and stays with it to its end. `guard` is asked for as soon as there is a child.
 pub(crate) fn supervise<G: Guard>(
     prepared: impl Into<Prepared>,
     job: &Job<'_>,
-    guard: impl FnOnce(&mut Child) -> Result<G, BackendError>,
+    guard: impl FnOnce(&Child) -> G,
 ) -> Result<(Gone, G), BackendError> {
-    let started = Instant::now();
-    let (tools, theirs) = job.gateway.map(tools::open).transpose()?.unzip();
-    let (mut child, result) = start(prepared.into(), theirs)?;
-    let mut guard = guard(&mut child).inspect_err(|_| {
-        // It may have ended by itself, which may be why there is no guard.
-        let _ = child.kill();
-        reap(&mut child);
-    })?;
-    let streams = Streams {
-        stdin: child.stdin.take().map(Into::into),
-        stdout: child.stdout.take().map(Into::into),
-        stderr: child.stderr.take().map(Into::into),
-        result: Some(result),
-    };
-    let mut watched = Watched::new(streams, job);
-    let stopped = watched.until_over(&First::Child(&child), job, &mut guard);
-    guard.kill();
-    // With the run its way to tools is over, and its token is worth nothing.
-    drop(tools);
-    let status = reap(&mut child);
-    // What was written before the end is in the pipes.
-    watched.drain();
-    let gone = watched.gone(stopped, status, started.elapsed());
-    match status {
-        Some(_) => Ok((gone, guard)),
-        None => Err(BackendError::failed(
-            "end",
-            "the child did not end when it was killed",
-        )),
+    let started = Started::new(prepared, job)?;
+    let guard = guard(&started.child);
+    started.follow(job, guard)
+}
+
+impl Started {
+    /// Starts a command. Whoever does not follow it ends it.
+    pub(crate) fn new(prepared: impl Into<Prepared>, job: &Job<'_>) -> Result<Self, BackendError> {
+        let at = Instant::now();
+        let (tools, theirs) = job.gateway.map(tools::open).transpose()?.unzip();
+        let (child, result) = start(prepared.into(), theirs)?;
+        Ok(Self {
+            child,
+            result,
+            tools,
+            at,
+        })
+    }
+
+    /// Ends it, where it is not to go on.
+    pub(crate) fn end(mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        reap(&mut self.child);
+    }
+
+    /// Stays with it to its end.
+    pub(crate) fn follow<G: Guard>(
+        self,
+        job: &Job<'_>,
+        mut guard: G,
+    ) -> Result<(Gone, G), BackendError> {
+        let Self {
+            mut child,
+            result,
+            tools,
+            at,
+        } = self;
+        let streams = Streams {
+            stdin: child.stdin.take().map(Into::into),
+            stdout: child.stdout.take().map(Into::into),
+            stderr: child.stderr.take().map(Into::into),
+            result: Some(result),
+        };
+        let mut watched = Watched::new(streams, job);
+        let stopped = watched.until_over(&First::Child(&child), job, &mut guard);
+        guard.kill();
+        // With the run its way to tools is over, and its token is worth nothing.
+        drop(tools);
+        let status = reap(&mut child);
+        // What was written before the end is in the pipes.
+        watched.drain();
+        let gone = watched.gone(stopped, status, at.elapsed());
+        match status {
+            Some(_) => Ok((gone, guard)),
+            None => Err(BackendError::failed(
+                "end",
+                "the child did not end when it was killed",
+            )),
+        }
     }
 }
 
@@ -167,7 +207,7 @@ pub(crate) fn reap(child: &mut Child) -> Option<ExitStatus> {
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return Some(status),
-            Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(1)),
+            Ok(None) if Instant::now() < until => std::thread::sleep(PAUSE),
             _ => return None,
         }
     }
@@ -235,6 +275,13 @@ impl Stopped {
         job.deadline
             .is_some_and(|deadline| Instant::now() >= deadline)
             .then_some(Self::Limit(Limit::WallMs))
+    }
+
+    /// A run that was stopped before its program began.
+    pub(crate) fn before_it_began(&self, job: &Job<'_>, version: Label, wall: Duration) -> Attempt {
+        let mut attempt = Attempt::new(self.ended(), version, wall);
+        attempt.limits = held(job, wall.as_millis());
+        attempt
     }
 
     /// How a run ended that was stopped.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::engine::{Engine, engine};
 use common::hostile::{self, Target};
@@ -388,14 +388,28 @@ fn an_engine_that_speaks_nonsense_is_unavailable() {
     }
 }
 
-/// What passes bytes on between a backend and the engine, until it is cut; it may change words of what the backend asks.
+/// What passes bytes on between a backend and the engine, until it is cut; it may change words of what the backend asks, or keep
+/// back what has a word in it.
 struct Between {
     directory: tempfile::TempDir,
     cut: Arc<AtomicBool>,
 }
 
+#[derive(Clone, Copy)]
+struct Changes {
+    words: &'static [(&'static str, &'static str)],
+    late: Option<&'static str>,
+}
+
+/// How late what is kept back is passed on.
+const LATE: Duration = Duration::from_secs(6);
+
 impl Between {
-    fn new(engine: &Engine, changes: &'static [(&'static str, &'static str)]) -> Self {
+    fn new(engine: &Engine, words: &'static [(&'static str, &'static str)]) -> Self {
+        Self::with(engine, Changes { words, late: None })
+    }
+
+    fn with(engine: &Engine, changes: Changes) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let listener = UnixListener::bind(directory.path().join("s")).expect("a socket");
         let (cut, to) = (Arc::new(AtomicBool::new(false)), engine.socket());
@@ -416,7 +430,7 @@ impl Between {
     }
 }
 
-fn pass(near: &UnixStream, to: &Path, changes: &'static [(&'static str, &'static str)]) {
+fn pass(near: &UnixStream, to: &Path, changes: Changes) {
     let far = UnixStream::connect(to).expect("the engine");
     let (mut asks, mut asked) = (
         near.try_clone().expect("a clone"),
@@ -426,7 +440,10 @@ fn pass(near: &UnixStream, to: &Path, changes: &'static [(&'static str, &'static
         let mut buffer = vec![0; 1 << 16];
         while let Ok(count) = asks.read(&mut buffer) {
             let mut words = String::from_utf8_lossy(&buffer[..count]).into_owned();
-            for (from, to) in changes {
+            if changes.late.is_some_and(|word| words.contains(word)) {
+                std::thread::sleep(LATE);
+            }
+            for (from, to) in changes.words {
                 // Of the same length, so that what the header says holds.
                 assert_eq!(from.len(), to.len());
                 words = words.replace(from, to);
@@ -561,6 +578,31 @@ fn nothing_of_a_container_is_left_at_the_engine_however_it_ended() {
         good.profile = profile;
         assert_eq!(value(&router, &good), "1");
         assert!(!has(engine, "however"), "{:?}", names(engine));
+    }
+}
+
+/// An engine was waited for, 30 seconds for each question, whatever the run's time was and whoever cancelled it.
+#[test]
+fn an_engine_that_is_slow_is_waited_for_no_longer_than_the_run_may_take() {
+    let Some(engine) = engine() else { return };
+    for late in ["/containers/json?", "/containers/create", "/start "] {
+        let changes = Changes {
+            words: &[],
+            late: Some(late),
+        };
+        let between = Between::with(engine, changes);
+        let router = router(engine.backend_at(between.socket(), false));
+        let request = limited(marked("sleep 98879", "slow"), &[(Limit::WallMs, 500)]);
+        let began = Instant::now();
+        assert_eq!(reached(run(&router, &request)).0, Limit::WallMs, "{late}");
+        assert!(began.elapsed() < LATE, "{late}: {:?}", began.elapsed());
+        // It comes to be, if at all, when nobody waits for it any more, and is removed then.
+        std::thread::sleep(LATE);
+        let gone = (0..200).any(|_| {
+            std::thread::sleep(Duration::from_millis(100));
+            !has(engine, "slow")
+        });
+        assert!(gone && is_gone("98879"), "{late}: {:?}", names(engine));
     }
 }
 

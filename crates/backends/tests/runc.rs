@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::time::{Duration, Instant};
+
 use common::hostile::{self, Target};
 use common::{busybox_root, cannot_run, is_gone, missing, router, run, shell_command};
 use tenzik::router::{Limit, RouteError};
@@ -214,4 +216,30 @@ fn a_run_whose_time_is_over_before_it_began_is_ended_all_the_same() {
         .expect("it is there")
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// A runtime that does not get its container to begin: the run ends with its time, and nothing of the runtime is left.
+#[test]
+fn a_runtime_that_hangs_is_ended_in_time() {
+    let Some(root) = busybox_root() else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let runtime = directory.path().join("runc");
+    let text = r#"#!/bin/sh
+        case "$*" in
+            *--version*) echo "runc version 1" ;;
+            *delete*) exit 0 ;;
+            *) exec sleep 98781 ;;
+        esac"#;
+    std::fs::write(&runtime, text).expect("a file");
+    let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&runtime, everybody).expect("it is ours");
+    let mut config = OciConfig::new(root.to_owned(), shell_command());
+    config.runtime = runtime;
+    config.state = directory.path().join("state");
+    let target = target_of(Oci::new(config).expect("a root file system"));
+    let began = Instant::now();
+    let (limit, _) = target.meets("true", &[(Limit::WallMs, 300)]);
+    assert_eq!(limit, Limit::WallMs);
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(is_gone("98781"));
 }

@@ -9,10 +9,13 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use common::hostile::{self, Target};
-use common::{cannot_run, limited, missing, router, run, shell, value};
+use common::{cannot_run, is_gone, limited, missing, router, run, shell, value};
 use tenzik::backend::{Backend as _, Readiness};
+use tenzik::control::Control;
+use tenzik::receipts::Circumstances;
 use tenzik::router::{
     Code, CodeTree, ExecuteRequest, Execution, Limit, Program, RouteError, Router,
 };
@@ -464,4 +467,47 @@ fn a_path_of_the_requests_chooses_no_interpreter() {
         .insert("PATH".to_owned(), "/code".to_owned());
     let request = ExecuteRequest::new(Code::Program(program), *b"null", Profile::Standard);
     assert_eq!(value(&target.router, &request), "\"python\"");
+}
+
+/// A sandbox that does not come to be was waited for 20 seconds, whatever its run's time was and whoever cancelled it.
+#[test]
+fn a_sandbox_that_hangs_while_it_is_started_is_ended_in_time() {
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("it is ours");
+    let bubblewrap = directory.path().join("bwrap");
+    let hangs = directory.path().join("hangs");
+    let mut config = config();
+    let text = format!(
+        "#!/bin/sh\n[ -e {} ] && exec sleep 97781\nexec {} \"$@\"\n",
+        hangs.display(),
+        config.bubblewrap.display()
+    );
+    fs::write(&bubblewrap, text).expect("a file");
+    fs::set_permissions(&bubblewrap, Permissions::from_mode(0o755)).expect("it is ours");
+    config.bubblewrap = bubblewrap;
+    let Some(router) = backend_with(config).map(router) else {
+        return;
+    };
+    let good = shell(r#"echo '{"ok":1}' >&3"#, Profile::Standard);
+    assert_eq!(value(&router, &good), "1");
+    // From here on, when the router has found that it can run.
+    fs::write(&hangs, "").expect("a file");
+    let request = shell("true", Profile::Standard);
+    let began = Instant::now();
+    let late = run(&router, &limited(request.clone(), &[(Limit::WallMs, 300)]));
+    assert!(matches!(late, Err(RouteError::Timeout { .. })), "{late:?}");
+    let control = Control::default();
+    let cancelled = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(300));
+            control.cancel();
+        });
+        router.execute_controlled(&request, Circumstances::at(common::now()), &control)
+    });
+    match cancelled {
+        Err(RouteError::Aborted { code, .. }) => assert_eq!(code.as_str(), "cancelled"),
+        other => panic!("{other:?}"),
+    }
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(is_gone("97781"));
 }

@@ -36,7 +36,7 @@ const MUST_OF_GVISOR: [&str; 5] = [
 
 /// A container by name, removed when it is dropped.
 pub(super) struct Container<'a> {
-    engine: &'a Engine,
+    engine: &'a Engine<'a>,
     name: String,
     id: String,
     removed: bool,
@@ -78,7 +78,7 @@ pub(super) struct End {
 impl<'a> Container<'a> {
     /// Makes it and starts its launcher.
     pub(super) fn start(
-        engine: &'a Engine,
+        engine: &'a Engine<'a>,
         name: String,
         body: &Value,
         limits: &RunLimits,
@@ -169,6 +169,8 @@ impl<'a> Container<'a> {
         }
         first.counted.count();
         match first.counted.unbounded() {
+            // What was seen was its own, if it is still there.
+            None if first.held.is_over() => Err(undone("its process")),
             None => Ok(()),
             Some(what) => Err(undone(what)),
         }
@@ -179,7 +181,7 @@ impl<'a> Container<'a> {
         self.first.as_ref().map(|first| first.held.process.as_fd())
     }
 
-    /// The executable that its first process is, which under gVisor is the runtime's.
+    /// The executable that its first process is, as long as that is not over, which under gVisor is the runtime's.
     pub(super) fn executable(&self) -> Option<PathBuf> {
         let pid = self.first.as_ref()?.held.pid;
         Some(format!("/proc/{}/exe", pid.as_raw_nonzero()).into())
@@ -219,16 +221,19 @@ impl<'a> Container<'a> {
         }
     }
 
-    /// How it ended, as soon as the engine knows.
-    pub(super) fn end(&self) -> Result<End, BackendError> {
+    /// How it ended, as soon as the engine knows, or until the job is to stop.
+    pub(super) fn end(&self, job: &Job<'_>) -> Result<Result<End, Stopped>, BackendError> {
         let until = Instant::now() + SOON;
         loop {
             let state = self.engine.inspect(&self.id)?.state;
             if !state.running {
-                return Ok(End {
+                return Ok(Ok(End {
                     code: state.exit_code,
                     out_of_memory: state.out_of_memory,
-                });
+                }));
+            }
+            if let Some(stopped) = Stopped::of(job) {
+                return Ok(Err(stopped));
             }
             if Instant::now() >= until {
                 return Err(BackendError::failed(
@@ -246,7 +251,8 @@ impl<'a> Container<'a> {
         self.engine.remove(&self.name)
     }
 
-    fn is_over(&self) -> bool {
+    /// Whether its first process has ended, or never was.
+    pub(super) fn is_over(&self) -> bool {
         self.process().is_none_or(is_over)
     }
 }
@@ -327,6 +333,10 @@ impl Drop for Container<'_> {
     fn drop(&mut self) {
         if !self.removed {
             self.kill();
+            // Whoever has given up waiting for an engine has another remove it.
+            if self.engine.has_given_up() {
+                return;
+            }
             // An engine that is gone cannot be asked; the next host removes what it left.
             let _ = self.engine.remove(&self.name);
         }

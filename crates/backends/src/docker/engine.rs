@@ -1,11 +1,12 @@
 //! An engine behind its Unix socket, asked one thing at a time.
 //!
-//! Enters: a question. Leaves: its answer. Refuses: to wait for an engine that says nothing, to hold an answer without end, to
-//! take for an answer what is none, and engines that are older than what is asked of them.
+//! Enters: a question. Leaves: its answer. Refuses: to wait for an engine that says nothing, or longer than its run may; to
+//! hold an answer without end, to take for an answer what is none, and engines that are older than what is asked of them.
 //!
 //! Six questions of the engine's HTTP interface are all that a run needs, so they are put with `hyper`, which the node has
 //! anyway. Each run asks on a runtime of its own in the caller's thread: with the run all of it is gone.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -20,10 +21,12 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tenzik::backend::BackendError;
+use tenzik::backend::{BackendError, Job};
 use tenzik_receipt::Label;
 use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Runtime};
+
+use crate::supervise::{Stopped, TICK};
 
 /// How long an engine may take for one answer. It makes a container in less than a second.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -133,19 +136,54 @@ struct Complaint {
 }
 
 /// A client for one run.
-#[derive(Debug)]
-pub(super) struct Engine {
+pub(super) struct Engine<'a> {
     runtime: Runtime,
     socket: PathBuf,
     prefix: String,
+    /// For whom it asks; `None` is nobody who could want it to stop.
+    job: Option<Job<'a>>,
+    /// Whether an answer was not waited for, because the run was stopped.
+    given_up: Cell<bool>,
 }
 
-impl Engine {
+impl<'a> Engine<'a> {
+    /// A client that has not asked yet how an engine speaks.
+    pub(super) fn new(socket: &Path, job: Option<Job<'a>>) -> Result<Self, BackendError> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| BackendError::failed("reach the engine", error))?;
+        Ok(Self {
+            runtime,
+            socket: socket.to_owned(),
+            prefix: String::new(),
+            job,
+            given_up: Cell::new(false),
+        })
+    }
+
+    /// From here on it speaks as an engine does.
+    pub(super) fn speak(mut self, facts: &Facts) -> Self {
+        let Api(major, minor) = facts.api;
+        self.prefix = format!("/v{major}.{minor}");
+        self
+    }
+
+    /// Whether an answer was not waited for, because the run was stopped.
+    pub(super) fn has_given_up(&self) -> bool {
+        self.given_up.get()
+    }
+
+    /// The run was stopped: what the engine is at is not waited for.
+    pub(super) fn give_up(&self) {
+        self.given_up.set(true);
+    }
+
     /// Asks an engine who it is.
-    pub(super) fn facts(socket: &Path) -> Result<Facts, BackendError> {
+    pub(super) fn facts(&self) -> Result<Facts, BackendError> {
         let operation = "ask the engine";
         let failed = |reason: &str| BackendError::failed(operation, reason);
-        let engine = Self::with(socket, String::new())?;
+        let engine = self;
         let version: Version = engine.get(operation, "/version")?;
         let read = |text: &str| Api::read(text).ok_or_else(|| failed("its version is none"));
         let newest = read(&version.api_version)?;
@@ -163,24 +201,6 @@ impl Engine {
             runtimes: runtimes
                 .map(|(name, runtime)| (name, runtime.path))
                 .collect(),
-        })
-    }
-
-    /// A client that speaks as an engine does.
-    pub(super) fn new(socket: &Path, facts: &Facts) -> Result<Self, BackendError> {
-        let Api(major, minor) = facts.api;
-        Self::with(socket, format!("/v{major}.{minor}"))
-    }
-
-    fn with(socket: &Path, prefix: String) -> Result<Self, BackendError> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| BackendError::failed("reach the engine", error))?;
-        Ok(Self {
-            runtime,
-            socket: socket.to_owned(),
-            prefix,
         })
     }
 
@@ -210,19 +230,31 @@ impl Engine {
 
     /// Ends a container and removes it with its volumes. One that is not there is removed.
     pub(super) fn remove(&self, name: &str) -> Result<(), BackendError> {
+        self.remove_within(name, REMOVED_WITHIN, ANSWER).map(drop)
+    }
+
+    /// As [`remove`](Self::remove), and no longer than this; whether it was there. Whoever removes does not give up.
+    pub(super) fn remove_within(
+        &self,
+        name: &str,
+        within: Duration,
+        answer: Duration,
+    ) -> Result<bool, BackendError> {
         let operation = "remove the container";
         let path = format!("/containers/{name}?force=1&v=1");
-        let until = Instant::now() + REMOVED_WITHIN;
+        let until = Instant::now() + within;
         loop {
-            let (status, answer) = self.ask(operation, Method::DELETE, &path, None)?;
+            let exchange = self.exchange(Method::DELETE, &path, None);
+            let (status, body) = self.within(operation, answer, exchange)?;
             match status {
+                StatusCode::NOT_FOUND => return Ok(false),
                 // Somebody else removes it now.
-                StatusCode::NOT_FOUND | StatusCode::CONFLICT => return Ok(()),
+                StatusCode::CONFLICT => return Ok(true),
                 // Its last process has ended, and whoever is to take that from the kernel has not yet.
                 StatusCode::INTERNAL_SERVER_ERROR if Instant::now() < until => {
                     std::thread::sleep(PAUSE);
                 }
-                _ => return done(operation, status, &answer),
+                _ => return done(operation, status, &body).map(|()| true),
             }
         }
     }
@@ -251,28 +283,62 @@ impl Engine {
         path: &str,
         body: Option<&Value>,
     ) -> Result<(StatusCode, Bytes), BackendError> {
+        let exchange = self.exchange(method, path, body);
+        self.within(operation, ANSWER, async {
+            tokio::select! {
+                answer = exchange => answer,
+                () = self.stopped() => {
+                    self.give_up();
+                    Err("the run was stopped".into())
+                }
+            }
+        })
+    }
+
+    fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> impl Future<Output = Answered> {
         let target = format!("{}{path}", self.prefix);
         let body = body.map(Value::to_string).unwrap_or_default();
-        let exchange = exchange(&self.socket, method, target, body);
+        exchange(self.socket.clone(), method, target, body)
+    }
+
+    fn within(
+        &self,
+        operation: &'static str,
+        most: Duration,
+        exchange: impl Future<Output = Answered>,
+    ) -> Result<(StatusCode, Bytes), BackendError> {
         let answered = self
             .runtime
-            .block_on(async { tokio::time::timeout(ANSWER, exchange).await });
+            .block_on(async { tokio::time::timeout(most, exchange).await });
         match answered {
             Ok(answer) => answer.map_err(|error| BackendError::failed(operation, error)),
             Err(_) => Err(BackendError::failed(
                 operation,
-                format!("the engine said nothing for {} s", ANSWER.as_secs()),
+                format!("the engine said nothing for {} s", most.as_secs()),
             )),
+        }
+    }
+
+    /// Until the run is to stop.
+    async fn stopped(&self) {
+        while self
+            .job
+            .as_ref()
+            .is_none_or(|job| Stopped::of(job).is_none())
+        {
+            tokio::time::sleep(TICK).await;
         }
     }
 }
 
-async fn exchange(
-    socket: &Path,
-    method: Method,
-    target: String,
-    body: String,
-) -> Result<(StatusCode, Bytes), Box<dyn Error + Send + Sync>> {
+type Answered = Result<(StatusCode, Bytes), Box<dyn Error + Send + Sync>>;
+
+async fn exchange(socket: PathBuf, method: Method, target: String, body: String) -> Answered {
     let stream = UnixStream::connect(socket).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // It moves the bytes while the answer is waited for, and ends with the runtime.

@@ -80,7 +80,7 @@ enum Process {
 }
 
 /// Removes what hosts left behind that are gone.
-pub(super) fn sweep(engine: &Engine, this: &Owner) -> Result<(), BackendError> {
+pub(super) fn sweep(engine: &Engine<'_>, this: &Owner) -> Result<(), BackendError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |since| since.as_secs());
     for container in engine.labelled(OWNER)? {

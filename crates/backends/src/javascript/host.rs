@@ -56,10 +56,11 @@ pub(super) fn plain(mut command: Command) -> Result<(Child, Box<dyn Host>), Back
 pub(super) fn sandboxed(
     command: Command,
     waiting: Waiting,
+    goes_on: &dyn Fn() -> bool,
 ) -> Result<(Child, Box<dyn Host>), BackendError> {
     let spawned = Starter::spawn(command).map_err(|error| BackendError::failed("start", error));
     let (mut child, starter) = spawned?;
-    let admitted = waiting.admit(&mut child).inspect_err(|_| {
+    let admitted = waiting.admit(&mut child, goes_on).inspect_err(|_| {
         // It may have ended by itself, which may be why it is not let in.
         let _ = child.kill();
         reap(&mut child);

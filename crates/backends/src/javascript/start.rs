@@ -106,8 +106,8 @@ impl JavaScript {
                     })?;
                     Worker::start(
                         prepared,
-                        |command| host::sandboxed(command, waiting),
-                        goes_on,
+                        |command| host::sandboxed(command, waiting, &goes_on),
+                        &goes_on,
                     )
                 }
             }

@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tenzik::backend::BackendError;
@@ -14,7 +15,11 @@ use tenzik::router::{Limit, RunLimits};
 use crate::cgroup::Group;
 use crate::counted::Counted;
 use crate::seen;
-use crate::supervise::Guard;
+use crate::supervise::{CHUNK, Guard, Stream, reap};
+
+/// How long the runtime may take to remove a container, all of whose processes have ended.
+const REMOVED_WITHIN: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
 pub(super) struct Container {
@@ -71,22 +76,15 @@ impl Container {
     pub(super) fn remove(&mut self) -> Result<(), BackendError> {
         self.removed = true;
         self.counted.count();
-        let done = Command::new(&self.runtime)
+        let mut command = Command::new(&self.runtime);
+        command
             .env_clear()
             .arg("--root")
             .arg(&self.state)
-            .args(["delete", "--force", &self.id])
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| BackendError::failed("remove the container", error))?;
+            .args(["delete", "--force", &self.id]);
         // One that never came to be is not there to be removed, and `--force` says nothing of it.
-        match done.status.success() {
-            true => Ok(()),
-            false => {
-                let told = String::from_utf8_lossy(&done.stderr).into_owned();
-                Err(BackendError::failed("remove the container", told))
-            }
-        }
+        done_within(command, REMOVED_WITHIN)
+            .map_err(|reason| BackendError::failed("remove the container", reason))
     }
 
     /// Looks at its first process, as soon as there is one, until it was seen as it is to be.
@@ -138,6 +136,37 @@ impl Drop for Container {
             self.counted.end();
             // Whoever wants to know calls `remove`.
             let _ = self.remove();
+        }
+    }
+}
+
+/// Runs a command of a runtime's to its end, and gives what it said to standard error. One that takes too long is ended.
+fn done_within(mut command: Command, within: Duration) -> Result<(), String> {
+    let failed = |error: std::io::Error| error.to_string();
+    let spawned = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = spawned.map_err(failed)?;
+    let until = Instant::now() + within;
+    let mut told = Stream::new(child.stderr.take().map(Into::into), CHUNK);
+    let mut buffer = [0; CHUNK];
+    loop {
+        let status = child.try_wait().map_err(failed)?;
+        while let Some(count) = told.read(&mut buffer) {
+            told.keep(&buffer[..count]);
+        }
+        match status {
+            Some(status) if status.success() => return Ok(()),
+            Some(_) => return Err(String::from_utf8_lossy(&told.captured.bytes).into_owned()),
+            None if Instant::now() < until => std::thread::sleep(PAUSE),
+            None => {
+                // It may have ended by now.
+                let _ = child.kill();
+                reap(&mut child);
+                return Err(format!("it took longer than {} s", within.as_secs()));
+            }
         }
     }
 }

@@ -24,7 +24,7 @@ use tenzik::backend::BackendError;
 use tenzik::router::{Held, Limit, PerLimit, RunLimits};
 use tenzik_receipt::{Blake3, to_hex};
 
-use super::told::{first_process, read_line, read_to_end};
+use super::told::{Wait, first_process, read_line, read_to_end};
 use super::view::View;
 use crate::cgroup::{Group, GroupLimits};
 use crate::confine::{CONFINED, GO, GO_FD, ORDERS_FD, Orders, PROGRAM_FD, TOLD_FD};
@@ -173,9 +173,27 @@ fn pipe() -> std::io::Result<(OwnedFd, OwnedFd)> {
 
 impl Waiting {
     /// Looks at a child that was started as prepared, and lets its command begin, in its group and with everything in force
-    /// that is to be. If this fails nothing of the command has run, and the child is to be ended by the caller.
-    pub(crate) fn admit(self, child: &mut Child) -> Result<Enclosed, BackendError> {
-        let until = Instant::now() + PATIENCE;
+    /// that is to be. If this fails nothing of the command has run, and the child is to be ended by the caller. Where `goes_on`
+    /// says no it fails at once.
+    pub(crate) fn admit(
+        self,
+        child: &mut Child,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Enclosed, BackendError> {
+        let wait = Wait {
+            until: Instant::now() + PATIENCE,
+            goes_on,
+        };
+        self.admit_within(child, &wait).map_err(|reason| {
+            // What it said is of no use to whoever no longer wants it.
+            match goes_on() {
+                true => refused(&reason, child),
+                false => BackendError::failed("start", reason),
+            }
+        })
+    }
+
+    fn admit_within(self, child: &Child, wait: &Wait<'_>) -> Result<Enclosed, String> {
         let Self {
             mut counted,
             disk_bytes,
@@ -183,34 +201,29 @@ impl Waiting {
             told,
             go,
         } = self;
-        let monitor = pid(child).ok_or_else(|| refused("its monitor has no number", child))?;
-        let first = first_process(&info, until)
-            .map_err(|_| refused("the sandbox did not come to be", child))?;
-        counted
-            .group
-            .add(first)
-            .map_err(|error| refused(&format!("its control group: {error}"), child))?;
-        let word = read_line(&told, until).unwrap_or_default();
+        let monitor = pid(child).ok_or("its monitor has no number")?;
+        let first =
+            first_process(&info, wait).map_err(|_| "the sandbox did not come to be".to_owned())?;
+        let added = counted.group.add(first);
+        added.map_err(|error| format!("its control group: {error}"))?;
+        let word = read_line(&told, wait).unwrap_or_default();
         if word != CONFINED {
-            return Err(refused(&String::from_utf8_lossy(&word), child));
+            return Err(String::from_utf8_lossy(&word).into_owned());
         }
         counted.count();
-        let seen = seen_of(first, disk_bytes)
-            .map_err(|missing| refused(&format!("{missing} was not seen to be in force"), child))?;
+        let unseen = |what: &str| format!("{what} was not seen to be in force");
+        let seen = seen_of(first, disk_bytes).map_err(unseen)?;
         if let Some(what) = counted.unbounded() {
-            return Err(refused(
-                &format!("{what} was not seen to be in force"),
-                child,
-            ));
+            return Err(unseen(what));
         }
         lend_streams(child);
         let go = File::from(go).write_all(&[GO]);
-        go.map_err(|error| refused(&format!("it did not wait: {error}"), child))?;
+        go.map_err(|error| format!("it did not wait: {error}"))?;
         // The launcher's end is closed when the command has begun; what it says instead is why that could not be.
-        match read_to_end(&told, until) {
+        match read_to_end(&told, wait) {
             Ok(word) if word.is_empty() => {}
-            Ok(word) => return Err(refused(&String::from_utf8_lossy(&word), child)),
-            Err(error) => return Err(refused(&format!("it did not begin: {error}"), child)),
+            Ok(word) => return Err(String::from_utf8_lossy(&word).into_owned()),
+            Err(error) => return Err(format!("it did not begin: {error}")),
         }
         Ok(Enclosed {
             counted,
@@ -237,11 +250,14 @@ fn lend_streams(child: &Child) {
 fn refused(reason: &str, child: &mut Child) -> BackendError {
     // Then its streams come to their end; if some process still has them, not much is lost.
     let _ = child.kill();
-    let until = Instant::now() + LAST_WORDS;
+    let wait = Wait {
+        until: Instant::now() + LAST_WORDS,
+        goes_on: &|| true,
+    };
     let told = child
         .stderr
         .as_ref()
-        .map(|stderr| read_to_end(stderr, until));
+        .map(|stderr| read_to_end(stderr, &wait));
     let told = told.and_then(Result::ok).unwrap_or_default();
     let told = String::from_utf8_lossy(&told);
     BackendError::failed("start", format!("{} {}", reason.trim(), told.trim()))
