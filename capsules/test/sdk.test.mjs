@@ -158,6 +158,8 @@ test("the manifest has the cases that end well, within a bound", async () => {
   ]);
   assert.equal((await examples(Array.from({ length: 20 }, (_, i) => ({ name: String(i), input: '"b"', output: '"b"' })))).length, 16);
   assert.deepEqual(await examples([], { "in.json": '"a"' }), [], "an output that nobody wrote yet is not an empty one");
+  assert.equal((await examples([], { "in.json": `"${"a".repeat(65532)}"`, "out.json": '"a"' })).length, 0, "too long to be read at a glance");
+  await assert.rejects(examples([null]), /`cases` must be a list of objects/);
   await assert.rejects(examples([{ name: "else", input: "1", output_file: "../other.json" }]), /must each name a file of the folder/);
 });
 

@@ -1,15 +1,16 @@
 // What a capsule says of itself. In: its module, its schemas, and `capsule.json` where there is one. Out: the manifest,
 // and on request the module with it as a custom section. It looks at imports only, and trusts no list of grants.
 
-import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
 import { BuildError } from "./files.js";
 
 /** The custom section with the manifest: its JSON, UTF-8. */
 export const SECTION = "tenzik:manifest";
 
-// A manifest stays one that is read at a glance: so many examples, and so many bytes of a case's input and output together.
-const EXAMPLES_MAX = 16, CASE_BYTES_MAX = 1024;
+// A manifest stays one that is read at a glance: so many examples, and so many bytes of input and output together, of the
+// example and of a case.
+const EXAMPLES_MAX = 16, EXAMPLE_BYTES_MAX = 65536, CASE_BYTES_MAX = 1024;
 
 // docs/abi.md: which import belongs to which capability. What is not here needs none.
 const CAPABILITIES = [
@@ -44,30 +45,30 @@ export function manifest({ module, name, description, folder, input, output, typ
  * files are not there yet is left out. `tenzik test --refresh` writes the same: `crates/cli/src/capsule/examples.rs`.
  */
 function examples(/** @type {any} */ description, /** @type {string} */ folder) {
-  const found = [];
-  const { example, cases } = description ?? {};
-  if (example) {
-    const first = one({ input_file: example.input, output_file: example.output }, folder);
-    if (first) found.push(written(example.name, first, example));
+  const { example, cases = [] } = description ?? {};
+  if (!Array.isArray(cases) || cases.some((run) => run === null || typeof run !== "object")) {
+    throw new BuildError("capsule.json: `cases` must be a list of objects", 2);
   }
-  for (const run of Array.isArray(cases) ? cases : []) {
-    if (found.length === EXAMPLES_MAX) break;
+  const first = example && one({ input_file: example.input, output_file: example.output }, folder, EXAMPLE_BYTES_MAX);
+  const found = first ? [written(example.name, first, example)] : [];
+  for (const run of cases) {
     if (run.status !== undefined || run.grants !== undefined || run.limits !== undefined || run.input_gzip !== undefined) continue;
-    const shown = one(run, folder);
-    if (shown && shown.input.length + shown.output.length <= CASE_BYTES_MAX) found.push(written(run.name, shown, run));
+    const shown = one(run, folder, CASE_BYTES_MAX);
+    if (shown && found.length < EXAMPLES_MAX) found.push(written(run.name, shown, run));
   }
   return found;
 }
 
-/** @returns {{ input: Buffer, output: Buffer } | undefined} */
-function one(/** @type {any} */ run, /** @type {string} */ folder) {
+/** Input and output, unless they are too long or not there. @returns {{ input: Buffer, output: Buffer } | undefined} */
+function one(/** @type {any} */ run, /** @type {string} */ folder, /** @type {number} */ bytes_max) {
   const file = (/** @type {unknown} */ name) => {
     const path = inside(folder, name);
-    return existsSync(path) ? readFileSync(path) : undefined;
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found?.isFile() && found.size <= bytes_max ? readFileSync(path) : undefined;
   };
   const input = typeof run.input === "string" ? Buffer.from(run.input) : typeof run.input_hex === "string" ? Buffer.from(run.input_hex, "hex") : file(run.input_file);
   const output = typeof run.output === "string" ? Buffer.from(run.output) : file(run.output_file);
-  return input && output && { input, output };
+  return input && output && input.length + output.length <= bytes_max ? { input, output } : undefined;
 }
 
 // Input and output are the files' text, so that no number in it is rounded on the way; base64 where it is no text.

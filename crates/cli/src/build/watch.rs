@@ -220,7 +220,7 @@ mod tests {
             std::fs::create_dir_all(folder.path().join(name)).expect("a directory");
         }
         assert!(times(folder.path(), 4).is_ok());
-        let refused = times(folder.path(), 3).err().expect("too many");
+        let refused = times(folder.path(), 3).expect_err("too many");
         assert_eq!(refused.code, "too_many_files");
         assert!(
             refused

@@ -16,6 +16,8 @@ use crate::error::Failure;
 
 /// How many examples a manifest has.
 const EXAMPLES_MAX: usize = 16;
+/// How many bytes input and output of the example have together.
+const EXAMPLE_BYTES_MAX: usize = 65_536;
 /// How many bytes input and output of a case have together.
 const CASE_BYTES_MAX: usize = 1024;
 
@@ -94,20 +96,22 @@ fn examples(folder: &Folder) -> Result<Vec<Example>, Failure> {
     example.input_file = example.input.take().map(PathBuf::from);
     example.output_file = example.output.take().map(PathBuf::from);
     let mut found = Vec::new();
-    if let Some((input, output)) = example.texts(folder)? {
-        found.push(example.written(input, output));
+    if let Some(texts) = example.texts(folder, EXAMPLE_BYTES_MAX)? {
+        found.push(example.written(texts));
     }
     for run in cases.into_iter().filter(Run::is_plain) {
-        let short =
-            |(input, output): &(Vec<u8>, Vec<u8>)| input.len() + output.len() <= CASE_BYTES_MAX;
-        match run.texts(folder)?.filter(short) {
-            Some((input, output)) if found.len() < EXAMPLES_MAX => {
-                found.push(run.written(input, output))
-            }
-            _ => {}
+        let texts = run.texts(folder, CASE_BYTES_MAX)?;
+        if let Some(texts) = texts.filter(|_| found.len() < EXAMPLES_MAX) {
+            found.push(run.written(texts));
         }
     }
     Ok(found)
+}
+
+/// What a run is given and must give.
+struct Texts {
+    input: Vec<u8>,
+    output: Vec<u8>,
 }
 
 impl Run {
@@ -116,8 +120,8 @@ impl Run {
         other.iter().all(|member| member.is_none())
     }
 
-    /// Input and output, unless one is in a file that is not there.
-    fn texts(&self, folder: &Folder) -> Result<Option<(Vec<u8>, Vec<u8>)>, Failure> {
+    /// Input and output, unless they are too long or one is in a file that is not there.
+    fn texts(&self, folder: &Folder, bytes_max: usize) -> Result<Option<Texts>, Failure> {
         let file = |path: &Option<PathBuf>| match path {
             Some(path) => files::read_if_there(folder, path),
             None => Ok(None),
@@ -131,12 +135,14 @@ impl Run {
             Some(text) => Some(text.clone().into_bytes()),
             None => file(&self.output_file)?,
         };
-        Ok(input.zip(output))
+        let texts = input.zip(output);
+        let texts = texts.map(|(input, output)| Texts { input, output });
+        Ok(texts.filter(|texts| texts.input.len() + texts.output.len() <= bytes_max))
     }
 
-    fn written(self, input: Vec<u8>, output: Vec<u8>) -> Example {
-        let (input, input_base64) = text_or_base64(input);
-        let (output, output_base64) = text_or_base64(output);
+    fn written(self, texts: Texts) -> Example {
+        let (input, input_base64) = text_or_base64(texts.input);
+        let (output, output_base64) = text_or_base64(texts.output);
         Example {
             name: self.name,
             input,
