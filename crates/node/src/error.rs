@@ -140,6 +140,15 @@ impl ApiError {
         Self::new(StatusCode::GONE, "gone", message, hint)
     }
 
+    /// 422: the time for it is over.
+    pub(crate) fn expired() -> Self {
+        Self::unprocessable(
+            "expires_at",
+            "the request has expired, or is meant for longer than the node remembers it",
+            "let it expire within the hour after the longest run",
+        )
+    }
+
     /// 413.
     pub fn too_large(bytes_max: u64) -> Self {
         let message = format!("the body has more than {bytes_max} bytes");

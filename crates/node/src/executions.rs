@@ -150,14 +150,25 @@ impl Executions {
         now: Timestamp,
         order: Order,
     ) -> Result<Attached, ApiError> {
-        let admit = || Arc::clone(&self.admitted).try_acquire_owned().ok();
+        let admit = || {
+            let admitted = Arc::clone(&self.admitted).try_acquire_owned().ok();
+            admitted.filter(|_| !self.places.is_closed())
+        };
         let forget_at = order.audience.expires_at;
         match self.table.enter(&key, body, forget_at, now, admit)? {
             Found::Known(live) => live.attach(),
             Found::New(live, admitted) => {
                 let attached = live.attach();
                 let ext = BTreeMap::from([(EXECUTION, named(&key.id, body))]);
-                tokio::spawn(Arc::clone(self).drive(live, order, ext, admitted));
+                let driven = Arc::clone(self).drive(Arc::clone(&live), order, ext, admitted);
+                let own = Arc::clone(self);
+                tokio::spawn(async move {
+                    // Who waits would wait for ever for what has panicked.
+                    if let Err(error) = tokio::spawn(driven).await {
+                        let answer = Answer::failed(&ApiError::internal(error));
+                        own.table.end(&live, answer.line());
+                    }
+                });
                 attached
             }
         }
@@ -168,9 +179,20 @@ impl Executions {
         self.table.get(key)
     }
 
+    /// Takes nothing more, and lets nothing begin that waits.
+    pub(crate) fn stop(&self) {
+        self.places.close();
+    }
+
+    /// Cancels everything.
+    pub(crate) fn cancel_all(&self) {
+        self.table.cancel_all();
+    }
+
     /// Cancels everything, and waits until nothing runs.
     pub(crate) async fn close(&self) {
-        self.table.cancel_all();
+        self.stop();
+        self.cancel_all();
         let all = self.config.at_once.get() + self.config.waiting_max;
         // It is never closed.
         let _ = self.admitted.acquire_many(all).await;
@@ -236,6 +258,10 @@ impl Executions {
             Ok(promised) => promised,
             Err(error) => return Answer::failed(&error),
         };
+        // It waited for too long: its receipt would be worth nothing, and its effects are wanted no more.
+        if audience.expires_at <= now {
+            return Answer::failed(&ApiError::expired());
+        }
         let circumstances = Circumstances {
             audience: Some(audience),
             secret,

@@ -433,6 +433,9 @@ impl Parts {
     }
 
     pub(crate) fn begin_stopping(&self) {
+        self.executions
+            .iter()
+            .for_each(|executions| executions.stop());
         self.stopping.store(true, Ordering::Relaxed);
     }
 

@@ -17,6 +17,7 @@ mod program;
 mod request;
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ use tenzik::backend::{Attempt, Backend, BackendError, Ended, Isolation, Job, Rea
 use tenzik::router::{Code, Held, Limit, PerLimit, WASM};
 use tenzik_receipt::{Label, Profile, PublicKey, SignedReceipt, Trust, Value};
 
-use crate::federation::client::{Client, ClientError, is_in_clear};
+use crate::federation::client::{Asking, Client, ClientError, is_in_clear};
 use answer::{Answered, Unaccepted};
 use program::Following;
 use request::Asked;
@@ -34,6 +35,8 @@ use request::Asked;
 const ANSWER_BYTES_MAX: u64 = 40 << 20;
 /// The longest answer about the node itself.
 const NODE_BYTES_MAX: u64 = 64 * 1024;
+/// How long it may take to say who it is.
+const DESCRIBE: Duration = Duration::from_secs(5);
 const ASK: &str = "ask the node";
 /// How often a caller's wish to stop is looked at.
 const TICK: Duration = Duration::from_millis(10);
@@ -95,9 +98,13 @@ impl Remote {
         if config.token.is_some() && is_in_clear(&config.url) {
             return Err(RemoteError::InClear { url: config.url });
         }
-        let key = |_| RemoteError::Key { node: config.node };
+        let node = config.node;
+        let key = |_| RemoteError::Key { node };
+        // Capsules need no word of what else runs there.
+        let mut config = config;
+        config.languages.retain(|language| *language != WASM);
         Ok(Self {
-            trust: Trust::in_receipts_of(config.node).map_err(key)?,
+            trust: Trust::in_receipts_of(node).map_err(key)?,
             client,
             config,
         })
@@ -111,17 +118,19 @@ impl Remote {
     fn describe(&self) -> Result<Vec<u8>, BackendError> {
         let url = self.url("/v1/executions");
         let token = self.config.token.as_deref();
-        match self.client.get(&url, token, 0, NODE_BYTES_MAX) {
-            Ok(Some(body)) => Ok(body),
-            Ok(None) => Err(BackendError::denied(ASK, "it runs no programs")),
-            Err(ClientError::Status {
-                status: status @ (401 | 403),
-                ..
-            }) => Err(BackendError::denied(
-                ASK,
-                format!("the node answers with status {status}"),
-            )),
-            Err(error) => Err(BackendError::failed(ASK, error)),
+        let opened = self.client.open(Asking::Get, &url, token, DESCRIBE);
+        let opened = opened.map_err(|error| BackendError::failed(ASK, error))?;
+        let denied = |reason: String| Err(BackendError::denied(ASK, reason));
+        match opened.status {
+            200 => {
+                let mut body = Vec::new();
+                let read = opened.body.take(NODE_BYTES_MAX).read_to_end(&mut body);
+                read.map_err(|error| BackendError::failed(ASK, error))?;
+                Ok(body)
+            }
+            404 => denied("it runs no programs".to_owned()),
+            status @ (401 | 403) => denied(format!("the node answers with status {status}")),
+            status => Err(BackendError::failed(ASK, format!("status {status}"))),
         }
     }
 

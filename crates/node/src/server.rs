@@ -122,7 +122,16 @@ impl Server {
         // Every connection holds a receiver until it ends; where there is none, nobody is to be told.
         let _ = stopping.send(true);
         let all = async { while connections.join_next().await.is_some() {} };
-        let in_time = timeout(ms(node.config.limits.grace_ms), all).await.is_ok();
+        let grace = ms(node.config.limits.grace_ms);
+        // Programs are ended in time for their callers to be told.
+        let told = node.executions.clone().map(|executions| {
+            tokio::spawn(async move {
+                sleep(grace / 2).await;
+                executions.cancel_all();
+            })
+        });
+        let in_time = timeout(grace, all).await.is_ok();
+        told.iter().for_each(tokio::task::JoinHandle::abort);
         let cut = if in_time { 0 } else { connections.len() };
         // Dropping a request cancels its run.
         connections.shutdown().await;

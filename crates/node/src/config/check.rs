@@ -2,6 +2,7 @@
 //!
 //! Enters: a configuration as it was read. Leaves: the same. Refuses: the first value out of range, and what would do nothing.
 
+use tenzik::router::Limit;
 use tenzik_receipt::{Label, Profile};
 
 use super::{ConfigError, NodeConfig};
@@ -10,6 +11,8 @@ use crate::routes::BUNDLE_BYTES_MAX;
 
 /// A day: what is longer was written in another unit.
 const MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// What a program takes beside its wall-clock time: its start and its end.
+const PROGRAM_SLACK_MS: u64 = 60_000;
 /// The longest silence of a node that is well: half of what a caller bears.
 const PROGRESS_MS_MAX: u64 = 5_000;
 
@@ -173,8 +176,9 @@ impl NodeConfig {
             (
                 "executions.at_once",
                 u64::from(config.at_once.get()),
-                1..=1_024,
-                "1 to 1,024",
+                // Each has a thread, of 512 that there are for all that blocks.
+                1..=256,
+                "1 to 256",
             ),
             (
                 "executions.waiting_max",
@@ -217,14 +221,19 @@ impl NodeConfig {
         if self.origin.is_none() {
             return Ok(());
         }
-        let needed = u64::from(self.limits.request_timeout_ms)
+        let programs = self.executions.as_ref();
+        let program_ms = programs.map_or(0, |config| {
+            let wall_ms = config.limits_max.get(Limit::WallMs);
+            wall_ms.saturating_add(PROGRAM_SLACK_MS).min(MS_MAX)
+        });
+        let needed = u64::from(self.limits.request_timeout_ms).max(program_ms)
             + 2 * u64::from(self.log.integrate_ms)
             + u64::from(self.federation.request_ms);
         within(
             "log.merge_delay_s",
             self.log.merge_delay_s.into(),
             needed.div_ceil(1_000)..=86_400,
-            "at least limits.request_timeout_ms, two log.integrate_ms and federation.request_ms together",
+            "at least limits.request_timeout_ms (or executions.limits_max.wall_ms and a minute, if that is more), two log.integrate_ms and federation.request_ms together",
         )
     }
 

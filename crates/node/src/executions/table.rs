@@ -72,7 +72,11 @@ impl Table {
         admit: impl FnOnce() -> Option<P>,
     ) -> Result<Found<P>, ApiError> {
         let mut inner = self.lock();
-        inner.sweep(now);
+        let latest = inner.sweep(now);
+        // By the latest time that was ever seen: what was forgotten is not begun again when a clock goes back.
+        if forget_at <= latest {
+            return Err(ApiError::expired());
+        }
         if let Some(entry) = inner.entries.get(key) {
             return match entry.body == body {
                 true => Ok(Found::Known(Arc::clone(&entry.live))),
@@ -132,13 +136,45 @@ impl Table {
 }
 
 impl Inner {
-    /// Forgets what has expired, once a second at most.
-    fn sweep(&mut self, now: Timestamp) {
-        if self.swept_at == Some(now) {
-            return;
+    /// Forgets what has expired, once for each second, and gives the latest time that was seen.
+    fn sweep(&mut self, now: Timestamp) -> Timestamp {
+        match self.swept_at {
+            Some(swept) if swept >= now => swept,
+            _ => {
+                self.swept_at = Some(now);
+                self.entries
+                    .retain(|_, entry| entry.forget_at > now || !entry.live.is_over());
+                now
+            }
         }
-        self.swept_at = Some(now);
-        self.entries
-            .retain(|_, entry| entry.forget_at > now || !entry.live.is_over());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_unix_seconds(seconds).expect("a time")
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_brings_nothing_back() {
+        let table = Table::new(0);
+        let key = |id: u8| Key {
+            caller: "a".into(),
+            id: [id; 32],
+        };
+        let body = Blake3::of(b"");
+        let enter =
+            |id, forget_at, now| table.enter(&key(id), body, at(forget_at), at(now), || Some(()));
+        let Ok(Found::New(live, ())) = enter(1, 10, 5) else {
+            panic!("it is new");
+        };
+        assert!(matches!(enter(1, 10, 6), Ok(Found::Known(_))));
+        table.end(&live, (*b"end").into());
+        assert!(matches!(enter(2, 20, 11), Ok(Found::New(..))));
+        assert!(table.get(&key(1)).is_none());
+        assert!(enter(1, 10, 9).is_err(), "it ran already");
     }
 }

@@ -4,7 +4,7 @@
 //! meanwhile. Refuses: lines that are longer than an answer may be, or that are not of the form.
 
 use std::io::{BufRead, BufReader, Read};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ const END_BYTES_MAX: u64 = 68 << 20;
 /// What was heard.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heard {
+    /// Part of a line came.
+    Alive,
     /// It waits for a place.
     Queued,
     /// It runs.
@@ -82,7 +84,7 @@ fn ask(question: &Question, sender: &SyncSender<Heard>) {
 fn tell(body: impl Read, sender: &SyncSender<Heard>) -> Option<Heard> {
     let mut reader = BufReader::new(body);
     loop {
-        let heard = match line(&mut reader) {
+        let heard = match line(&mut reader, sender)? {
             Ok(line) => heard(line),
             Err(error) => Heard::Broken(error.to_string()),
         };
@@ -93,18 +95,29 @@ fn tell(body: impl Read, sender: &SyncSender<Heard>) -> Option<Heard> {
     }
 }
 
-/// One line without its end; a body that ends within one is broken.
-fn line(reader: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
+/// One line without its end; a body that ends within one is broken. Nothing if nobody listens any more: a line may be long.
+fn line(reader: &mut impl BufRead, sender: &SyncSender<Heard>) -> Option<std::io::Result<Vec<u8>>> {
     let mut line = Vec::new();
-    reader
-        .take(END_BYTES_MAX + 1)
-        .read_until(b'\n', &mut line)?;
-    match line.pop() {
-        Some(b'\n') => Ok(line),
-        _ if line.len() as u64 >= END_BYTES_MAX => {
-            Err(std::io::Error::other("the line is too long"))
+    loop {
+        let part = match reader.fill_buf() {
+            Ok([]) => return Some(Err(std::io::ErrorKind::UnexpectedEof.into())),
+            Ok(part) => part,
+            Err(error) => return Some(Err(error)),
+        };
+        let end = part.iter().position(|byte| *byte == b'\n');
+        line.extend_from_slice(&part[..end.unwrap_or(part.len())]);
+        let read = end.map_or(part.len(), |end| end + 1);
+        reader.consume(read);
+        if line.len() as u64 > END_BYTES_MAX {
+            return Some(Err(std::io::Error::other("the line is too long")));
         }
-        _ => Err(std::io::ErrorKind::UnexpectedEof.into()),
+        if end.is_some() {
+            return Some(Ok(line));
+        }
+        // Where there is no room it is known already that something comes.
+        if let Err(TrySendError::Disconnected(_)) = sender.try_send(Heard::Alive) {
+            return None;
+        }
     }
 }
 
@@ -137,7 +150,25 @@ mod tests {
         let (sender, heard) = sync_channel(10_000);
         let last = tell(bytes, &sender);
         drop(sender);
-        heard.into_iter().chain(last).collect()
+        let heard = heard.into_iter().chain(last);
+        heard.filter(|heard| *heard != Heard::Alive).collect()
+    }
+
+    /// A result of some megabytes over a slow link takes longer than a silence may.
+    #[test]
+    fn a_long_line_is_alive_and_ends_where_nobody_listens() {
+        let long = vec![b'x'; 100_000];
+        let (sender, heard) = sync_channel(10_000);
+        assert!(tell(&long[..], &sender).is_some());
+        assert!(
+            heard
+                .try_iter()
+                .filter(|heard| *heard == Heard::Alive)
+                .count()
+                > 5
+        );
+        drop(heard);
+        assert_eq!(tell(&long[..], &sender), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //!
 //! A node that says nothing for [`SILENCE`] is asked again. One that is well says something every five seconds.
 
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use tenzik::backend::{BackendError, Ended, Job};
 use tenzik::control::Phase;
 use tenzik::router::Limit;
 
+use super::answer::Unaccepted;
 use super::ended::ProgramAnswered;
 use super::lines::{Heard, Question, listen};
 use super::request::ProgramAsked;
@@ -27,6 +28,8 @@ use crate::text;
 
 /// After how much silence a connection is taken for broken.
 const SILENCE: Duration = Duration::from_secs(10);
+/// As slow as a request may be sent.
+const SENT_BYTES_PER_S_MIN: usize = 64 * 1024;
 /// How long one connection is listened to, before another one is made.
 const CONNECTION: Duration = Duration::from_secs(120);
 /// How long the end of something that was cancelled is waited for.
@@ -114,24 +117,29 @@ impl<'a> Following<'a> {
 
     /// One connection: begins the job, or follows one that the node has.
     fn connect(&mut self) -> Result<Next, BackendError> {
+        if let Some(ended) = self.unwanted() {
+            return self.end(ended).map(Next::Done);
+        }
         let body = (self.had != Had::Yes).then(|| self.asked.body.clone());
         let url = match body {
             Some(_) => self.remote.url("/v1/executions"),
             None => self.url(),
         };
-        let heard = listen(Question {
-            client: self.remote.client.clone(),
-            url,
-            token: self.remote.config.token.clone(),
-            body,
-            patience: CONNECTION,
-        })
-        .map_err(|error| BackendError::failed(ASK, error))?;
+        // A long request takes its time before anything can be answered.
+        let sending = body.as_ref().map_or(0, Vec::len) / SENT_BYTES_PER_S_MIN;
+        let mut patience = SILENCE + Duration::from_secs(sending as u64);
+        let heard = self.listen(url, body, CONNECTION)?;
         let mut last = Instant::now();
         loop {
+            // Looked at first: a node that floods must not keep anybody from it.
+            if let Some(ended) = self.unwanted() {
+                self.sent();
+                return self.end(ended).map(Next::Done);
+            }
             match heard.recv_timeout(TICK) {
                 Ok(heard) => {
                     last = Instant::now();
+                    patience = SILENCE;
                     if let Some(next) = self.heard(heard)? {
                         return Ok(next);
                     }
@@ -140,23 +148,35 @@ impl<'a> Following<'a> {
                     self.sent();
                     return Ok(Next::Again("the connection was lost".to_owned()));
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    if let Some(ended) = self.unwanted() {
-                        self.sent();
-                        return self.end(ended).map(Next::Done);
-                    }
-                    if last.elapsed() >= SILENCE {
-                        self.sent();
-                        return Ok(Next::Again("it says nothing".to_owned()));
-                    }
+                Err(RecvTimeoutError::Timeout) if last.elapsed() >= patience => {
+                    self.sent();
+                    return Ok(Next::Again("it says nothing".to_owned()));
                 }
+                Err(RecvTimeoutError::Timeout) => {}
             }
         }
+    }
+
+    fn listen(
+        &self,
+        url: String,
+        body: Option<Vec<u8>>,
+        patience: Duration,
+    ) -> Result<Receiver<Heard>, BackendError> {
+        let question = Question {
+            client: self.remote.client.clone(),
+            url,
+            token: self.remote.config.token.clone(),
+            body,
+            patience,
+        };
+        listen(question).map_err(|error| BackendError::failed(ASK, error))
     }
 
     /// What follows from something that was heard; nothing if more is to come.
     fn heard(&mut self, heard: Heard) -> Result<Option<Next>, BackendError> {
         match heard {
+            Heard::Alive => Ok(None),
             Heard::Queued | Heard::Running => {
                 self.had = Had::Yes;
                 let phase = match heard {
@@ -172,7 +192,11 @@ impl<'a> Following<'a> {
             Heard::End(line) => {
                 let answered =
                     ProgramAnswered::read(&line, &self.asked, self.job, &self.remote.trust);
-                let answered = answered.map_err(unaccepted)?;
+                let answered = answered.map_err(|error| {
+                    self.sent();
+                    self.cancel();
+                    unaccepted(error)
+                })?;
                 Ok(Some(Next::Done(Came {
                     ended: answered.ended.clone(),
                     answered: Some(answered),
@@ -182,16 +206,29 @@ impl<'a> Following<'a> {
                 self.sent();
                 Ok(Some(Next::Again(why)))
             }
-            Heard::Nonsense(why) => Err(BackendError::lost(ASK, text::shown(&why))),
+            Heard::Nonsense(why) => {
+                self.cancel();
+                Err(BackendError::lost(ASK, text::shown(&why)))
+            }
             Heard::Status(status, body) => self.refused(status, &body),
         }
     }
 
-    /// What follows from a refusal. Only one that says that nothing was begun leaves the job where it was.
-    fn refused(&self, status: u16, body: &[u8]) -> Result<Option<Next>, BackendError> {
+    /// What follows from a refusal. Only one by the node's own word that nothing was begun leaves the job where it was: whoever
+    /// stands before the node may have passed the request on.
+    fn refused(&mut self, status: u16, body: &[u8]) -> Result<Option<Next>, BackendError> {
         let code = code(body);
+        let began_nothing = matches!(
+            (status, code.as_str()),
+            (429, "quota") | (503, "busy" | "unavailable")
+        );
+        if matches!(status, 408 | 429 | 500..) {
+            if !began_nothing {
+                self.sent();
+            }
+            return Ok(Some(Next::Again(format!("status {status}"))));
+        }
         match (status, self.had) {
-            (408 | 429 | 500.., _) => Ok(Some(Next::Again(format!("status {status}")))),
             // Of a request that may have arrived, the first answer was lost, and this one is about another life or id.
             (_, Had::Yes | Had::Perhaps) => Err(BackendError::lost(
                 ASK,
@@ -242,43 +279,46 @@ impl<'a> Following<'a> {
 
     /// Has it cancelled, and takes the receipt that the node gives for its end, if there is one in time. A node that cannot be told
     /// cancels it by itself, when nobody has asked for it for a while.
+    ///
+    /// # Errors
+    /// [`BackendError::failed`] where its time was over before it had a place at the node: nothing ran.
     fn end(&self, ended: Ended) -> Result<Came, BackendError> {
         let mut answered = None;
         if self.had != Had::No {
             self.cancel();
-            answered = self.last();
+            answered = match self.last() {
+                Some(Ok(answered)) => Some(answered),
+                Some(Err(Unaccepted::NoReceipt(code)))
+                    if code == "cancelled" && matches!(ended, Ended::LimitReached(_)) =>
+                {
+                    return Err(BackendError::failed(ASK, "it had no place for it in time"));
+                }
+                _ => None,
+            };
         }
         Ok(Came { ended, answered })
     }
 
-    /// Asks the node to end it. What it answers changes nothing.
+    /// Has the node end it, on a thread of its own. What it answers changes nothing.
     fn cancel(&self) {
-        let token = self.remote.config.token.as_deref();
-        let asked = self
-            .remote
-            .client
-            .open(Asking::Delete, &self.url(), token, END);
-        drop(asked);
+        let (client, url) = (self.remote.client.clone(), self.url());
+        let token = self.remote.config.token.clone();
+        let ask = move || drop(client.open(Asking::Delete, &url, token.as_deref(), END));
+        // Without a thread the node finds out by itself that nobody waits.
+        drop(thread::Builder::new().name("remote".to_owned()).spawn(ask));
     }
 
-    /// The node's word on what was cancelled.
-    fn last(&self) -> Option<ProgramAnswered> {
-        let heard = listen(Question {
-            client: self.remote.client.clone(),
-            url: self.url(),
-            token: self.remote.config.token.clone(),
-            body: None,
-            patience: END,
-        });
+    /// The node's word on what was cancelled; nothing if it does not come in time.
+    fn last(&self) -> Option<Result<ProgramAnswered, Unaccepted>> {
         let until = Instant::now() + END;
-        let heard = heard.ok()?;
+        let heard = self.listen(self.url(), None, END).ok()?;
         loop {
             let left = until.checked_duration_since(Instant::now())?;
             match heard.recv_timeout(left).ok()? {
-                Heard::Queued | Heard::Running => {}
+                Heard::Alive | Heard::Queued | Heard::Running => {}
                 Heard::End(line) => {
                     let (asked, trust) = (&self.asked, &self.remote.trust);
-                    return ProgramAnswered::read(&line, asked, self.job, trust).ok();
+                    return Some(ProgramAnswered::read(&line, asked, self.job, trust));
                 }
                 _ => return None,
             }

@@ -130,6 +130,7 @@ impl ProgramAsked {
             "input_type": kind(job.input_type),
             "limits": limits,
             "profile": job.profile.name(),
+            "tenant": job.tenant.map(Label::as_str),
             "audience": {
                 "name": audience.as_str(),
                 "challenge": to_hex(&challenge),

@@ -16,7 +16,7 @@ use tenzik::router::{
 };
 use tenzik_log::Visibility;
 use tenzik_receipt::{
-    Audience, Challenge, InputType, Label, Profile, RunSecret, Sha256, Timestamp, from_hex,
+    Audience, Blake3, Challenge, InputType, Label, Profile, RunSecret, Sha256, Timestamp, from_hex,
 };
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -71,6 +71,9 @@ pub(crate) struct ExecutionRequest {
     /// The backend. Default: the first that can.
     #[serde(default)]
     backend: Option<String>,
+    /// For whom of the caller's own tenants it runs. What is kept warm for one serves no other.
+    #[serde(default)]
+    tenant: Option<String>,
     /// Whom the receipt is for, and until when the request is meant.
     audience: AudienceWanted,
     /// 64 hex digits. Given, the run is private: the receipt commits to input, output and figures by this secret.
@@ -166,9 +169,7 @@ impl ExecutionRequest {
             .backend
             .map(|name| label("backend", name))
             .transpose()?;
-        // What is kept warm for one caller serves no other.
-        let name = caller.name().unwrap_or_default().to_owned();
-        request.tenant = Some(Label::new(name).map_err(ApiError::internal)?);
+        request.tenant = Some(tenant(caller, self.tenant)?);
         let secret = self
             .secret
             .map(|secret| digits("secret", &secret.0).map(RunSecret::from_bytes));
@@ -181,6 +182,15 @@ impl ExecutionRequest {
         };
         Ok((id, order))
     }
+}
+
+/// What is kept warm for one caller serves no other, and none of a caller's tenants another.
+fn tenant(caller: &Caller, named: Option<String>) -> Result<Label, ApiError> {
+    let named = named.map(|name| label("tenant", name)).transpose()?;
+    let own = caller.name().unwrap_or_default();
+    // Names have no zero byte, so no two pairs are written alike.
+    let both = format!("{own}\0{}", named.as_ref().map_or("", Label::as_str));
+    Label::new(Blake3::of(both.as_bytes()).to_string()).map_err(ApiError::internal)
 }
 
 fn allowed_profile(name: &str, config: &ExecutionsConfig) -> Result<Profile, ApiError> {
@@ -240,11 +250,7 @@ fn audience(
     let expires_at: Timestamp = parsed("audience.expires_at", &wanted.expires_at)?;
     let longest_s = config.limits_max.get(Limit::WallMs) / 1_000;
     if expires_at <= now || expires_at > now.plus_seconds(longest_s.saturating_add(EXPIRES_S_MAX)) {
-        return Err(ApiError::unprocessable(
-            "expires_at",
-            "the request has expired, or is meant for longer than the node remembers it",
-            "let it expire within the hour after the longest run",
-        ));
+        return Err(ApiError::expired());
     }
     let challenge = Challenge::from_hex(&wanted.challenge)
         .map_err(|error| field("audience.challenge", error))?;
