@@ -243,6 +243,8 @@ enum Deed {
     Cut(usize),
     /// Passes neither on.
     Lose,
+    /// Passes the request on, and answers by itself with this status.
+    Fail(u16),
     /// Passes another answer on.
     Change(Box<dyn Fn(Value) -> Value + Send>),
     /// Answers by itself, without end.
@@ -297,6 +299,14 @@ fn exchange(
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\nconnection: close\r\n\r\n";
     match deed {
         Deed::Lose => {}
+        Deed::Fail(status) => {
+            if status == 504 {
+                pump(&request, node(), 1, Vec::new());
+            }
+            let head =
+                format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            let _ = out.write_all(head.as_bytes());
+        }
         Deed::Say(body) => drop(out.write_all(format!("{head}{body}").as_bytes())),
         Deed::Flood(line) => {
             let _ = out.write_all(head.as_bytes());
@@ -405,6 +415,27 @@ fn a_connection_that_breaks_is_made_again_and_nothing_runs_twice() {
             between.asked.load(Ordering::SeqCst) > 1,
             "{what}: it did not break"
         );
+    }
+}
+
+/// A proxy gives up on a request that the node has, and then refuses what comes again: nobody may take it for one that never ran.
+#[test]
+fn what_a_proxy_says_does_not_mean_that_nothing_ran() {
+    let folder = TempDir::new().expect("a directory");
+    let node = node();
+    let address = node.address;
+    for (index, status) in [403, 404, 409, 422].into_iter().enumerate() {
+        let file = folder.path().join(index.to_string());
+        let between = Between::start(
+            move || address,
+            move |_, before| Deed::Fail(if before == 0 { 504 } else { status }),
+        );
+        let came = run(&router(between.address, node.key), &once(&file, 0.1));
+        assert!(
+            matches!(&came, Err(RouteError::Backend { error, .. }) if !error.retryable),
+            "{status}: {came:?}"
+        );
+        soon(|| lines(&file) == 1);
     }
 }
 
