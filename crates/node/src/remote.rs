@@ -257,10 +257,10 @@ impl Backend for Remote {
     }
 
     fn probe(&self) -> Readiness {
-        if !self.config.languages.is_empty() {
-            if let Err(error) = self.describe() {
-                return unavailable(&error.reason);
-            }
+        if !self.config.languages.is_empty()
+            && let Err(error) = self.describe()
+        {
+            return unavailable(&error.reason);
         }
         match self
             .client

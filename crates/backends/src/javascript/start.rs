@@ -107,7 +107,7 @@ impl JavaScript {
                     Worker::start(
                         prepared,
                         |command| host::sandboxed(command, waiting, &goes_on),
-                        &goes_on,
+                        goes_on,
                     )
                 }
             }

@@ -70,7 +70,13 @@ enum Had {
 /// What comes of one connection.
 enum Next {
     Again(String),
-    Done(Came),
+    Done(Box<Came>),
+}
+
+impl Next {
+    fn done(came: Came) -> Self {
+        Self::Done(Box::new(came))
+    }
 }
 
 impl<'a> Following<'a> {
@@ -99,7 +105,7 @@ impl<'a> Following<'a> {
         let mut pause = PAUSE;
         loop {
             let why = match self.connect()? {
-                Next::Done(came) => return Ok(came),
+                Next::Done(came) => return Ok(*came),
                 Next::Again(why) => why,
             };
             if let Some(ended) = self.unwanted() {
@@ -118,7 +124,7 @@ impl<'a> Following<'a> {
     /// One connection: begins the job, or follows one that the node has.
     fn connect(&mut self) -> Result<Next, BackendError> {
         if let Some(ended) = self.unwanted() {
-            return self.end(ended).map(Next::Done);
+            return self.end(ended).map(Next::done);
         }
         let body = (self.had != Had::Yes).then(|| self.asked.body.clone());
         let url = match body {
@@ -134,7 +140,7 @@ impl<'a> Following<'a> {
             // Looked at first: a node that floods must not keep anybody from it.
             if let Some(ended) = self.unwanted() {
                 self.sent();
-                return self.end(ended).map(Next::Done);
+                return self.end(ended).map(Next::done);
             }
             match heard.recv_timeout(TICK) {
                 Ok(heard) => {
@@ -197,7 +203,7 @@ impl<'a> Following<'a> {
                     self.cancel();
                     unaccepted(error)
                 })?;
-                Ok(Some(Next::Done(Came {
+                Ok(Some(Next::done(Came {
                     ended: answered.ended.clone(),
                     answered: Some(answered),
                 })))
