@@ -204,19 +204,11 @@ impl Observer {
 fn recorded(ended: &mut Ended, frames: Vec<Frame>) -> Observation {
     let recorder = ended.host.recorder.take();
     let recorded = recorder.map(|recorder| recorder.finish(ended.fuel_left));
-    let mut observation = Observation {
+    Observation {
         frames,
         abort: ended.host.abort.clone(),
-        ..Observation::default()
-    };
-    if let Some(recorded) = recorded {
-        observation.nodes = recorded.nodes;
-        observation.calls = recorded.calls;
-        observation.calls_more = recorded.calls_more;
-        observation.traces = recorded.traces;
-        observation.traces_more = recorded.traces_more;
+        ..recorded.unwrap_or_default()
     }
-    observation
 }
 
 fn refused(error: impl std::fmt::Display) -> ExecuteError {

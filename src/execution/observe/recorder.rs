@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 
-use crate::observation::{CALLS_MAX, DEPTH_MAX, HostCall, NODES_MAX, Node, Place, TRACES_MAX};
+use crate::observation::{
+    CALLS_MAX, DEPTH_MAX, HostCall, NODES_MAX, Node, Observation, Place, TRACES_MAX,
+};
 
 pub(in crate::execution) struct Recorder {
     limit: u64,
@@ -19,15 +21,6 @@ pub(in crate::execution) struct Recorder {
     calls_more: u64,
     traces: Vec<String>,
     traces_more: u64,
-}
-
-/// What a recorder has when the run is over.
-pub(super) struct Recorded {
-    pub(super) nodes: Vec<Node>,
-    pub(super) calls: Vec<HostCall>,
-    pub(super) calls_more: u64,
-    pub(super) traces: Vec<String>,
-    pub(super) traces_more: u64,
 }
 
 impl Recorder {
@@ -98,7 +91,7 @@ impl Recorder {
     }
 
     /// The run is over: what is still spent is the check of an output, or the function's that did not end.
-    pub(super) fn finish(mut self, left: u64) -> Recorded {
+    pub(super) fn finish(mut self, left: u64) -> Observation {
         let left = left.cast_signed();
         if self.used(left) > self.used {
             match self.open.is_empty() {
@@ -106,12 +99,13 @@ impl Recorder {
                 false => self.account(left),
             }
         }
-        Recorded {
+        Observation {
             nodes: self.nodes,
             calls: self.calls,
             calls_more: self.calls_more,
             traces: self.traces,
             traces_more: self.traces_more,
+            ..Observation::default()
         }
     }
 
