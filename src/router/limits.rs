@@ -53,6 +53,11 @@ impl Limit {
         }
     }
 
+    /// The limit of that name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|limit| limit.name() == name)
+    }
+
     /// Whether the router holds it, whatever the backend does.
     pub const fn is_the_routers(self) -> bool {
         matches!(self, Self::ChainSteps | Self::ToolCalls)

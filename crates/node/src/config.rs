@@ -35,7 +35,6 @@ use crate::files::{self, FileError};
 use crate::text;
 
 pub use executions::ExecutionsConfig;
-pub(crate) use executions::profile;
 pub use limits::{LimitsConfig, QuotasConfig, Rate};
 pub use log::{FederationConfig, LogConfig, LogVisibility};
 pub use runs::RunsConfig;

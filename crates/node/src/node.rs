@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tenzik::backend::Backend;
 use tenzik::receipts::Sealer;
+use tenzik_log::Visibility;
 use tenzik_receipt::{Epoch, PublicKey, SignError};
 use tenzik_store::{Catalog, Records};
 use tokio::sync::Semaphore;
@@ -404,6 +405,14 @@ impl Parts {
         let callers = Arc::new(read_callers(&self.config)?);
         *self.callers.write().unwrap_or_else(PoisonError::into_inner) = callers;
         Ok(())
+    }
+
+    /// Where a receipt goes before its caller gets it, if it may stand in the log. In a public one an open receipt needs the
+    /// requester's leave; in a private one every run is found, also one that somebody would rather not have there.
+    pub(crate) fn sink_for(&self, is_private: bool, public: bool) -> Option<Arc<dyn ReceiptSink>> {
+        let visibility = self.log.as_ref().map(|log| log.rules().visibility());
+        let may = is_private || public || visibility == Some(Visibility::Private);
+        self.sink.clone().filter(|_| may)
     }
 
     /// The key that signs receipts.

@@ -257,18 +257,17 @@ impl Backend for Remote {
     }
 
     fn probe(&self) -> Readiness {
-        if !self.config.languages.is_empty()
-            && let Err(error) = self.describe()
-        {
-            return unavailable(&error.reason);
+        let ready = Readiness::Ready {
+            version: label("tenzik over HTTP"),
+        };
+        if !self.config.languages.is_empty() {
+            return self
+                .describe()
+                .map_or_else(|error| unavailable(&error.reason), |_| ready);
         }
-        match self
-            .client
-            .get(&self.url("/healthz"), None, 0, NODE_BYTES_MAX)
-        {
-            Ok(Some(_)) => Readiness::Ready {
-                version: label("tenzik over HTTP"),
-            },
+        let health = self.url("/healthz");
+        match self.client.get(&health, None, 0, NODE_BYTES_MAX) {
+            Ok(Some(_)) => ready,
             Ok(None) => unavailable("there is no node at its address"),
             Err(error) => unavailable(&error.to_string()),
         }

@@ -22,6 +22,7 @@ mod metrics;
 mod peers;
 mod receipts;
 mod runs;
+mod wanted;
 mod witness;
 
 use axum::Router;

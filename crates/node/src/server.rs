@@ -29,6 +29,7 @@ use crate::routes::{self, Routes};
 
 use places::{Place, Places};
 
+pub(crate) use intake::from_json;
 pub use intake::{Intake, Received, Room};
 pub use tls::TlsError;
 

@@ -259,10 +259,7 @@ fn unreadable(error: &CodeError) -> Failure {
 }
 
 fn profile(name: &str) -> Result<Profile, String> {
-    [Profile::Dev, Profile::Standard, Profile::Hardened]
-        .into_iter()
-        .find(|profile| profile.name() == name)
-        .ok_or_else(|| "it must be dev, standard or hardened".to_owned())
+    Profile::from_name(name).ok_or_else(|| "it must be dev, standard or hardened".to_owned())
 }
 
 fn label(text: &str) -> Result<Label, NotALabel> {
@@ -271,7 +268,7 @@ fn label(text: &str) -> Result<Label, NotALabel> {
 
 fn limit(text: &str) -> Result<(Limit, i64), String> {
     let (name, number) = text.split_once('=').ok_or("it must be NAME=NUMBER")?;
-    let limit = Limit::ALL.into_iter().find(|limit| limit.name() == name);
+    let limit = Limit::from_name(name);
     let names = Limit::ALL.map(Limit::name).join(", ");
     let limit = limit.ok_or_else(|| format!("the limits are {names}"))?;
     let number = number

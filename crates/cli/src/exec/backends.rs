@@ -46,11 +46,8 @@ mod linux {
             return add(router, docker(Some("runsc")));
         }
         if let Some(root) = &args.root {
-            for config in [OciConfig::new, OciConfig::gvisor] {
-                let shell = (Label::constant("shell"), vec!["/bin/sh".to_owned()]);
-                let config = config(root.clone(), BTreeMap::from([shell]));
-                add(router, Oci::new(config).map_err(|error| no_root(&error))?)?;
-            }
+            add(router, contained(OciConfig::new, root)?)?;
+            add(router, contained(OciConfig::gvisor, root)?)?;
         }
         javascript(router, args)?;
         add(router, Process::new(ProcessConfig::default()))?;
@@ -62,15 +59,33 @@ mod linux {
         }
     }
 
+    /// What helps where the launcher cannot be had.
+    const LAUNCHER_HINT: &str = "let everybody read and execute the file of this command";
+
     fn no_sandbox(error: &SandboxError) -> Failure {
-        let hint = "let everybody read and execute the file of this command";
-        Failure::new(Exit::Other, "sandbox", error.to_string(), hint)
+        Failure::new(Exit::Other, "sandbox", error.to_string(), LAUNCHER_HINT)
+    }
+
+    /// What runs in a container: a shell, which every image has.
+    fn commands() -> BTreeMap<Label, Vec<String>> {
+        BTreeMap::from([(Label::constant("shell"), vec!["/bin/sh".to_owned()])])
+    }
+
+    type Configured = fn(PathBuf, BTreeMap<Label, Vec<String>>) -> OciConfig;
+
+    fn contained(config: Configured, root: &Path) -> Result<Oci, Failure> {
+        Oci::new(config(root.to_owned(), commands())).map_err(|error| no_root(&error))
+    }
+
+    fn sandboxed(runtime: Runtime) -> Result<JavaScript, ConfigError> {
+        let mut config = JavaScriptConfig::new(runtime);
+        config.sandbox = Some(JavaScriptSandbox::new(launcher()));
+        JavaScript::new(config)
     }
 
     /// The engine that its own client would ask, if that is behind a socket.
     fn docker(gvisor: Option<&str>) -> Docker {
-        let shell = (Label::constant("shell"), vec!["/bin/sh".to_owned()]);
-        let mut config = DockerConfig::new(BTreeMap::from([shell]));
+        let mut config = DockerConfig::new(commands());
         let named = std::env::var("DOCKER_HOST").unwrap_or_default();
         if !named.is_empty() {
             // An engine elsewhere has no socket here, and so is told to be unavailable.
@@ -92,25 +107,18 @@ mod linux {
 
     /// A backend of a node's, by its name.
     pub(super) fn named(kind: &str, root: Option<&Path>) -> Result<Arc<dyn Backend>, Failure> {
-        let sandboxed = |runtime| {
-            let mut config = JavaScriptConfig::new(runtime);
-            config.sandbox = Some(JavaScriptSandbox::new(launcher()));
-            JavaScript::new(config).map_err(|error| unfit(&error.to_string()))
-        };
-        let contained = |config: fn(PathBuf, BTreeMap<Label, Vec<String>>) -> OciConfig| {
-            let shell = (Label::constant("shell"), vec!["/bin/sh".to_owned()]);
-            let root = root.unwrap_or_else(|| Path::new("")).to_owned();
-            Oci::new(config(root, BTreeMap::from([shell]))).map_err(|error| no_root(&error))
-        };
+        let function = |runtime| sandboxed(runtime).map_err(|error| unfit(&error.to_string()));
+        // The configuration is refused that names one of these and no root.
+        let root = root.unwrap_or_else(|| Path::new(""));
         Ok(match kind {
-            "bun" => Arc::new(sandboxed(Runtime::Bun)?),
-            "deno" => Arc::new(sandboxed(Runtime::Deno)?),
+            "bun" => Arc::new(function(Runtime::Bun)?),
+            "deno" => Arc::new(function(Runtime::Deno)?),
             "docker" => Arc::new(docker(None)),
             "docker-runsc" => Arc::new(docker(Some("runsc"))),
-            "gvisor" => Arc::new(contained(OciConfig::gvisor)?),
-            "node" => Arc::new(sandboxed(Runtime::Node)?),
+            "gvisor" => Arc::new(contained(OciConfig::gvisor, root)?),
+            "node" => Arc::new(function(Runtime::Node)?),
             "process" => Arc::new(Process::new(ProcessConfig::default())),
-            "runc" => Arc::new(contained(OciConfig::new)?),
+            "runc" => Arc::new(contained(OciConfig::new, root)?),
             "sandbox" => Arc::new(sandbox().map_err(|error| no_sandbox(&error))?),
             _ => return Err(super::unknown(kind)),
         })
@@ -173,35 +181,29 @@ mod linux {
         Failure::new(Exit::Usage, "root", error.to_string(), hint)
     }
 
-    pub(super) fn standing() -> Vec<Standing> {
-        let process = Process::new(ProcessConfig::default());
-        let sandboxed = match sandbox() {
-            Ok(sandbox) => sandbox.probe(),
+    /// How a backend stands that needs the launcher.
+    fn probed<E: std::fmt::Display>(backend: Result<impl Backend, E>) -> Readiness {
+        match backend {
+            Ok(backend) => backend.probe(),
             Err(error) => Readiness::Unavailable {
                 reason: error.to_string(),
-                remedy: "let everybody read and execute the file of this command".to_owned(),
+                remedy: LAUNCHER_HINT.to_owned(),
             },
-        };
+        }
+    }
+
+    pub(super) fn standing() -> Vec<Standing> {
+        let process = Process::new(ProcessConfig::default());
         let standing = |name, profile, readiness| Standing {
             name,
             readiness,
             profile,
         };
-        let functions = Runtime::ALL.map(|runtime| {
-            let mut config = JavaScriptConfig::new(runtime);
-            config.sandbox = Some(JavaScriptSandbox::new(launcher()));
-            let readiness = match JavaScript::new(config) {
-                Ok(backend) => backend.probe(),
-                Err(error) => Readiness::Unavailable {
-                    reason: error.to_string(),
-                    remedy: "let everybody read and execute the file of this command".to_owned(),
-                },
-            };
-            standing(runtime.name(), "standard", readiness)
-        });
+        let functions = Runtime::ALL
+            .map(|runtime| standing(runtime.name(), "standard", probed(sandboxed(runtime))));
         let others = vec![
             standing("process", process.profile_max().name(), process.probe()),
-            standing("sandbox", "standard", sandboxed),
+            standing("sandbox", "standard", probed(sandbox())),
             standing("runc", "standard", Oci::look(OciRuntime::Runc)),
             standing("gvisor", "hardened", Oci::look(OciRuntime::Gvisor)),
             standing("docker", "standard", docker(None).probe()),

@@ -103,23 +103,16 @@ fn profiles<'de, D: serde::Deserializer<'de>>(reader: D) -> Result<Vec<Profile>,
     names
         .iter()
         .map(|name| {
-            profile(name).ok_or_else(|| D::Error::custom("a profile is dev, standard or hardened"))
+            Profile::from_name(name)
+                .ok_or_else(|| D::Error::custom("a profile is dev, standard or hardened"))
         })
         .collect()
-}
-
-/// A profile by its name.
-pub(crate) fn profile(name: &str) -> Option<Profile> {
-    [Profile::Dev, Profile::Standard, Profile::Hardened]
-        .into_iter()
-        .find(|profile| profile.name() == name)
 }
 
 fn limits_max<'de, D: serde::Deserializer<'de>>(reader: D) -> Result<PerLimit<u64>, D::Error> {
     let mut limits = default_limits_max();
     for (name, number) in BTreeMap::<String, u64>::deserialize(reader)? {
-        let limit = Limit::ALL.into_iter().find(|limit| limit.name() == name);
-        let limit = limit.filter(|limit| !limit.is_the_routers());
+        let limit = Limit::from_name(&name).filter(|limit| !limit.is_the_routers());
         let limit = limit.ok_or_else(|| D::Error::custom("there is no such limit"))?;
         limits = limits.with(limit, number);
     }

@@ -151,9 +151,7 @@ fn ended(claim: &AttestedClaim, output: Option<Vec<u8>>) -> Result<Ended, Unacce
         AttestedStatus::Aborted => Ended::Aborted { code },
         AttestedStatus::TimedOut => Ended::LimitReached(Limit::WallMs),
         AttestedStatus::LimitReached => {
-            let limit = Limit::ALL
-                .into_iter()
-                .find(|limit| limit.name() == code.as_str());
+            let limit = Limit::from_name(code.as_str());
             let unknown = || Unaccepted::Form("the limit that was reached is not known".to_owned());
             Ended::LimitReached(limit.ok_or_else(unknown)?)
         }

@@ -14,9 +14,7 @@ use tenzik::limits::Limits;
 use tenzik::metering::METERING;
 use tenzik::router::{Capsule, Code, Limit};
 use tenzik::rules::{Metering, rules};
-use tenzik_receipt::{
-    Blake3, Disclosed, InputType, Int, Label, Value, WasmLimits, WasmRequest, to_hex,
-};
+use tenzik_receipt::{Blake3, Disclosed, Int, Label, Value, WasmLimits, WasmRequest, to_hex};
 
 use crate::executions::named;
 use crate::system::{self, SystemError};
@@ -51,7 +49,7 @@ impl Asked {
         let body = json!({
             "capsule_base64": STANDARD.encode(&capsule.bytes),
             "input_base64": STANDARD.encode(job.input),
-            "input_type": kind(job.input_type),
+            "input_type": job.input_type.name(),
             "grants": capsule.grants.iter().map(|grant| grant.name()).collect::<Vec<_>>(),
             "limits": {
                 "fuel": limits.fuel,
@@ -127,7 +125,7 @@ impl ProgramAsked {
             "environment": program.environment,
             "image": program.image.map(|image| image.to_string()),
             "input_base64": STANDARD.encode(job.input),
-            "input_type": kind(job.input_type),
+            "input_type": job.input_type.name(),
             "limits": limits,
             "profile": job.profile.name(),
             "tenant": job.tenant.map(Label::as_str),
@@ -145,13 +143,6 @@ impl ProgramAsked {
             challenge,
             audience: audience.clone(),
         })
-    }
-}
-
-const fn kind(input_type: InputType) -> &'static str {
-    match input_type {
-        InputType::Bytes => "bytes",
-        InputType::Json => "json",
     }
 }
 

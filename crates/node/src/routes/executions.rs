@@ -19,7 +19,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
-use tenzik_log::Visibility;
 use tenzik_receipt::{Blake3, from_hex};
 use utoipa::ToSchema;
 
@@ -29,8 +28,8 @@ use crate::callers::Role;
 use crate::error::{ApiError, ErrorBody};
 use crate::executions::{Attached, Executions, Key, Live, State as Progress};
 use crate::node::Node;
-use crate::server::Intake;
-use crate::{system, text};
+use crate::server::{Intake, from_json};
+use crate::system;
 
 use request::ExecutionRequest;
 
@@ -94,15 +93,10 @@ pub(super) async fn begin(
         .bytes("application/json", config.body_bytes_max)
         .await?;
     let body = Blake3::of(&received.value);
-    let asked: ExecutionRequest = serde_json::from_slice(&received.value).map_err(|error| {
-        let message = format!("the body is not the JSON that is taken here: {error}");
-        ApiError::bad_request("json", text::shown(&message), "see /openapi.json")
-    })?;
+    let asked: ExecutionRequest = from_json(&received.value)?;
     asked.check_boot(executions.boot())?;
     let now = system::now().map_err(ApiError::internal)?;
-    let visibility = node.log.as_ref().map(|log| log.rules().visibility());
-    let sink = node.sink.clone();
-    let sink = sink.filter(|_| asked.may_be_logged(visibility.unwrap_or(Visibility::Public)));
+    let sink = asked.sink(&node);
     let (id, order) = asked.resolve(&caller, config, now, sink, received.room)?;
     let attached = executions.begin(key(&caller, id), body, now, order)?;
     Ok(told(attached, executions))

@@ -19,7 +19,6 @@ use axum::extract::State;
 use axum::response::Response;
 use tenzik::pipeline::Order;
 use tenzik::receipts::Circumstances;
-use tenzik_log::Visibility;
 use tenzik_receipt::{Encode, REQUEST_PAYLOAD, RequestStatement, pae};
 use tracing::Instrument;
 
@@ -34,8 +33,6 @@ use crate::{system, telemetry};
 use answer::{Came, RefusedAnswer, RunAnswer};
 use order::{Asked, CapsuleAsked};
 use request::RunRequest;
-
-pub(super) use request::Secret;
 
 /// Runs a capsule. Needs the role `run`.
 #[utoipa::path(post, path = "/v1/runs", security(("bearer" = [])), request_body = RunRequest, responses(
@@ -53,10 +50,7 @@ pub(super) async fn run(
     let bytes_max = node.config.limits.run_body_bytes_max;
     let received = intake.json::<RunRequest>(bytes_max).await?;
     let asked = received.value.resolve()?;
-    let log = node.log.as_ref().map(|log| log.rules().visibility());
-    let visibility = log.unwrap_or(Visibility::Public);
-    let sink = node.sink.clone();
-    let sink = sink.filter(|_| asked.may_be_logged(visibility));
+    let sink = node.sink_for(asked.secret.is_some(), asked.public);
     let (order, circumstances) = prepare(&node, &caller, asked, sink.as_deref()).await?;
     let seed = circumstances.secret.is_some().then_some(order.request.seed);
     let span = telemetry::run_span();

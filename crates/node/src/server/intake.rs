@@ -80,10 +80,7 @@ impl Intake {
     /// [`ApiError`] as above.
     pub async fn json<T: DeserializeOwned>(self, bytes_max: u32) -> Result<Received<T>, ApiError> {
         let Received { value, room } = self.bytes(JSON, bytes_max).await?;
-        let value = serde_json::from_slice(&value).map_err(|error| {
-            let message = format!("the body is not the JSON that is taken here: {error}");
-            ApiError::bad_request("json", text::shown(&message), "see /openapi.json")
-        })?;
+        let value = from_json(&value)?;
         Ok(Received { value, room })
     }
 
@@ -127,6 +124,17 @@ impl Intake {
             .await
             .unwrap_or_else(|_| Err(ApiError::too_slow()))
     }
+}
+
+/// A body that was read as bytes, as JSON.
+///
+/// # Errors
+/// [`ApiError`] 400.
+pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let message = format!("the body is not the JSON that is taken here: {error}");
+        ApiError::bad_request("json", text::shown(&message), "see /openapi.json")
+    })
 }
 
 async fn collect(

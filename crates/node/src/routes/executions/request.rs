@@ -4,28 +4,23 @@
 //! beyond the node's, a request that has expired or would be known for too long.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use tenzik::router::{
     Code, CodeTree, ExecuteRequest, File, InvalidLimits, Limit, LimitsAsked, Program, WASM,
 };
-use tenzik_log::Visibility;
-use tenzik_receipt::{
-    Audience, Blake3, Challenge, InputType, Label, Profile, RunSecret, Sha256, Timestamp, from_hex,
-};
+use tenzik_receipt::{Audience, Blake3, Label, Profile, Sha256, Timestamp};
 use utoipa::ToSchema;
-use zeroize::Zeroizing;
 
 use crate::auth::Caller;
-use crate::config::{ExecutionsConfig, profile};
+use crate::config::ExecutionsConfig;
 use crate::error::ApiError;
 use crate::executions::Order;
-use crate::routes::runs::Secret;
+use crate::node::Node;
+use crate::routes::wanted::{
+    AudienceWanted, Kind, Secret, digits, field, from_base64, label, parsed,
+};
 use crate::server::Room;
 use crate::sink::ReceiptSink;
 
@@ -96,33 +91,10 @@ struct FileWanted {
     executable: bool,
 }
 
-/// Whom a receipt is for.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct AudienceWanted {
-    /// The verifier's random bytes: 32 to 128 hex digits.
-    challenge: String,
-    /// Such as `2026-11-20T08:00:00Z`: after the run, and not much later.
-    expires_at: String,
-    /// The verifier's name.
-    name: String,
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    Bytes,
-    #[default]
-    Json,
-}
-
 impl ExecutionRequest {
-    /// Whether the receipt may stand in a log that is read by these.
-    pub(super) const fn may_be_logged(&self, visibility: Visibility) -> bool {
-        match visibility {
-            Visibility::Private => true,
-            Visibility::Public => self.public || self.secret.is_some(),
-        }
+    /// Where its receipt goes before its caller gets it.
+    pub(super) fn sink(&self, node: &Node) -> Option<Arc<dyn ReceiptSink>> {
+        node.sink_for(self.secret.is_some(), self.public)
     }
 
     /// Whether it is for this life of the node.
@@ -160,19 +132,14 @@ impl ExecutionRequest {
         program.environment = self.environment;
         let input = from_base64("input_base64", &self.input_base64)?;
         let mut request = ExecuteRequest::new(Code::Program(program), input, profile);
-        request.input_type = match self.input_type {
-            Kind::Bytes => InputType::Bytes,
-            Kind::Json => InputType::Json,
-        };
+        request.input_type = self.input_type.into();
         request.limits = limits;
         request.backend = self
             .backend
             .map(|name| label("backend", name))
             .transpose()?;
         request.tenant = Some(tenant(caller, self.tenant)?);
-        let secret = self
-            .secret
-            .map(|secret| digits("secret", &secret.0).map(RunSecret::from_bytes));
+        let secret = self.secret.map(Secret::resolve);
         let order = Order {
             request,
             audience,
@@ -194,8 +161,8 @@ fn tenant(caller: &Caller, named: Option<String>) -> Result<Label, ApiError> {
 }
 
 fn allowed_profile(name: &str, config: &ExecutionsConfig) -> Result<Profile, ApiError> {
-    let profile =
-        profile(name).ok_or_else(|| field("profile", "dev, standard and hardened are"))?;
+    let profile = Profile::from_name(name)
+        .ok_or_else(|| field("profile", "dev, standard and hardened are"))?;
     match config.profiles.contains(&profile) {
         true => Ok(profile),
         false => Err(ApiError::unprocessable(
@@ -214,8 +181,8 @@ fn limits(
 ) -> Result<LimitsAsked, ApiError> {
     let mut asked = LimitsAsked::default();
     for (name, number) in wanted {
-        let limit = Limit::ALL.into_iter().find(|limit| limit.name() == name);
-        let limit = limit.ok_or_else(|| field("limits", "there is no such limit"))?;
+        let limit =
+            Limit::from_name(name).ok_or_else(|| field("limits", "there is no such limit"))?;
         asked = asked.with(limit, Some(*number));
     }
     let invalid = |error: InvalidLimits| {
@@ -247,18 +214,13 @@ fn audience(
     config: &ExecutionsConfig,
     now: Timestamp,
 ) -> Result<Audience, ApiError> {
-    let expires_at: Timestamp = parsed("audience.expires_at", &wanted.expires_at)?;
+    let audience = wanted.resolve()?;
+    let expires_at = audience.expires_at;
     let longest_s = config.limits_max.get(Limit::WallMs) / 1_000;
     if expires_at <= now || expires_at > now.plus_seconds(longest_s.saturating_add(EXPIRES_S_MAX)) {
         return Err(ApiError::expired());
     }
-    let challenge = Challenge::from_hex(&wanted.challenge)
-        .map_err(|error| field("audience.challenge", error))?;
-    Ok(Audience {
-        challenge,
-        expires_at,
-        name: label("audience.name", wanted.name)?,
-    })
+    Ok(audience)
 }
 
 fn language(name: String) -> Result<Label, ApiError> {
@@ -283,28 +245,4 @@ fn tree(wanted: BTreeMap<String, FileWanted>, entrypoint: String) -> Result<Code
         );
     }
     CodeTree::new(files, entrypoint).map_err(|error| field("files", error))
-}
-
-fn digits(name: &'static str, text: &str) -> Result<[u8; 32], ApiError> {
-    from_hex(text)
-        .map(Zeroizing::new)
-        .and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok())
-        .ok_or_else(|| field(name, "64 lower-case hex digits are one"))
-}
-
-fn label(name: &'static str, text: String) -> Result<Label, ApiError> {
-    Label::new(text).map_err(|error| field(name, error))
-}
-
-fn from_base64(name: &'static str, text: &str) -> Result<Vec<u8>, ApiError> {
-    STANDARD.decode(text).map_err(|error| field(name, error))
-}
-
-fn parsed<T: FromStr<Err: Display>>(name: &'static str, text: &str) -> Result<T, ApiError> {
-    text.parse().map_err(|error| field(name, error))
-}
-
-/// A member that cannot be taken. The error says what is wanted, and never what was got if it may be secret.
-fn field(name: &'static str, error: impl Display) -> ApiError {
-    ApiError::bad_request("field", format!("{name}: {error}"), "see /openapi.json")
 }

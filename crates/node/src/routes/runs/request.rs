@@ -5,7 +5,8 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
-use zeroize::Zeroizing;
+
+use crate::routes::wanted::{AudienceWanted, Kind, Secret};
 
 /// What a caller wants run. Exactly one of `capsule` and `capsule_base64`, and of `input` and `input_base64`.
 #[derive(Deserialize, ToSchema)]
@@ -77,17 +78,6 @@ pub(super) struct KeepWanted {
     pub(super) peers: bool,
 }
 
-/// What input and output are.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
-    /// Any bytes.
-    Bytes,
-    /// Strict JSON.
-    #[default]
-    Json,
-}
-
 /// Limits of a run.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -104,18 +94,6 @@ pub(super) struct LimitsWanted {
     pub(super) time_ms: Option<u32>,
 }
 
-/// Whom a receipt is for.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AudienceWanted {
-    /// The verifier's random bytes: 32 to 128 hex digits.
-    pub(super) challenge: String,
-    /// Such as `2026-11-20T08:00:00Z`.
-    pub(super) expires_at: String,
-    /// The verifier's name.
-    pub(super) name: String,
-}
-
 /// A requester's signature.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -124,15 +102,6 @@ pub(super) struct RequesterWanted {
     pub(super) requester: String,
     /// `ed25519:` and 128 hex digits.
     pub(super) signature: String,
-}
-
-/// Hex digits of a secret, erased when dropped.
-pub(in crate::routes) struct Secret(pub(in crate::routes) Zeroizing<String>);
-
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        String::deserialize(reader).map(|digits| Self(Zeroizing::new(digits)))
-    }
 }
 
 /// `null` is an input too.
