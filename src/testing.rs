@@ -12,11 +12,13 @@
 //! ```
 
 mod backend;
+mod echo;
 mod gateway;
 mod proxy;
 mod router;
 
 pub use backend::{Programs, backend};
+pub use echo::Echo;
 pub use gateway::{KnownTool, gateway};
 pub use proxy::{Connect, Served, Stream, proxy_client, proxy_server};
 pub use router::router;

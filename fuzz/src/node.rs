@@ -8,18 +8,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt;
-use tenzik::backend::{Attempt, Backend, BackendError, Ended, Job, Readiness};
-use tenzik::router::Limit;
+use tenzik::testing::Echo;
 use tenzik_log::note::{KeyName, SignatureType, VerifierKey};
 use tenzik_node::federation::Peers;
 use tenzik_node::{Node, NodeConfig, Parts, Peer, routes, service};
-use tenzik_receipt::{Blake3, KeyUse, Label, Profile, SecretKey, Timestamp};
+use tenzik_receipt::{Blake3, KeyUse, SecretKey, Timestamp};
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
@@ -123,36 +121,6 @@ fn serve() -> Served {
     parts.follow().expect("peers");
     let app = service(Node::new(parts), routes::all());
     Served { runtime, app }
-}
-
-/// Runs nothing: what reaches it has passed every check.
-struct Echo;
-
-impl Backend for Echo {
-    fn kind(&self) -> Label {
-        Label::constant("echo")
-    }
-
-    fn profile_max(&self) -> Profile {
-        Profile::Hardened
-    }
-
-    fn languages(&self) -> Vec<Label> {
-        vec![Label::constant("shell")]
-    }
-
-    fn holds(&self, _: Limit, _: Profile) -> bool {
-        true
-    }
-
-    fn probe(&self) -> Readiness {
-        Readiness::Ready { version: Label::constant("1") }
-    }
-
-    fn run(&self, job: &Job<'_>) -> Result<Attempt, BackendError> {
-        let ended = Ended::Ok(Arc::clone(job.input));
-        Ok(Attempt::new(ended, Label::constant("1"), Duration::ZERO))
-    }
 }
 
 fn key(directory: &Path, name: &str, key_use: KeyUse, seed: u8) -> SecretKey {

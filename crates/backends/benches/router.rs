@@ -18,11 +18,11 @@ mod linux {
     use std::sync::atomic::AtomicU32;
     use std::time::{Duration, Instant};
 
-    use tenzik::backend::{Attempt, Backend, BackendError, Ended, Job, Readiness};
     use tenzik::control::Control;
     use tenzik::gateway::proxy::{Client, Token, serve};
     use tenzik::gateway::{Json, Session, SessionLimits, ToolGateway as _, ToolId};
     use tenzik::router::{Code, CodeTree, ExecuteRequest, Limit, Program};
+    use tenzik::testing::Echo;
     use tenzik_backends::{
         JavaScript, JavaScriptConfig, JavaScriptSandbox, Oci, OciConfig, Process, ProcessConfig,
         Runtime,
@@ -67,40 +67,9 @@ mod linux {
         println!("{what}: {ours:.1?}, floor {floor:.1?}, ratio {ratio:.2}");
     }
 
-    /// A backend that does nothing: what is left is the router's.
-    struct Nothing;
-
-    impl Backend for Nothing {
-        fn kind(&self) -> Label {
-            Label::constant("nothing")
-        }
-        fn profile_max(&self) -> Profile {
-            Profile::Hardened
-        }
-        fn languages(&self) -> Vec<Label> {
-            vec![Label::constant("shell")]
-        }
-        fn holds(&self, _: Limit, _: Profile) -> bool {
-            true
-        }
-        fn probe(&self) -> Readiness {
-            Readiness::Ready {
-                version: Label::constant("nothing"),
-            }
-        }
-        fn run(&self, job: &Job<'_>) -> Result<Attempt, BackendError> {
-            let ended = Ended::Ok(Arc::clone(job.input));
-            Ok(Attempt::new(
-                ended,
-                Label::constant("nothing"),
-                Duration::ZERO,
-            ))
-        }
-    }
-
     /// The floor is one signature, which every receipt has.
     fn of_the_router(times: u32) {
-        let router = router(Nothing);
+        let router = router(Echo);
         let request = shell("true", Profile::Standard);
         let key = SecretKey::from_seed(&[7; 32], KeyUse::Checkpoint, now());
         let text = "x".repeat(1_600);

@@ -11,7 +11,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use machine::{Machine, capsule, json, mode};
+use machine::{ASK, Machine, capsule, json, mode};
 
 const DEBUGGING: (&str, &str) = ("TENZIK_SECURITY_ENABLE_DEBUGGING", "true");
 /// What makes two runs one: a run has them from the system otherwise.
@@ -258,19 +258,6 @@ fn a_tool_is_called_once_and_answers_again_what_it_answered() {
         "{calls}"
     );
 }
-
-/// Asks a tool with its own input, and gives what it said.
-const ASK: &str = r#"(module
-  (import "tenzik_v1" "input_len" (func $len (result i32)))
-  (import "tenzik_v1" "input_read" (func $read (param i32)))
-  (import "tenzik_v1" "tool_call" (func $call (param i32 i32 i32 i32) (result i32)))
-  (import "tenzik_v1" "output_result" (func $give))
-  (memory (export "memory") 1)
-  (data (i32.const 0) "text:echo")
-  (func (export "run")
-    (call $read (i32.const 16))
-    (drop (call $call (i32.const 0) (i32.const 9) (i32.const 16) (call $len)))
-    (call $give)))"#;
 
 #[test]
 fn nothing_is_debugged_where_it_is_not_allowed() {

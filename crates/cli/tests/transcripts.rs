@@ -4,10 +4,13 @@
 //! and put `[..]` where digests stand: capsules and rules may change.
 #![cfg(unix)]
 
+mod machine;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use machine::ASK;
 use tenzik_receipt::{KeyUse, SecretKey};
 
 /// Plays one transcript, in a directory of its own that has the capsules in it.
@@ -134,19 +137,6 @@ const UNBUILT: &str = r#"{"name":"none","description":"Not built yet","grants":[
 
 /// A description whose source is no WebAssembly text.
 const MISSPELT: &str = r#"{"name":"misspelt","description":"It does not build","language":"wat","grants":[],"input_type":"json","example":{"input":"input.json","output":"output.json"}}"#;
-
-/// Asks a tool with its own input, and gives what it said.
-const ASK: &str = r#"(module
-  (import "tenzik_v1" "input_len" (func $len (result i32)))
-  (import "tenzik_v1" "input_read" (func $read (param i32)))
-  (import "tenzik_v1" "tool_call" (func $call (param i32 i32 i32 i32) (result i32)))
-  (import "tenzik_v1" "output_result" (func $give))
-  (memory (export "memory") 1)
-  (data (i32.const 0) "text:echo")
-  (func (export "run")
-    (call $read (i32.const 16))
-    (drop (call $call (i32.const 0) (i32.const 9) (i32.const 16) (call $len)))
-    (call $give)))"#;
 
 /// A command of every Unix system.
 const TOOLS: &str =

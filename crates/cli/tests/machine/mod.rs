@@ -10,6 +10,19 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// Asks a tool with its own input, and gives what it said.
+pub(crate) const ASK: &str = r#"(module
+  (import "tenzik_v1" "input_len" (func $len (result i32)))
+  (import "tenzik_v1" "input_read" (func $read (param i32)))
+  (import "tenzik_v1" "tool_call" (func $call (param i32 i32 i32 i32) (result i32)))
+  (import "tenzik_v1" "output_result" (func $give))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "text:echo")
+  (func (export "run")
+    (call $read (i32.const 16))
+    (drop (call $call (i32.const 0) (i32.const 9) (i32.const 16) (call $len)))
+    (call $give)))"#;
+
 /// A fresh machine.
 pub(crate) struct Machine(pub(crate) TempDir);
 

@@ -12,21 +12,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tenzik::backend::{Attempt, Backend, BackendError, Ended, Job, Readiness};
-use tenzik::config::{RuntimeConfig, SecurityConfig};
+use tenzik::backend::Backend;
 use tenzik::control::{Control, Phase};
-use tenzik::pipeline::Pipeline;
-use tenzik::receipts::{Circumstances, Sealer};
+use tenzik::receipts::Circumstances;
 use tenzik::router::{
-    Code, CodeTree, ExecuteRequest, Execution, File, Limit, Program, Refusal, RouteError, Router,
-    RouterConfig,
+    Code, CodeTree, ExecuteRequest, File, Limit, Program, Refusal, RouteError, Router,
 };
+use tenzik::testing::Echo;
 use tenzik_backends::{Process, ProcessConfig};
-use tenzik_node::federation::client::{Client, Patience};
-use tenzik_node::remote::{Remote, RemoteConfig};
-use tenzik_receipt::{Epoch, KeyUse, Label, Profile, PublicKey, SecretKey, Timestamp};
+use tenzik_receipt::{Label, Profile, PublicKey, Timestamp};
 
 use crate::common::{ALL, NONE, PATIENCE, TestNode};
+use crate::remote::{router_for, run};
 
 /// Gives the input back.
 const ANSWER: &str = "echo \"{\\\"ok\\\":$(cat)}\" >&3";
@@ -52,42 +49,14 @@ fn now() -> Timestamp {
 }
 
 fn router(address: SocketAddr, key: PublicKey) -> Router {
-    let own = SecretKey::from_seed(&[9; 32], KeyUse::Receipt, now());
-    let sealer = Sealer::new(own, Epoch::from_bytes([2; 16])).expect("a receipt key");
-    let pipeline = Pipeline::new(
-        &SecurityConfig::default(),
-        &RuntimeConfig::default(),
-        sealer,
-    );
-    let router = Router::new(
-        Arc::new(pipeline.expect("an engine")),
-        RouterConfig::default(),
-    );
-    let config = RemoteConfig {
-        kind: Label::constant("remote"),
-        url: format!("http://{address}"),
-        token: Some(ALL.to_owned()),
-        node: key,
-        audience: Label::constant("this router"),
-        languages: vec![Label::constant("shell")],
-    };
-    let patience = Patience {
-        connect_ms: 2_000,
-        request_ms: 5_000,
-    };
-    let remote = Remote::new(config, Client::new(patience)).expect("a backend");
-    router.register(Arc::new(remote)).expect("a new name");
-    router
+    let languages = vec![Label::constant("shell")];
+    router_for(&format!("http://{address}"), key, languages)
 }
 
 fn shell(code: &str) -> ExecuteRequest {
     let tree = CodeTree::single("main.sh", code.as_bytes()).expect("a tree");
     let program = Program::new(Label::constant("shell"), tree);
     ExecuteRequest::new(Code::Program(program), *b"[1, 2.50]", Profile::Dev)
-}
-
-fn run(router: &Router, request: &ExecuteRequest) -> Result<Execution, RouteError> {
-    router.execute(request, Circumstances::at(now()))
 }
 
 /// Writes a line to a file, takes a while, and answers with its input.
@@ -623,42 +592,11 @@ fn a_node_that_floods_or_says_nothing_is_left_at_the_limit() {
     }
 }
 
-/// A backend that promises limits, and says of none that it was in force.
-struct Careless;
-
-impl Backend for Careless {
-    fn kind(&self) -> Label {
-        Label::constant("careless")
-    }
-
-    fn profile_max(&self) -> Profile {
-        Profile::Hardened
-    }
-
-    fn languages(&self) -> Vec<Label> {
-        vec![Label::constant("shell")]
-    }
-
-    fn holds(&self, _: Limit, _: Profile) -> bool {
-        true
-    }
-
-    fn probe(&self) -> Readiness {
-        Readiness::Ready {
-            version: Label::constant("1"),
-        }
-    }
-
-    fn run(&self, job: &Job<'_>) -> Result<Attempt, BackendError> {
-        let ended = Ended::Ok(Arc::clone(job.input));
-        Ok(Attempt::new(ended, Label::constant("1"), Duration::ZERO))
-    }
-}
-
+/// The backend promises limits, and says of none that it was in force.
 #[test]
 fn above_dev_a_result_needs_limits_that_were_enforced() {
-    let sections = "[executions]\nbackends = [\"careless\"]\n";
-    let node = node_with(sections, vec![Arc::new(Careless)]);
+    let sections = "[executions]\nbackends = [\"echo\"]\n";
+    let node = node_with(sections, vec![Arc::new(Echo)]);
     let mut request = shell("true");
     request.profile = Profile::Standard;
     let came = run(&router(node.address, node.key), &request);

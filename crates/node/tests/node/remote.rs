@@ -26,14 +26,14 @@ fn now() -> Timestamp {
     "2026-11-28T12:00:00Z".parse().expect("a time")
 }
 
-fn remote(url: &str, node: PublicKey) -> Result<Remote, RemoteError> {
+fn remote(url: &str, node: PublicKey, languages: Vec<Label>) -> Result<Remote, RemoteError> {
     let config = RemoteConfig {
         kind: Label::constant("remote"),
         url: url.to_owned(),
         token: Some(ALL.to_owned()),
         node,
         audience: Label::constant("this router"),
-        languages: Vec::new(),
+        languages,
     };
     let patience = Patience {
         connect_ms: 2_000,
@@ -43,6 +43,11 @@ fn remote(url: &str, node: PublicKey) -> Result<Remote, RemoteError> {
 }
 
 fn router(url: &str, node: PublicKey) -> Router {
+    router_for(url, node, Vec::new())
+}
+
+/// A router whose one backend is the node at a URL, for capsules and these languages.
+pub(crate) fn router_for(url: &str, node: PublicKey, languages: Vec<Label>) -> Router {
     let key = SecretKey::from_seed(&[9; 32], KeyUse::Receipt, now());
     let sealer = Sealer::new(key, Epoch::from_bytes([2; 16])).expect("a receipt key");
     let pipeline = Pipeline::new(
@@ -54,7 +59,7 @@ fn router(url: &str, node: PublicKey) -> Router {
         Arc::new(pipeline.expect("an engine")),
         RouterConfig::default(),
     );
-    let remote = remote(url, node).expect("a backend");
+    let remote = remote(url, node, languages).expect("a backend");
     router.register(Arc::new(remote)).expect("a new name");
     router
 }
@@ -74,7 +79,10 @@ fn echo() -> ExecuteRequest {
     request(std::fs::read(path).expect("a capsule"))
 }
 
-fn run(router: &Router, request: &ExecuteRequest) -> Result<tenzik::router::Execution, RouteError> {
+pub(crate) fn run(
+    router: &Router,
+    request: &ExecuteRequest,
+) -> Result<tenzik::router::Execution, RouteError> {
     router.execute(request, Circumstances::at(now()))
 }
 
@@ -349,6 +357,6 @@ fn a_node_that_is_not_there_is_unavailable_and_a_token_goes_to_nobody_in_clear()
         ),
         "{absent:?}"
     );
-    let clear = remote("http://node.example", key);
+    let clear = remote("http://node.example", key, Vec::new());
     assert!(matches!(clear, Err(RemoteError::InClear { .. })));
 }
