@@ -140,15 +140,20 @@ pub(super) fn zig_wanted() -> Result<Found, Failure> {
     })
 }
 
-/// A clang that makes WebAssembly, with its linker.
+/// A clang that makes WebAssembly, with its linker. It is told where the linker is: the clang of Debian looks for one of its own
+/// version only, and that of another system may come without any.
 fn clang() -> Option<Found> {
     let versions = (14..=22)
         .rev()
         .map(|version| (format!("clang-{version}"), format!("wasm-ld-{version}")));
     std::iter::once(("clang".to_owned(), "wasm-ld".to_owned()))
         .chain(versions)
-        .find(|(compiler, linker)| on_path(compiler) && on_path(linker))
-        .map(|(compiler, _)| Found::program(compiler))
+        .find_map(|(compiler, linker)| Some((path_of(&compiler)?, path_of(&linker)?)))
+        .map(|(compiler, linker)| {
+            let mut option = OsString::from("-fuse-ld=");
+            option.push(linker);
+            Found(vec![compiler.into(), option])
+        })
 }
 
 /// cargo, if its compiler has the library of the target.
@@ -220,9 +225,17 @@ pub(super) fn c() -> Result<(Found, &'static [&'static str]), Failure> {
 }
 
 fn on_path(program: &str) -> bool {
+    path_of(program).is_some()
+}
+
+/// Where a program is, as an absolute path.
+fn path_of(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let name = format!("{program}{}", std::env::consts::EXE_SUFFIX);
-    std::env::split_paths(&path).any(|folder| folder.join(&name).is_file())
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(&name))
+        .find(|path| path.is_file())
+        .and_then(|path| std::path::absolute(path).ok())
 }
 
 fn answers(found: &Found, argument: &str) -> bool {
