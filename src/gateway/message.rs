@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{GatewayError, GatewayErrorCode};
-use crate::json::{self, JsonError};
+use crate::json::{self, JsonError, JsonErrorKind};
 
 /// The longest tool id.
 const TOOL_ID_BYTES_MAX: usize = 256;
@@ -28,62 +28,84 @@ pub const CHAIN_STEPS_MAX: usize = 64;
 /// JSON text that was checked: strict as `docs/abi.md` has it, and kept as it came, but for white space around it, which goes,
 /// and line breaks and tabs between its parts, which become blanks: frames and transcripts have a line for each message, and
 /// what is read from a line must be what was written.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Json(Arc<str>);
+///
+/// It is kept as what a serializer takes as it is, so that a message is written without being read again.
+#[derive(Clone)]
+pub struct Json(Arc<RawValue>);
 
 impl Json {
     /// Takes a text, if it is strict JSON.
     ///
     /// # Errors
     /// The first fault, with its offset.
-    pub fn new(text: impl Into<Arc<str>>) -> Result<Self, JsonError> {
+    pub fn new(text: impl Into<String>) -> Result<Self, JsonError> {
         let text = text.into();
         json::check(text.as_bytes())?;
-        let inner = text.trim_matches([' ', '\n', '\r', '\t']);
-        // Raw control characters are white space here: within strings they are not strict JSON.
-        if inner.contains(['\n', '\r', '\t']) {
-            return Ok(Self(inner.replace(['\n', '\r', '\t'], " ").into()));
-        }
-        match inner.len() == text.len() {
-            true => Ok(Self(text)),
-            false => Ok(Self(inner.into())),
-        }
+        let raw = RawValue::from_string(one_line(text));
+        // Strict JSON is JSON to the serializer too. Were it not, this would be refused like the rest.
+        raw.map(|raw| Self(raw.into()))
+            .map_err(|error| JsonError::new(error.column(), JsonErrorKind::UnexpectedEnd))
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.get()
     }
 
     /// The text, parsed. Numbers that no binary64 holds lose digits here, and only here.
     pub fn to_value(&self) -> serde_json::Value {
-        serde_json::from_str(&self.0).unwrap_or(serde_json::Value::Null)
+        serde_json::from_str(self.as_str()).unwrap_or(serde_json::Value::Null)
     }
 }
 
 impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Json {}
+
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let raw: &RawValue = serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
-        raw.serialize(serializer)
+        self.0.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
-        Self::new(raw.get()).map_err(serde::de::Error::custom)
+        // What comes in a line is in one already, and is not read a third time.
+        if raw.get().contains(['\n', '\r', '\t']) {
+            return Self::new(raw.get()).map_err(serde::de::Error::custom);
+        }
+        json::check(raw.get().as_bytes()).map_err(serde::de::Error::custom)?;
+        Ok(Self(raw.into()))
+    }
+}
+
+/// Without white space around it, and with blanks for line breaks and tabs. Raw control characters are white space here:
+/// within strings they are not strict JSON.
+fn one_line(text: String) -> String {
+    let inner = text.trim_matches([' ', '\n', '\r', '\t']);
+    if inner.contains(['\n', '\r', '\t']) {
+        return inner.replace(['\n', '\r', '\t'], " ");
+    }
+    match inner.len() == text.len() {
+        true => text,
+        false => inner.to_owned(),
     }
 }
 

@@ -14,7 +14,7 @@ pub struct JsonError {
 }
 
 impl JsonError {
-    pub(super) fn new(offset: usize, kind: JsonErrorKind) -> Self {
+    pub(crate) fn new(offset: usize, kind: JsonErrorKind) -> Self {
         Self { offset, kind }
     }
 }

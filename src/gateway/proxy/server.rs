@@ -5,19 +5,20 @@
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Scope};
 
 use super::frame::{FrameError, FromClient, FromServer, read, write};
 use super::{Token, VERSION};
 use crate::control::Control;
-use crate::gateway::Session;
+use crate::gateway::{Operation, Session};
 
 /// How many calls of one connection are answered at once. A client that sends more is not waited for.
 pub const CALLS_AT_ONCE_MAX: usize = 16;
 
-/// How many threads a connection has at once: those of its calls, and as many whose answers the client has not read yet.
-pub(super) const THREADS_MAX: usize = 2 * CALLS_AT_ONCE_MAX;
+/// How many threads a connection has at once: those of its calls, as many whose answers the client has not read yet, and the
+/// one that reads.
+pub(super) const THREADS_MAX: usize = 2 * CALLS_AT_ONCE_MAX + 1;
 
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,17 +40,20 @@ pub fn serve(
     session: &Arc<Session>,
     token: &Token,
     inherited: bool,
-    reader: impl Read,
+    reader: impl Read + Send,
     writer: impl Write + Send,
 ) -> Ended {
     let connection = Connection {
         session: Arc::clone(session),
+        stream: Mutex::new(Stream {
+            reader: BufReader::new(reader),
+            ended: None,
+        }),
         writer: Mutex::new(writer),
         calls: Mutex::new(HashMap::new()),
-        threads: Mutex::new(0),
-        one_less: Condvar::new(),
+        threads: Mutex::new(Threads { all: 1, calling: 0 }),
     };
-    let ended = connection.serve(token, inherited, reader);
+    let ended = connection.serve(token, inherited);
     if let Ended::Refused(reason) = &ended {
         let reason = reason.clone();
         // It may be gone already, and then needs no reason.
@@ -58,20 +62,31 @@ pub fn serve(
     ended
 }
 
-struct Connection<W> {
+/// A connection's threads are alike. One of them reads; when it has a call it leaves the stream to the next, makes the call and
+/// answers it itself. So an answer waits for no other thread, and a call that takes long keeps nobody from being read.
+struct Connection<R, W> {
     session: Arc<Session>,
+    stream: Mutex<Stream<R>>,
     writer: Mutex<W>,
     /// The calls that are under way.
     calls: Mutex<HashMap<u64, Control>>,
-    /// How many threads there are, those included that only have an answer left to write.
-    threads: Mutex<usize>,
-    /// Told when there is one less.
-    one_less: Condvar,
+    threads: Mutex<Threads>,
 }
 
-impl<W: Write + Send> Connection<W> {
-    fn serve(&self, token: &Token, inherited: bool, reader: impl Read) -> Ended {
-        let mut reader = BufReader::new(reader);
+struct Stream<R> {
+    reader: BufReader<R>,
+    /// Set by the thread that read the last frame.
+    ended: Option<Ended>,
+}
+
+struct Threads {
+    all: usize,
+    /// Those that have a call, or an answer left to write.
+    calling: usize,
+}
+
+impl<R: Read + Send, W: Write + Send> Connection<R, W> {
+    fn serve(&self, token: &Token, inherited: bool) -> Ended {
         let greeting = FromServer::Gateway {
             version: VERSION,
             token: inherited.then(|| token.to_hex()),
@@ -79,7 +94,7 @@ impl<W: Write + Send> Connection<W> {
         if let Err(error) = self.send(&greeting) {
             return Ended::Failed(error.to_string());
         }
-        match read(&mut reader) {
+        match read(&mut self.stream().reader) {
             Ok(Some(FromClient::Hello {
                 version: VERSION,
                 token: shown,
@@ -95,57 +110,71 @@ impl<W: Write + Send> Connection<W> {
             Ok(Some(_)) => return Ended::Refused("the first frame is hello".to_owned()),
             other => return ended(other),
         }
-        thread::scope(|scope| {
-            let ended = loop {
-                match read(&mut reader) {
-                    Ok(Some(FromClient::Call { id, request })) => {
-                        let control = Control::default();
-                        if let Err(reason) = self.begin(id, &control) {
-                            break Ended::Refused(reason);
-                        }
-                        // A client that reads no answers is not read either.
-                        self.wait_for_a_thread();
-                        let answering = move || {
-                            let answer = self.session.call_controlled(&request, &control);
-                            // The id is free again when the client can know of it.
-                            self.calls().remove(&id);
-                            // A client that is gone wants no answer.
-                            let _ = self.send(&FromServer::Answer { id, answer });
-                            self.end_a_thread();
-                        };
-                        if let Err(error) = thread::Builder::new().spawn_scoped(scope, answering) {
+        thread::scope(|scope| self.take_turns(scope));
+        self.stream().ended.take().unwrap_or(Ended::Closed)
+    }
+
+    fn take_turns<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) {
+        while let Some((id, request, control)) = self.next_call(scope) {
+            let answer = self.session.call_controlled(&request, &control);
+            // The id is free again when the client can know of it.
+            self.calls().remove(&id);
+            // A client that is gone wants no answer.
+            let _ = self.send(&FromServer::Answer { id, answer });
+            self.threads().calling -= 1;
+        }
+    }
+
+    /// Waits for its turn, and reads up to a call; `None` when the connection is over.
+    fn next_call<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+    ) -> Option<(u64, Operation, Control)> {
+        let mut stream = self.stream();
+        if stream.ended.is_some() {
+            return None;
+        }
+        let ended = loop {
+            match read(&mut stream.reader) {
+                Ok(Some(FromClient::Call { id, request })) => {
+                    let control = Control::default();
+                    if let Err(reason) = self.begin(id, &control) {
+                        break Ended::Refused(reason);
+                    }
+                    match self.leave_the_stream(scope) {
+                        Ok(()) => return Some((id, request, control)),
+                        Err(error) => {
                             break Ended::Failed(format!("no thread for a call: {error}"));
                         }
                     }
-                    Ok(Some(FromClient::Cancel { id })) => {
-                        if let Some(control) = self.calls().get(&id) {
-                            control.cancel();
-                        }
-                    }
-                    Ok(Some(FromClient::Hello { .. })) => {
-                        break Ended::Refused("hello comes once".to_owned());
-                    }
-                    other => break ended(other),
                 }
-            };
-            // Nobody waits for what is under way.
-            self.calls().values().for_each(Control::cancel);
-            ended
-        })
+                Ok(Some(FromClient::Cancel { id })) => {
+                    if let Some(control) = self.calls().get(&id) {
+                        control.cancel();
+                    }
+                }
+                Ok(Some(FromClient::Hello { .. })) => {
+                    break Ended::Refused("hello comes once".to_owned());
+                }
+                other => break ended(other),
+            }
+        };
+        stream.ended = Some(ended);
+        // Nobody waits for what is under way.
+        self.calls().values().for_each(Control::cancel);
+        None
     }
 
-    fn wait_for_a_thread(&self) {
-        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut threads = self
-            .one_less
-            .wait_while(threads, |threads| *threads >= THREADS_MAX)
-            .unwrap_or_else(PoisonError::into_inner);
-        *threads += 1;
-    }
-
-    fn end_a_thread(&self) {
-        *self.threads.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        self.one_less.notify_one();
+    /// This thread has a call. If no other is left to read, one more is begun; at the bound none is, and the stream is read
+    /// again when a client that reads no answers has read one.
+    fn leave_the_stream<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) -> io::Result<()> {
+        let mut threads = self.threads();
+        if threads.calling + 1 == threads.all && threads.all < THREADS_MAX {
+            thread::Builder::new().spawn_scoped(scope, || self.take_turns(scope))?;
+            threads.all += 1;
+        }
+        threads.calling += 1;
+        Ok(())
     }
 
     fn begin(&self, id: u64, control: &Control) -> Result<(), String> {
@@ -158,6 +187,14 @@ impl<W: Write + Send> Connection<W> {
         }
         calls.insert(id, control.clone());
         Ok(())
+    }
+
+    fn stream(&self) -> MutexGuard<'_, Stream<R>> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Threads> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn calls(&self) -> MutexGuard<'_, HashMap<u64, Control>> {
