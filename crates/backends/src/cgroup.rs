@@ -203,6 +203,24 @@ impl Group {
         removed
     }
 
+    /// Removes one that another made and does not remove, whatever controllers that took. All in it has ended.
+    pub(crate) fn remove_all(&self) -> io::Result<()> {
+        let mounts: Vec<PathBuf> = match self.version {
+            Some(Version::One) => fs::read_dir(MOUNT)?
+                .map(|entry| Ok(entry?.path()))
+                .collect::<io::Result<_>>()?,
+            Some(Version::Two) => vec![PathBuf::from(MOUNT)],
+            None => Vec::new(),
+        };
+        let until = Instant::now() + PATIENCE;
+        let mut removed = Ok(());
+        for mount in mounts {
+            let directory = mount.join(&self.parent).join(&self.name);
+            removed = removed.and(remove_directory(&directory, until));
+        }
+        removed
+    }
+
     /// Where it is: one directory for each controller of version 1, one in all of version 2.
     fn directories(&self) -> Vec<PathBuf> {
         let below = |mount: PathBuf| mount.join(&self.parent).join(&self.name);

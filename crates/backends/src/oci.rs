@@ -227,10 +227,10 @@ impl Oci {
             .arg("--bundle")
             .arg(private.path())
             .arg(parts.id);
-        let runtime = (self.config.runtime.clone(), self.config.state.clone());
+        let state = self.config.state.clone();
         let guard = |child: &Child| {
             let (limits, starter) = (*job.limits, pid(child));
-            Container::new(runtime, parts.id, pid_file, limits, starter)
+            Container::new(state, parts.id, pid_file, limits, starter)
         };
         let (gone, mut container) = supervise(command, job, guard)?;
         container.remove()?;

@@ -17,7 +17,7 @@ use command_fds::{CommandFdExt as _, FdMapping};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Gid, OFlags, Uid, fchown, fcntl_getfl, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 use tenzik::backend::{Attempt, BackendError, Captured, Ended, Job};
 use tenzik::router::Limit;
 use tenzik_receipt::Label;
@@ -148,7 +148,7 @@ impl Started {
             result: Some(result),
         };
         let mut watched = Watched::new(streams, job);
-        let stopped = watched.until_over(&First::Child(&child), job, &mut guard);
+        let stopped = watched.until_over(&First::child(&child), job, &mut guard);
         guard.kill();
         // With the run its way to tools is over, and its token is worth nothing.
         drop(tools);
@@ -237,17 +237,32 @@ pub(crate) fn is_over(process: BorrowedFd<'_>) -> bool {
 
 /// A run's first process.
 pub(crate) enum First<'a> {
-    /// A child of this one. What it leaves behind may go on writing.
-    Child(&'a Child),
+    /// A child of this one, with a descriptor that tells of its end, where the kernel gives one. What it leaves behind may go
+    /// on writing.
+    Child(&'a Child, Option<OwnedFd>),
     /// The first of a process namespace, by a descriptor of it: with it all others of the namespace have ended.
     OfNamespace(BorrowedFd<'a>),
 }
 
-impl First<'_> {
+impl<'a> First<'a> {
+    /// A child that nobody has waited for yet, so that its number is its own.
+    pub(crate) fn child(child: &'a Child) -> Self {
+        let open = |pid| pidfd_open(pid, PidfdFlags::empty()).ok();
+        Self::Child(child, pid(child).and_then(open))
+    }
+
     fn has_ended(&self) -> bool {
         match self {
-            Self::Child(child) => has_ended(child),
+            Self::Child(child, _) => has_ended(child),
             Self::OfNamespace(process) => is_over(*process),
+        }
+    }
+
+    /// What is readable from its end on.
+    fn end(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Child(_, process) => process.as_ref().map(|process| process.as_fd()),
+            Self::OfNamespace(process) => Some(*process),
         }
     }
 }
@@ -413,7 +428,7 @@ impl<'a> Watched<'a> {
         }
     }
 
-    /// Waits until a pipe has something, or a tick has passed.
+    /// Waits until a pipe has something, the first process ends, or a tick has passed.
     fn wait(&self, first: &First<'_>) {
         let reading = [&self.stdout, &self.stderr, &self.result];
         let mut fds: Vec<PollFd<'_>> = reading
@@ -424,10 +439,9 @@ impl<'a> Watched<'a> {
         if let Some(stdin) = &self.stdin {
             fds.push(PollFd::new(stdin, PollFlags::OUT));
         }
-        if let First::OfNamespace(process) = first {
-            fds.push(PollFd::from_borrowed_fd(*process, PollFlags::IN));
+        if let Some(process) = first.end().filter(|_| self.exited.is_none()) {
+            fds.push(PollFd::from_borrowed_fd(process, PollFlags::IN));
         }
-        // A child that closed all its pipes has still to end.
         let tick = Timespec {
             tv_sec: 0,
             tv_nsec: TICK.subsec_nanos().into(),

@@ -4,9 +4,8 @@
 //! kernel in this run.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tenzik::backend::BackendError;
@@ -15,15 +14,10 @@ use tenzik::router::{Limit, RunLimits};
 use crate::cgroup::Group;
 use crate::counted::Counted;
 use crate::seen;
-use crate::supervise::{CHUNK, Guard, Stream, reap};
-
-/// How long the runtime may take to remove a container, all of whose processes have ended.
-const REMOVED_WITHIN: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(1);
+use crate::supervise::Guard;
 
 #[derive(Debug)]
 pub(super) struct Container {
-    runtime: PathBuf,
     state: PathBuf,
     id: String,
     pid_file: PathBuf,
@@ -41,7 +35,7 @@ pub(super) struct Container {
 
 impl Container {
     pub(super) fn new(
-        (runtime, state): (PathBuf, PathBuf),
+        state: PathBuf,
         id: &str,
         pid_file: PathBuf,
         limits: RunLimits,
@@ -50,7 +44,6 @@ impl Container {
         Self {
             starter,
             removed: false,
-            runtime,
             state,
             id: id.to_owned(),
             pid_file,
@@ -72,19 +65,14 @@ impl Container {
         &self.seen
     }
 
-    /// Removes what the runtime keeps of it. Without this its groups and state would stay.
+    /// Removes what the runtime keeps of it, which would stay: its groups, and a folder of its state. The runtime's own `delete`
+    /// does no more for a container without hooks, but is one more start of the runtime.
     pub(super) fn remove(&mut self) -> Result<(), BackendError> {
         self.removed = true;
-        self.counted.count();
-        let mut command = Command::new(&self.runtime);
-        command
-            .env_clear()
-            .arg("--root")
-            .arg(&self.state)
-            .args(["delete", "--force", &self.id]);
-        // One that never came to be is not there to be removed, and `--force` says nothing of it.
-        done_within(command, REMOVED_WITHIN)
-            .map_err(|reason| BackendError::failed("remove the container", reason))
+        self.counted.end();
+        let state = self.state.join(&self.id);
+        let removed = self.counted.group.remove_all().and(gone(&state));
+        removed.map_err(|error| BackendError::failed("remove the container", error))
     }
 
     /// Looks at its first process, as soon as there is one, until it was seen as it is to be.
@@ -133,41 +121,17 @@ impl Drop for Container {
     /// One of which nobody came to know the end.
     fn drop(&mut self) {
         if !self.removed {
-            self.counted.end();
             // Whoever wants to know calls `remove`.
             let _ = self.remove();
         }
     }
 }
 
-/// Runs a command of a runtime's to its end, and gives what it said to standard error. One that takes too long is ended.
-fn done_within(mut command: Command, within: Duration) -> Result<(), String> {
-    let failed = |error: std::io::Error| error.to_string();
-    let spawned = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = spawned.map_err(failed)?;
-    let until = Instant::now() + within;
-    let mut told = Stream::new(child.stderr.take().map(Into::into), CHUNK);
-    let mut buffer = [0; CHUNK];
-    loop {
-        let status = child.try_wait().map_err(failed)?;
-        while let Some(count) = told.read(&mut buffer) {
-            told.keep(&buffer[..count]);
-        }
-        match status {
-            Some(status) if status.success() => return Ok(()),
-            Some(_) => return Err(String::from_utf8_lossy(&told.captured.bytes).into_owned()),
-            None if Instant::now() < until => std::thread::sleep(PAUSE),
-            None => {
-                // It may have ended by now.
-                let _ = child.kill();
-                reap(&mut child);
-                return Err(format!("it took longer than {} s", within.as_secs()));
-            }
-        }
+/// Removes a folder; one that never came to be is not there to be removed.
+fn gone(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
