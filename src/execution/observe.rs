@@ -32,7 +32,8 @@ use crate::validation::{Rejection, ValidationConfig, validate, validate_for_debu
 
 pub(super) use recorder::Recorder;
 
-/// How long a run may take that is looked at. It is some times slower than the run itself, which has its own limit.
+/// How long a run may take that is looked at, if nothing else is said. It is some times slower than the run itself, which has its
+/// own limit.
 const TIME_MAX: Duration = Duration::from_secs(120);
 
 /// Room beside the capsule's stack for host functions.
@@ -94,6 +95,7 @@ pub struct Observer {
     sandbox: Sandbox,
     native: Native,
     validation: ValidationConfig,
+    time_max: Duration,
 }
 
 impl Observer {
@@ -112,7 +114,15 @@ impl Observer {
             validation: ValidationConfig {
                 capsule_bytes_max: security.capsule_bytes_max,
             },
+            time_max: TIME_MAX,
         })
+    }
+
+    /// The same with another patience than 120 seconds. A run that takes longer is stopped, so it ends in another way than the
+    /// sealed one, and gives no figures.
+    #[must_use]
+    pub fn with_time_max(self, time_max: Duration) -> Self {
+        Self { time_max, ..self }
     }
 
     /// Runs an order again, and tells what happened. Its outcome says how it ended the first time, and what its tools answered.
@@ -185,7 +195,7 @@ impl Observer {
         };
         let price = startup_fuel(bound.capsule(), request);
         let mut host: Host = self.executor.host(&job);
-        host.deadline = job.started + TIME_MAX;
+        host.deadline = job.started + self.time_max;
         host.recorder = Some(Box::new(Recorder::new(bound.limits().fuel, price)));
         let (mut ended, frames) = Run::new(Arc::new(compiled), bound, host).observed(price);
         let frames = frames.into_iter();

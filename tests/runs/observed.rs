@@ -3,6 +3,7 @@
 //! Enters: capsules as WebAssembly text. Leaves: observations, held against the outcome of the run on the shared pipeline.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use tenzik::config::{RuntimeConfig, SecurityConfig};
 use tenzik::execution::{ObserveError, Observer, is_built_for_debugging};
@@ -320,6 +321,33 @@ fn figures_of_another_run_are_not_shown() {
         ),
         "{error:?}"
     );
+}
+
+#[test]
+fn a_run_that_takes_too_long_to_look_at_is_no_longer_the_same() {
+    // Enough of the host's work that it looks at the clock itself.
+    let story = with(
+        &import("output_write"),
+        "(local i32) (loop (call $output_write (i32.const 0) (i32.const 60000))
+           (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 2))))",
+    );
+    let outcome = story.run().outcome;
+    assert_eq!(outcome.status().name(), "ok");
+    let security = SecurityConfig {
+        enable_debugging: true,
+        ..lenient()
+    };
+    let observer = Observer::new(&security, &RuntimeConfig::development()).expect("an engine");
+    let error = observer
+        .with_time_max(Duration::ZERO)
+        .observe(&story.0, &outcome);
+    let Err(ObserveError::Differs {
+        member, observed, ..
+    }) = error
+    else {
+        panic!("{error:?}");
+    };
+    assert_eq!((member, &observed[..]), ("ending", "aborted"));
 }
 
 #[test]

@@ -80,6 +80,11 @@ impl<'a> Flame<'a> {
 
     /// A line for each chain: its names with `;` between them, and the fuel at its end.
     pub(super) fn folded(&self) -> String {
+        self.folded_within(FOLDED_BYTES_MAX)
+    }
+
+    /// The same, with one line for all that would not fit, so that the sum stays.
+    fn folded_within(&self, bytes_max: usize) -> String {
         let mut lines = String::new();
         let mut dropped = 0;
         for (index, node) in self
@@ -95,15 +100,15 @@ impl<'a> Flame<'a> {
                 at = self.nodes[index].parent;
             }
             chain.reverse();
-            let chain = chain.join(";");
-            if lines.len() + chain.len() > FOLDED_BYTES_MAX {
+            let line = format!("{} {}\n", chain.join(";"), node.fuel);
+            if lines.len() + line.len() > bytes_max {
                 dropped += node.fuel;
             } else {
-                // Writing to a string cannot fail.
-                let _ = writeln!(lines, "{chain} {}", node.fuel);
+                lines.push_str(&line);
             }
         }
         if dropped > 0 {
+            // Writing to a string cannot fail.
             let _ = writeln!(lines, "{} {dropped}", named(Place::More));
         }
         lines
@@ -272,6 +277,30 @@ mod tests {
             flame.by_name()[..3],
             [("(start-up)", 100), ("function 3", 20), ("function 4", 12)]
         );
+    }
+
+    #[test]
+    fn folded_stacks_that_do_not_fit_are_one_line_with_their_fuel() {
+        let chain = (0..100).map(|at: usize| {
+            let parent = at.checked_sub(1);
+            node(parent, Place::Function(0), 3)
+        });
+        let seen = seen(chain.collect());
+        let flame = Flame::of(&seen, &Symbols::default());
+        let whole = flame.folded();
+        assert!(!whole.contains("(more)"));
+        assert_eq!(flame.folded_within(whole.len()), whole);
+        for bytes_max in [0, 100, whole.len() - 1] {
+            let folded = flame.folded_within(bytes_max);
+            let (kept, more) = folded.split_at(folded.rfind("(more) ").expect("a last line"));
+            assert!(
+                kept.len() <= bytes_max && whole.starts_with(kept),
+                "{folded}"
+            );
+            let fuel = more.trim_start_matches("(more) ").trim_end();
+            let fuel: usize = fuel.parse().expect("a number");
+            assert_eq!(fuel + 3 * kept.lines().count(), 300);
+        }
     }
 
     #[test]
