@@ -5,7 +5,9 @@
 //! but the one that was sealed. The receipt, the claim and the output are those of a run without it.
 
 mod calls;
+mod dwarf;
 mod flame;
+mod lines;
 mod report;
 mod source_map;
 mod symbols;

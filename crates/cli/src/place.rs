@@ -51,6 +51,11 @@ impl Functions {
         functions
     }
 
+    /// The code of each function that is not imported, in the module's order.
+    pub(crate) fn bodies(&self) -> &[Range<usize>] {
+        &self.bodies
+    }
+
     /// The code of a function.
     pub(crate) fn body(&self, index: u32) -> Option<&Range<usize>> {
         let defined = index.checked_sub(self.imported)?;

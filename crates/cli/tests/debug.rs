@@ -35,6 +35,8 @@ fn machine() -> Machine {
         "faulty.wasm",
         "faulty.debug.wasm",
         "faulty.debug.wasm.map",
+        "lines.wasm",
+        "lines.debug.wasm",
         "traced.wasm",
     ] {
         fs::copy(from.join(name), machine.path("c").join(name)).expect("a file");
@@ -146,6 +148,50 @@ fn an_error_is_told_with_the_authors_line_and_who_called() {
             "  called at faulty/index.ts:8:25 in tenzik-run/run"
         );
     }
+}
+
+#[test]
+fn an_error_in_c_is_told_with_its_line_and_the_call_that_was_inlined() {
+    let machine = machine();
+    for (input, line) in [
+        (
+            "--input=-1",
+            "trapped: unreachable at lines.c:6:5, inlined at lines.c:11:10 in twice",
+        ),
+        (
+            "--input=0",
+            "trapped: divide_by_zero at lines.c:7:14, inlined at lines.c:11:10 in twice",
+        ),
+    ] {
+        let told = told(&run(&machine, &["c/lines.wasm", input, "--debug", "seen"]));
+        let lines: Vec<_> = told.lines().skip_while(|told| *told != line).collect();
+        assert!(lines.len() > 1, "{told}");
+        assert_eq!(lines[1], "  called at lines.c:15:21 in run");
+        assert!(!told.contains("note:"), "{told}");
+    }
+}
+
+#[test]
+fn lines_that_are_not_in_order_are_told_and_not_used() {
+    let machine = machine();
+    let debug = machine.path("c/lines.debug.wasm");
+    let mut module = fs::read(&debug).expect("a module");
+    let name = b".debug_line";
+    let at = module.windows(name.len()).position(|bytes| bytes == name);
+    // The length of the first table is four bytes behind the name.
+    module[at.expect("it has lines") + name.len() + 1] = 0xff;
+    fs::write(&debug, module).expect("a file");
+    let output = run(&machine, &["c/lines.wasm", "--input=0", "--debug", "seen"]);
+    let told = told(&output);
+    assert_eq!(output.status.code(), Some(7), "{told}");
+    assert!(
+        told.contains("trapped: divide_by_zero at byte 0xed in twice"),
+        "{told}"
+    );
+    assert!(
+        told.contains("note: c/lines.debug.wasm: no lines: "),
+        "{told}"
+    );
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! A source map of version 3, as compilers write one beside a module: which line a byte of the module comes from.
 //!
-//! Enters: a stranger's JSON. Leaves: a [`SourceMap`]. Refuses: other versions, maps that are too large, and mappings that are
+//! Enters: a stranger's JSON. Leaves: [`Lines`]. Refuses: other versions, maps that are too large, and mappings that are
 //! not in order or name what is not there. No file that it names is ever opened; the names are only shown.
 
 use serde::Deserialize;
 
+use super::lines::{Lines, Mapping, Place};
 use super::vlq::{self, VlqError};
 
 /// Names of sources beyond this are no capsule's.
@@ -53,87 +54,24 @@ struct Form {
     mappings: String,
 }
 
-/// Where the bytes of a module come from.
-#[derive(Debug)]
-pub(super) struct SourceMap {
-    sources: Vec<Option<String>>,
-    mappings: Vec<Mapping>,
-}
-
-/// From this byte on, until the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Mapping {
-    byte: usize,
-    place: Option<Place>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    source: usize,
-    line: u32,
-    column: u32,
-}
-
-/// A place in a source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Position {
-    /// The name, as the map has it.
-    pub(super) source: String,
-    /// Counted from 1.
-    pub(super) line: u32,
-    /// Counted from 1.
-    pub(super) column: u32,
-}
-
-impl SourceMap {
-    /// Reads a map.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, MapError> {
-        let form: Form = serde_json::from_slice(bytes)?;
-        if form.version != 3 {
-            return Err(MapError::Version(form.version));
-        }
-        within("sources", form.sources.len(), SOURCES_MAX)?;
-        let text = first_line(form.mappings.as_bytes());
-        if text.contains(&b';') {
-            return Err(MapError::SeveralLines);
-        }
-        let commas = text.iter().filter(|byte| **byte == b',').count();
-        within("mappings", commas + 1, MAPPINGS_MAX)?;
-        Ok(Self {
-            mappings: mappings(text, form.sources.len())?,
-            sources: form.sources,
-        })
+/// Reads a map.
+pub(super) fn read(bytes: &[u8]) -> Result<Lines, MapError> {
+    let form: Form = serde_json::from_slice(bytes)?;
+    if form.version != 3 {
+        return Err(MapError::Version(form.version));
     }
-
-    /// The place that a byte comes from, by the last mapping at it or before it that is not before `least`.
-    pub(super) fn position(&self, byte: usize, least: usize) -> Option<Position> {
-        let behind = self
-            .mappings
-            .partition_point(|mapping| mapping.byte <= byte);
-        let mapping = self.mappings.get(behind.checked_sub(1)?)?;
-        let place = mapping.place.filter(|_| mapping.byte >= least)?;
-        self.told(place)
+    within("sources", form.sources.len(), SOURCES_MAX)?;
+    let text = first_line(form.mappings.as_bytes());
+    if text.contains(&b';') {
+        return Err(MapError::SeveralLines);
     }
-
-    /// The first place of a stretch of bytes.
-    pub(super) fn first(&self, bytes: &std::ops::Range<usize>) -> Option<Position> {
-        let from = self
-            .mappings
-            .partition_point(|mapping| mapping.byte < bytes.start);
-        let within = self.mappings[from..]
-            .iter()
-            .take_while(|mapping| mapping.byte < bytes.end);
-        let mut places = within.filter_map(|mapping| mapping.place);
-        self.told(places.next()?)
-    }
-
-    fn told(&self, place: Place) -> Option<Position> {
-        Some(Position {
-            source: self.sources.get(place.source)?.clone()?,
-            line: place.line.checked_add(1)?,
-            column: place.column.checked_add(1)?,
-        })
-    }
+    let commas = text.iter().filter(|byte| **byte == b',').count();
+    within("mappings", commas + 1, MAPPINGS_MAX)?;
+    Ok(Lines {
+        mappings: mappings(text, form.sources.len())?,
+        sources: form.sources,
+        inlined: Vec::new(),
+    })
 }
 
 /// The text without the lines at its end on which nothing stands.
@@ -166,20 +104,23 @@ fn mappings(text: &[u8], sources: usize) -> Result<Vec<Mapping>, MapError> {
         if got > 0 && fields[0] < 0 {
             return Err(MapError::Order { mapping });
         }
-        let place = (got > 1).then_some(Place {
-            source: last[1] as usize,
-            line: last[2],
-            column: last[3],
-        });
-        if place.is_some_and(|place| place.source >= sources) {
-            return Err(MapError::Place { mapping });
-        }
+        let place = (got > 1).then(|| place(last, sources));
+        let place = place.map(|place| place.ok_or(MapError::Place { mapping }));
         found.push(Mapping {
             byte: last[0] as usize,
-            place,
+            place: place.transpose()?,
         });
     }
     Ok(found)
+}
+
+/// A map counts from 0, people from 1.
+fn place([_, source, line, column]: [u32; 4], sources: usize) -> Option<Place> {
+    Some(Place {
+        source: Some(source as usize).filter(|source| *source < sources)?,
+        line: line.checked_add(1)?,
+        column: Some(column.checked_add(1)?),
+    })
 }
 
 /// A mapping's fields, and how many there are.
@@ -205,11 +146,11 @@ mod tests {
 
     use super::*;
 
-    fn map(sources: &[&str], mappings: &str) -> Result<SourceMap, MapError> {
+    fn map(sources: &[&str], mappings: &str) -> Result<Lines, MapError> {
         let sources = serde_json::to_string(sources).expect("JSON");
         let text =
             format!(r#"{{"version":3,"sources":{sources},"names":[],"mappings":"{mappings}"}}"#);
-        SourceMap::read(text.as_bytes())
+        read(text.as_bytes())
     }
 
     /// A byte, and its source, line and column.
@@ -238,20 +179,14 @@ mod tests {
     fn a_byte_has_the_place_of_the_last_mapping_before_it() {
         let text = written(&[(10, Some((0, 4, 2))), (20, None), (30, Some((1, 0, 0)))]);
         let map = map(&["a.ts", "b.ts"], &text).expect("a map");
-        let at = |byte, least| {
-            let found = map.position(byte, least);
-            found.map(|found| format!("{}:{}:{}", found.source, found.line, found.column))
-        };
+        let at = |byte, least| map.position(byte, least);
         assert_eq!(at(9, 0), None);
         assert_eq!(at(10, 0).as_deref(), Some("a.ts:5:3"));
         assert_eq!(at(19, 0).as_deref(), Some("a.ts:5:3"));
         assert_eq!(at(19, 11), None, "what is mapped is another function");
         assert_eq!((at(20, 0), at(29, 0)), (None, None));
         assert_eq!(at(99, 0).as_deref(), Some("b.ts:1:1"));
-        assert_eq!(
-            map.first(&(11..31)).map(|found| found.source).as_deref(),
-            Some("b.ts")
-        );
+        assert_eq!(map.first(&(11..31)).as_deref(), Some("b.ts:1"));
         assert_eq!(map.first(&(11..30)), None);
     }
 
@@ -276,9 +211,9 @@ mod tests {
         ] {
             assert_eq!(reason(mappings), Err(expected.to_owned()), "{mappings}");
         }
-        let other = SourceMap::read(br#"{"version":2,"sources":[],"mappings":""}"#);
+        let other = read(br#"{"version":2,"sources":[],"mappings":""}"#);
         assert!(matches!(other, Err(MapError::Version(2))));
-        assert!(matches!(SourceMap::read(b"[]"), Err(MapError::Form(_))));
+        assert!(matches!(read(b"[]"), Err(MapError::Form(_))));
         let many = ",".repeat(MAPPINGS_MAX);
         assert!(matches!(map(&[], &many), Err(MapError::Size { .. })));
     }
@@ -303,7 +238,7 @@ mod tests {
             for (byte, place) in mappings {
                 let (source, line, column) = place.expect("each has one");
                 let found = map.position(byte, 0).expect("a place");
-                prop_assert_eq!(found, Position { source: ["a", "b"][source].to_owned(), line: line + 1, column: column + 1 });
+                prop_assert_eq!(found, format!("{}:{}:{}", ["a", "b"][source], line + 1, column + 1));
             }
         }
     }

@@ -1,25 +1,24 @@
 //! What is known of a module beside its code: the names of its functions, and where its bytes come from.
 //!
 //! Enters: a module and its path. Leaves: [`Symbols`]: a name for each function, a place for each byte where one is known.
-//! Refuses: a debug module of other code, a map that is not in order: each is told, and nothing is taken from it.
+//! Refuses: a debug module of other code, a map or DWARF that is not in order: each is told, and nothing is taken from it.
 //!
-//! `tenzik build --debug` leaves `NAME.debug.wasm`, whose code is that of `NAME.wasm` to the byte, and of AssemblyScript
+//! `tenzik build` leaves `NAME.debug.wasm`, whose code is that of `NAME.wasm` to the byte. It has DWARF, or of AssemblyScript
 //! `NAME.debug.wasm.map` beside it. No other file is looked for.
 
 use std::path::{Path, PathBuf};
 
 use wasmparser::{Parser, Payload};
 
-use super::source_map::{Position, SourceMap};
+use super::lines::Lines;
+use super::{dwarf, source_map};
 use crate::error::Exit;
 use crate::place::Functions;
 use crate::source::{CAPSULE, Kind, Source};
-use crate::text;
+use crate::{files, text};
 
 /// How much of a function's name is shown.
 const NAME_CHARS_MAX: usize = 80;
-/// How much of a source's name is shown.
-const SOURCE_CHARS_MAX: usize = 120;
 
 /// A source map: a hundred times what a capsule has.
 const SOURCE_MAP: Kind = Kind {
@@ -32,7 +31,7 @@ const SOURCE_MAP: Kind = Kind {
 #[derive(Debug, Default)]
 pub(super) struct Symbols {
     functions: Functions,
-    map: Option<SourceMap>,
+    lines: Option<Lines>,
     /// What could not be used, and why.
     pub(super) notes: Vec<String>,
 }
@@ -45,16 +44,16 @@ impl Symbols {
             ..Self::default()
         };
         let Some(path) = path else {
+            symbols.described_by(module, None);
             return symbols;
         };
+        symbols.described_by(module, Some(path));
         let debug = path.with_extension("debug.wasm");
-        if symbols.functions.names.is_empty() && debug.is_file() && symbols.named_by(module, &debug)
-        {
-            symbols.mapped_by(&appended(&debug));
+        let wanting = symbols.functions.names.is_empty() || symbols.lines.is_none();
+        if wanting && debug.is_file() {
+            symbols.named_by(module, &debug);
         }
-        if symbols.map.is_none() {
-            symbols.mapped_by(&appended(path));
-        }
+        symbols.mapped_by(&appended(path));
         symbols
     }
 
@@ -64,53 +63,64 @@ impl Symbols {
             return text::shown(name, NAME_CHARS_MAX);
         }
         let body = self.functions.body(index);
-        let first = self
-            .map
-            .as_ref()
-            .zip(body)
-            .and_then(|(map, body)| map.first(body));
-        match first {
-            Some(place) => format!("{}:{}", source(&place), place.line),
-            None => format!("function {index}"),
-        }
+        let first = self.lines.as_ref().zip(body);
+        let first = first.and_then(|(lines, body)| lines.first(body));
+        first.unwrap_or_else(|| format!("function {index}"))
     }
 
     /// Where a byte of a function comes from: a line of a source, or the byte itself.
     pub(super) fn place(&self, function: u32, byte: usize) -> String {
         let body = self.functions.body(function);
-        let map = self.map.as_ref().zip(body);
-        let place = map.and_then(|(map, body)| map.position(byte, body.start));
-        match place {
-            Some(place) => format!("{}:{}:{}", source(&place), place.line, place.column),
-            None => format!("byte {byte:#x}"),
-        }
+        let lines = self.lines.as_ref().zip(body);
+        let place = lines.and_then(|(lines, body)| lines.position(byte, body.start));
+        place.unwrap_or_else(|| format!("byte {byte:#x}"))
     }
 
-    /// Takes the names of a module that has the same code, and says whether it has.
-    fn named_by(&mut self, module: &[u8], path: &Path) -> bool {
+    /// Takes names and lines of a module that has the same code.
+    fn named_by(&mut self, module: &[u8], path: &Path) {
         let Ok(named) = self.read(path, CAPSULE) else {
-            return false;
+            return;
         };
-        let same = code(&named) == code(module);
-        match same {
-            true => self.functions.names = Functions::of(&named).names,
-            false => self.notes.push(format!(
+        if code(&named) != code(module) {
+            self.notes.push(format!(
                 "{} has other code: build both again, and `tenzik build --debug` last",
                 text::path(path)
-            )),
+            ));
+            return;
         }
-        same
+        if self.functions.names.is_empty() {
+            self.functions.names = Functions::of(&named).names;
+        }
+        self.mapped_by(&appended(path));
+        self.described_by(&named, Some(path));
     }
 
+    /// Takes the lines that the module carries itself.
+    fn described_by(&mut self, module: &[u8], path: Option<&Path>) {
+        if self.lines.is_some() {
+            return;
+        }
+        // Compilers name the folder as the system does.
+        let folder = path.and_then(|path| files::directory(path).canonicalize().ok());
+        match dwarf::read(module, &self.functions, folder.as_deref()) {
+            Ok(lines) => self.lines = lines,
+            Err(error) => {
+                let name = path.map_or_else(|| "stdin".to_owned(), text::path);
+                self.notes.push(format!("{name}: no lines: {error}"));
+            }
+        }
+    }
+
+    /// Takes the lines of a source map.
     fn mapped_by(&mut self, path: &Path) {
-        if !path.is_file() {
+        if self.lines.is_some() || !path.is_file() {
             return;
         }
         let Ok(bytes) = self.read(path, SOURCE_MAP) else {
             return;
         };
-        match SourceMap::read(&bytes) {
-            Ok(map) => self.map = Some(map),
+        match source_map::read(&bytes) {
+            Ok(lines) => self.lines = Some(lines),
             Err(error) => {
                 let why = text::shown(&error.to_string(), text::MESSAGE_CHARS_MAX);
                 self.notes
@@ -124,11 +134,6 @@ impl Symbols {
             .read(kind)
             .map_err(|error| self.notes.push(error.to_string()))
     }
-}
-
-/// The name of a source: shown, never opened.
-fn source(place: &Position) -> String {
-    text::shown(&place.source, SOURCE_CHARS_MAX)
 }
 
 fn appended(path: &Path) -> PathBuf {
