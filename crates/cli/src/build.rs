@@ -5,6 +5,7 @@
 //! what would mend it. A compiler that is not there is named, with how to install it.
 
 mod compile;
+mod lines;
 mod report;
 mod size;
 mod tools;
@@ -28,7 +29,7 @@ pub(crate) struct Args {
     /// The capsule's folder
     #[arg(default_value = ".")]
     folder: PathBuf,
-    /// Keep the names of functions and write NAME.debug.wasm instead: then size is told by function too
+    /// Keep names and lines and write NAME.debug.wasm alone: then size is told by function too
     #[arg(long)]
     debug: bool,
     /// Build and test again whenever a file changes, until it is stopped
@@ -43,6 +44,13 @@ pub(crate) fn build(args: &Args, context: &Context) -> Result<Reply, Failure> {
     }
     let folder = Folder::open(&args.folder)?;
     let built = Built::make(&folder, args.debug, context)?;
+    // The capsule is written, and is good without it.
+    if built.state.is_ok()
+        && !args.debug
+        && let Err(error) = lines::write(&folder, &built.module)
+    {
+        context.console.note(&format!("note: {error}"));
+    }
     Ok(built.told(&folder))
 }
 

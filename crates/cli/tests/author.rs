@@ -196,6 +196,48 @@ fn a_compiler_that_writes_no_module_is_told() {
 }
 
 #[test]
+fn lines_are_left_beside_a_capsule_only_if_its_code_is_theirs() {
+    let author = Author::new("c");
+    let module = |text: &str| {
+        let text = text.replace("run", r#"(export "run")) (memory (export "memory") 1)"#);
+        wat::parse_str(text).expect("a module")
+    };
+    let plain = module("(module (func run)");
+    let named = module("(module (func $start run)");
+    let other = module("(module (func $start run (func (nop)))");
+    fs::write(author.path("plain"), &plain).expect("a file");
+    fs::write(author.path("named"), &named).expect("a file");
+    fs::write(author.path("other"), other).expect("a file");
+    let compiler = author.program(
+        "compiler",
+        "case \" $* \" in *\" -gline-tables-only \"*) echo twice >&2; from=$WITH_LINES;; *) from=plain;; esac
+while [ \"$1\" != -o ]; do shift; done; cp \"$from\" \"$2\"",
+    );
+    for (with_lines, note) in [
+        (
+            "other",
+            "note: no lines: with them the compiler makes other code, so total.debug.wasm was not written\n",
+        ),
+        (
+            "missing",
+            "note: no lines: the compiler ended with exit status: 1\n",
+        ),
+        ("named", ""),
+    ] {
+        let environment = [("ZIG", &compiler[..]), ("WITH_LINES", with_lines)];
+        let built = author.run(&["build", "total"], &environment);
+        assert_eq!((built.code, &built.stderr[..]), (Some(0), note));
+        assert_eq!(
+            fs::read(author.path("total.wasm")).expect("a module"),
+            plain
+        );
+        let debug = fs::read(author.path("total.debug.wasm")).ok();
+        assert_eq!(debug.is_some(), with_lines == "named");
+        assert!(debug.is_none_or(|debug| debug == named));
+    }
+}
+
+#[test]
 fn a_source_steers_no_terminal() {
     let author = Author::new("c");
     let loud = author.program(

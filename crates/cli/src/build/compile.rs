@@ -1,6 +1,6 @@
 //! A source's module, by the compiler of its language.
 //!
-//! Enters: a folder. Leaves: `NAME.wasm` in it, or with names `NAME.debug.wasm`; of AssemblyScript also the manifest. Refuses:
+//! Enters: a folder. Leaves: `NAME.wasm` in it, or with names and lines `NAME.debug.wasm`; of AssemblyScript also the manifest. Refuses:
 //! what the compiler refuses. Its messages go to stderr, without what in a source would steer a terminal. Where it fails, the
 //! module of before stays.
 
@@ -29,40 +29,72 @@ const STACK_BYTES: u32 = 1024;
 /// How much of what a compiler says is held at once.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
 
+/// Whether what a compiler says is shown. Of a second build it would be the same again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Words {
+    Shown,
+    Hidden,
+}
+
 /// Compiles a folder, and gives the module's path.
 pub(super) fn compile(folder: &Folder, debug: bool) -> Result<PathBuf, Failure> {
     let (language, source) = tools::source(folder)?;
-    let suffix = if debug { "debug.wasm" } else { "wasm" };
-    let name = format!("{}.{suffix}", folder.name);
-    let path = folder.path.join(&name);
+    let name = if debug {
+        debug_name(folder)
+    } else {
+        format!("{}.wasm", folder.name)
+    };
     if language == Language::AssemblyScript {
         assemblyscript(folder, &source, &name, debug)?;
-        return Ok(path);
+        return Ok(folder.path.join(&name));
     }
-    let scratch = tempfile::tempdir().map_err(|error| not_written(&path, &error))?;
-    let out = scratch.path().join("capsule.wasm");
-    let module = match language {
-        Language::Wat => wat(&folder.path.join(&source))?,
-        Language::Rust => {
-            run(rust(scratch.path(), debug)?, &folder.path, &source)?;
-            read(&module_of_crate(scratch.path())?)?
-        }
-        _ => {
-            let command = command(language, &source, scratch.path(), &out, debug)?;
-            run(command, &folder.path, &source)?;
-            if !out.is_file() {
-                return Err(no_module());
-            }
-            read(&out)?
-        }
-    };
+    let module = module(folder, language, &source, debug, Words::Shown)?;
     let module = if debug {
         module
     } else {
         stripped(&module).into_owned()
     };
-    files::replace(&path, &module, files::PUBLIC).map_err(|error| not_written(&path, &error))?;
+    write(folder, &name, &module)
+}
+
+/// The module with what is for debugging.
+pub(super) fn debug_name(folder: &Folder) -> String {
+    format!("{}.debug.wasm", folder.name)
+}
+
+/// Puts a module into the folder.
+pub(super) fn write(folder: &Folder, name: &str, module: &[u8]) -> Result<PathBuf, Failure> {
+    let path = folder.path.join(name);
+    files::replace(&path, module, files::PUBLIC).map_err(|error| not_written(&path, &error))?;
     Ok(path)
+}
+
+/// The module as the compiler made it, of any language but AssemblyScript.
+pub(super) fn module(
+    folder: &Folder,
+    language: Language,
+    source: &Path,
+    debug: bool,
+    words: Words,
+) -> Result<Vec<u8>, Failure> {
+    let scratch =
+        tempfile::tempdir().map_err(|error| not_written(&std::env::temp_dir(), &error))?;
+    let out = scratch.path().join("capsule.wasm");
+    match language {
+        Language::Wat => wat(&folder.path.join(source)),
+        Language::Rust => {
+            run(rust(scratch.path(), debug)?, &folder.path, source, words)?;
+            read(&module_of_crate(scratch.path())?)
+        }
+        _ => {
+            let command = command(language, source, scratch.path(), &out, debug)?;
+            run(command, &folder.path, source, words)?;
+            if !out.is_file() {
+                return Err(no_module());
+            }
+            read(&out)
+        }
+    }
 }
 
 /// A module's bytes.
@@ -94,7 +126,7 @@ fn assemblyscript(folder: &Folder, source: &Path, out: &str, debug: bool) -> Res
     // The compiler puts a new file in the place of the old one.
     let written = || fs::metadata(&path).and_then(|data| data.modified()).ok();
     let before = written();
-    run(command, &folder.path, source)?;
+    run(command, &folder.path, source, Words::Shown)?;
     match written() {
         Some(now) if Some(now) != before => Ok(()),
         _ => Err(no_module()),
@@ -143,7 +175,11 @@ fn c(source: &Path, scratch: &Path, out: &Path, debug: bool) -> Result<Command, 
         .arg(scratch)
         .args(["-Wl,--no-entry", "-Wl,--gc-sections"])
         .arg(format!("-Wl,-z,stack-size={STACK_BYTES}"))
-        .args((!debug).then_some("-Wl,--strip-all"))
+        .arg(if debug {
+            "-gline-tables-only"
+        } else {
+            "-Wl,--strip-all"
+        })
         .arg("-o")
         .arg(out)
         .arg(here(source));
@@ -189,7 +225,9 @@ fn rust(scratch: &Path, debug: bool) -> Result<Command, Failure> {
         .arg("--target-dir")
         .arg(scratch);
     if debug {
-        command.env("CARGO_PROFILE_RELEASE_STRIP", "false");
+        command
+            .env("CARGO_PROFILE_RELEASE_STRIP", "false")
+            .env("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only");
     }
     Ok(command)
 }
@@ -209,7 +247,7 @@ fn module_of_crate(scratch: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Runs a compiler in the folder. All that it says goes to stderr: stdout is for the report.
-fn run(mut command: Command, folder: &Path, source: &Path) -> Result<(), Failure> {
+fn run(mut command: Command, folder: &Path, source: &Path, words: Words) -> Result<(), Failure> {
     let _progress = Progress::begin(format!("compiling {}", text::path(source)));
     let program = text::shown(&command.get_program().to_string_lossy(), 100);
     command
@@ -218,8 +256,14 @@ fn run(mut command: Command, folder: &Path, source: &Path) -> Result<(), Failure
         // Colours could not be told from what the source would like to do to the terminal.
         .envs([("NO_COLOR", "1"), ("CARGO_TERM_COLOR", "never")])
         .env_remove("CLICOLOR_FORCE")
+        // With it a compiler would name the folder as the shell does, which may be by a link.
+        .env_remove("PWD")
         .env_remove("FORCE_COLOR");
-    let out = tell(command, &mut io::stderr()).map_err(|error| {
+    let told = match words {
+        Words::Shown => tell(command, &mut io::stderr()),
+        Words::Hidden => tell(command, &mut io::sink()),
+    };
+    let out = told.map_err(|error| {
         Failure::new(
             Exit::NotFound,
             "no_compiler",
@@ -273,7 +317,7 @@ fn tell(mut command: Command, out: &mut impl Write) -> io::Result<ExitStatus> {
 }
 
 /// The module without custom sections but its manifest. What cannot be read stays as it is, for validation to refuse.
-fn stripped(module: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn stripped(module: &[u8]) -> Cow<'_, [u8]> {
     let mut kept = module.get(..8).unwrap_or_default().to_vec();
     let mut at = kept.len();
     for payload in Parser::new(0).parse_all(module) {
