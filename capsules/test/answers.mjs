@@ -1,12 +1,14 @@
-// Holds every capsule that has a `model.mjs` against it, on generated inputs, to the byte.
+// Holds every capsule that has a `model.ts` against it, on generated inputs, to the byte.
 //
-// A model is JavaScript written apart from the capsule. What it exports stands in `model.d.ts`. `node test/answers.mjs [COUNT] [NAME...]`
+// A model is TypeScript written apart from the capsule. What it exports stands in `types.ts`. `node test/answers.mjs [COUNT] [NAME...]`
 // runs the capsules in Node; with `--emit` it prints requests and answers instead, one JSON object a line, for
 // `tests/answers.rs`, which runs them on the engine.
 
 import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { Fail } from "./fail.mjs";
-import { Random } from "./random.mjs";
+import "./typescript.mjs";
+
+const { Fail } = await import("./fail.ts");
+const { Random } = await import("./random.ts");
 
 const root = new URL("../", import.meta.url);
 const words = process.argv.slice(2).filter((word) => word !== "--emit");
@@ -18,8 +20,8 @@ const host = emit ? undefined : await import("./host.mjs");
 let passed = 0, failed = 0;
 for (const { name } of readdirSync(root, { withFileTypes: true })) {
   const folder = new URL(`${name}/`, root);
-  if (!existsSync(new URL("model.mjs", folder)) || (names.length && !names.includes(name))) continue;
-  const model = await import(new URL("model.mjs", folder));
+  if (!existsSync(new URL("model.ts", folder)) || (names.length && !names.includes(name))) continue;
+  const model = await import(new URL("model.ts", folder));
   const about = JSON.parse(readFileSync(new URL("capsule.json", folder), "utf8"));
   const module = readFileSync(new URL(`${name}.wasm`, folder));
   let good = 0;

@@ -10,7 +10,7 @@ const NAMES = ["__proto__", "constructor", "toString", "length", "a", "A", "a ",
 const KNOWN = new Set(["$schema", "$ref", "$defs", "description", "default", "type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "pattern", "items", "additionalProperties", "enum", "const", "properties", "required", "allOf", "if", "then"]);
 
 export class Maker {
-  /** @param {any} schema @param {import("../../test/random.mjs").Random} random */
+  /** @param {any} schema @param {import("../../test/random.ts").Random} random */
   constructor(schema, random) {
     this.root = schema;
     this.random = random;

@@ -15,10 +15,12 @@ import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "../transform/build.js";
 import { run } from "../../test/host.mjs";
-import { Random } from "../../test/random.mjs";
+import "../../test/typescript.mjs";
 import { Maker } from "./make.mjs";
 import { normal } from "./normal.mjs";
 import { Speller } from "./spell.mjs";
+
+const { Random } = await import("../../test/random.ts");
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const count = Number(process.argv[2] ?? 400);

@@ -3,7 +3,7 @@
 // surrogate pair. Members stay in their order.
 
 export class Speller {
-  /** @param {import("../../test/random.mjs").Random} random @param {boolean} broken whether it is to be no strict JSON */
+  /** @param {import("../../test/random.ts").Random} random @param {boolean} broken whether it is to be no strict JSON */
   constructor(random, broken = false) {
     this.random = random;
     this.broken = broken;

@@ -1,7 +1,7 @@
-import { Fail } from "../test/fail.mjs";
+import { Fail } from "../test/fail.ts";
+import type { Made, Random, Request } from "../test/types.ts";
 
-/** @type {import("../test/model.js").Make} */
-export function make(random) {
+export function make(random: Random): Made {
   const end = random.pick(["\n", "\r\n"]);
   const field = () => {
     const plain = random.text(6, ["a", "b", " ", "é", "😀", "\\", "\u0001", "\t", "x"]);
@@ -16,14 +16,12 @@ export function make(random) {
 }
 
 // One character after another, with a state: another way than the capsule's. Mistakes are told in the order of the text.
-/** @type {import("../test/model.js").Answer} */
-export function answer({ input }) {
+export function answer({ input }: Request): string {
   const text = input.replace(/^\ufeff/, "");
-  /** @type {string[][]} */
-  const rows = [[]];
+  const rows: string[][] = [[]];
   let field = "", state = "start";
-  const wrong = (words) => new Fail(`${words}: row ${rows.length}`);
-  const end = (more) => {
+  const wrong = (words: string) => new Fail(`${words}: row ${rows.length}`);
+  const end = (more: boolean) => {
     const row = rows[rows.length - 1], [names] = rows;
     if (rows.length === 1 && row.includes(field)) throw new Fail("a name stands twice");
     row.push(field);

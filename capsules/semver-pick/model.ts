@@ -1,7 +1,7 @@
-import { Fail } from "../test/fail.mjs";
+import { Fail } from "../test/fail.ts";
+import type { Made, Random, Request } from "../test/types.ts";
 
-/** @type {import("../test/model.js").Make} */
-export function make(random) {
+export function make(random: Random): Made {
   const number = () => random.pick([0, 0, 1, 1, 2, 3, 10, 999999999]);
   const version = () => (random.once(200) ? random.pick(["1.2", "1.02.3", "", "v1.0.0", "1.0.0-a", "1000000000.0.0", "1.2.3.4"]) : `${number()}.${number()}.${number()}`);
   const one = () => (random.once(8) ? "*" : `${random.pick(["", "=", "<", "<=", ">", ">=", "^", "~"])}${number()}.${number()}.${number()}`);
@@ -12,10 +12,12 @@ export function make(random) {
 
 const VERSION = /^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$/;
 const COMPARATOR = /^(?:(\*)|(=|<=?|>=?|\^|~)?((?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})\.(?:0|[1-9]\d{0,8})))$/;
-const numbers = (text) => text.match(VERSION).slice(1).map(Number);
-const order = (a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
+const numbers = (text: string) => (VERSION.exec(text) ?? []).slice(1).map(Number);
+const order = (a: number[], b: number[]) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
 
-function comparator(text) {
+type Holds = (version: number[]) => boolean;
+
+function comparator(text: string): Holds {
   const found = COMPARATOR.exec(text);
   if (!found) throw new Fail("not a range");
   const [, any, sign, bound] = found;
@@ -36,7 +38,7 @@ function comparator(text) {
 }
 
 // One blank may stand on either side of the bars, and nowhere else at an end.
-function parse(range) {
+function parse(range: string): Holds[][] {
   const parts = range.split("||");
   return parts.map((part, i) => {
     const head = part.startsWith(" ") ? part.slice(1) : part;
@@ -45,15 +47,14 @@ function parse(range) {
   });
 }
 
-/** @type {import("../test/model.js").Answer} */
-export function answer({ input }) {
-  const { range, versions } = JSON.parse(input);
-  const matching = [];
+export function answer({ input }: Request): string {
+  const { range, versions }: { range: string; versions: string[] } = JSON.parse(input);
+  const matching: string[] = [];
   for (const [i, text] of versions.entries()) {
     if (!VERSION.test(text)) throw new Fail(`not a version: versions ${i}`);
     if (parse(range).some((all) => all.every((holds) => holds(numbers(text))))) matching.push(text);
   }
-  let best = null;
+  let best: string | null = null;
   for (const text of matching) if (best === null || order(numbers(text), numbers(best)) > 0) best = text;
   return JSON.stringify({ best, matching });
 }

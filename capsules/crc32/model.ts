@@ -1,8 +1,8 @@
-/** @type {import("../test/model.js").Make} */
-export const make = (random) => ({ input: random.text(random.once(10) ? 3000 : 60) });
+import type { Made, Random, Request } from "../test/types.ts";
 
-/** @type {import("../test/model.js").Answer} */
-export function answer({ input }) {
+export const make = (random: Random): Made => ({ input: random.text(random.once(10) ? 3000 : 60) });
+
+export function answer({ input }: Request): string {
   let crc = -1;
   for (const byte of Buffer.from(input)) {
     crc ^= byte;

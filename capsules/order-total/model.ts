@@ -1,28 +1,33 @@
-import { Fail } from "../test/fail.mjs";
+import { Fail } from "../test/fail.ts";
+import type { Made, Random, Request } from "../test/types.ts";
 
-/** @type {import("../test/model.js").Make} */
-export function make(random) {
+export function make(random: Random): Made {
   const money = () => random.pick([0, 0.1, 19.99, 9e12, random.int(0, 1e7) / 100, random.int(0, 1e7) / 100, random.once(20) ? 1.005 : 1]);
   const item = () => ({ sku: random.text(5), price: money(), qty: random.once(40) ? 1.5 : random.int(0, 30) });
   const percent = () => random.pick([0, 100, 19, 7.5, random.int(0, 10000) / 100, random.once(20) ? 100.01 : 5]);
   return { input: JSON.stringify({ items: random.list(6, item), ...(random.once(2) ? { discount_percent: percent() } : {}), ...(random.once(2) ? { tax_percent: percent() } : {}) }) };
 }
 
+interface Order {
+  items: { sku: string; price: number; qty: number }[];
+  discount_percent?: number;
+  tax_percent?: number;
+}
+
 const MOST = 900_000_000_000_000n;
 
 // Money goes by its decimal text here, not by binary fractions. None if it has more than two decimals.
-function hundredths(number) {
+function hundredths(number: number): bigint | undefined {
   const found = /^(\d+)(?:\.(\d{1,2}))?$/.exec(String(number));
   if (!found) return undefined;
   const cents = BigInt(found[1]) * 100n + BigInt((found[2] ?? "").padEnd(2, "0"));
   return cents <= MOST ? cents : undefined;
 }
 
-const print = (cents) => Number(`${cents / 100n}.${String(cents % 100n).padStart(2, "0")}`);
+const print = (cents: bigint) => Number(`${cents / 100n}.${String(cents % 100n).padStart(2, "0")}`);
 
-/** @type {import("../test/model.js").Answer} */
-export function answer({ input }) {
-  const { items, discount_percent, tax_percent } = JSON.parse(input);
+export function answer({ input }: Request): string {
+  const { items, discount_percent, tax_percent }: Order = JSON.parse(input);
   let count = 0n, subtotal = 0n;
   const lines = items.map(({ sku, price, qty }, i) => {
     const cents = hundredths(price);
@@ -34,7 +39,7 @@ export function answer({ input }) {
     if (subtotal > MOST) throw new Fail("the order is too large");
     return { sku, total: print(amount) };
   });
-  const share = (amount, percent) => {
+  const share = (amount: bigint, percent: number | undefined) => {
     if (percent === undefined) return 0n;
     const rate = hundredths(percent);
     if (rate === undefined || rate > 10000n) throw new Fail("percent: not from 0 to 100 with two decimals");

@@ -1,12 +1,17 @@
-import { Fail } from "../test/fail.mjs";
+import { Fail } from "../test/fail.ts";
+import type { Made, Random, Request } from "../test/types.ts";
+
+/** The least and the most of a field. */
+type Range = [least: number, most: number];
+/** The values that a field names, and whether it names all. */
+type Field = { set: Set<number>; free: boolean };
 
 // The last millisecond that has a date of four digits, and how long it takes until the days of the week come again.
 const LAST_MS = 253_402_300_799_999, CYCLE_MS = 146_097 * 86_400_000;
-const RANGES = [[0, 59], [0, 23], [1, 31], [1, 12], [0, 7]];
+const RANGES: Range[] = [[0, 59], [0, 23], [1, 31], [1, 12], [0, 7]];
 
-/** @type {import("../test/model.js").Make} */
-export function make(random) {
-  const field = (/** @type {number[]} */ [least, most]) => {
+export function make(random: Random): Made {
+  const field = ([least, most]: Range) => {
     if (random.once(2)) return random.once(4) ? `*/${random.int(1, 20)}` : "*";
     const one = () => {
       const a = random.int(least, most), b = random.int(least, most);
@@ -20,13 +25,13 @@ export function make(random) {
   return { input: JSON.stringify({ expression, ...(random.once(2) ? { count: random.int(0, 4) } : {}) }), clock_ms: clock(random) };
 }
 
-function clock(random) {
+function clock(random: Random): number {
   if (!random.once(8)) return random.int(0, 4_102_444_800_000);
   return random.pick([LAST_MS - random.int(0, 400 * 86_400_000), LAST_MS + random.int(-200_000, 1), random.int(LAST_MS, Number.MAX_SAFE_INTEGER), Number.MAX_SAFE_INTEGER]);
 }
 
-function parse(text, /** @type {number[]} */ [least, most]) {
-  const set = new Set();
+function parse(text: string, [least, most]: Range): Field {
+  const set = new Set<number>();
   for (const part of text.split(",")) {
     const found = /^(?:(\*)|(\d{1,2})(?:-(\d{1,2}))?)(?:\/(\d{1,2}))?$/.exec(part);
     if (!found) throw new Fail("not a cron expression");
@@ -39,13 +44,12 @@ function parse(text, /** @type {number[]} */ [least, most]) {
   return { set, free: text.split(",").every((part) => part === "*") };
 }
 
-/** @type {import("../test/model.js").Answer} */
-export function answer({ input, clock_ms }) {
-  const { expression, count = 1 } = JSON.parse(input);
+export function answer({ input, clock_ms }: Request): string {
+  const { expression, count = 1 }: { expression: string; count?: number } = JSON.parse(input);
   const texts = expression.split(" ");
   if (texts.length !== 5) throw new Fail("not a cron expression");
   const [minutes, hours, days, months, weekdays] = texts.map((text, i) => parse(text, RANGES[i]));
-  const next = [];
+  const next: string[] = [];
   // A Date ends before the clock does.
   const cycles = Math.max(0, Math.floor((clock_ms - LAST_MS) / CYCLE_MS));
   const date = new Date((Math.floor((clock_ms - cycles * CYCLE_MS) / 60000) + 1) * 60000);

@@ -1,10 +1,10 @@
-import { Fail } from "../test/fail.mjs";
+import { Fail } from "../test/fail.ts";
+import type { Made, Random, Request } from "../test/types.ts";
 
 const NAMES = ["MIT", "mit", "ISC", "Apache-2.0", "GPL-2.0-only", "BSD-3-Clause", "Apache-2.0+", "GPL-2.0-only WITH GCC-exception-2.0"];
 
-/** @type {import("../test/model.js").Make} */
-export function make(random) {
-  const expression = (depth) => {
+export function make(random: Random): Made {
+  const expression = (depth: number): string => {
     switch (random.int(0, depth ? 5 : 1)) {
       case 2: return `${expression(depth - 1)} OR ${expression(depth - 1)}`;
       case 3: return `${expression(depth - 1)} AND ${expression(depth - 1)}`;
@@ -13,8 +13,8 @@ export function make(random) {
       default: return random.pick(NAMES);
     }
   };
-  const entry = () => random.pick([() => ({ expression: expression(3) }), () => ({ license: { id: random.pick(NAMES) } }), () => ({ license: { name: expression(1) } }), () => ({ license: {} })])();
-  const component = (depth) => ({
+  const entry = () => random.pick<() => License>([() => ({ expression: expression(3) }), () => ({ license: { id: random.pick(NAMES) } }), () => ({ license: { name: expression(1) } }), () => ({ license: {} })])();
+  const component = (depth: number): object => ({
     name: random.text(3), version: random.pick(["1", 2, null]), ...(random.once(4) ? { group: random.text(2) } : {}),
     ...(random.once(5) ? {} : { licenses: random.once(20) ? "MIT" : random.list(2, entry) }),
     ...(depth && random.once(3) ? { components: random.list(2, () => component(depth - 1)) } : {}),
@@ -27,27 +27,44 @@ export function make(random) {
   return { input: JSON.stringify({ allow: random.list(4, () => random.pick(NAMES)), sbom }) };
 }
 
-const fold = (text) => text.replace(/[A-Z]/g, (c) => c.toLowerCase());
+interface License {
+  expression?: string;
+  license?: { id?: string; name?: string };
+}
 
-/** @type {import("../test/model.js").Answer} */
-export function answer({ input }) {
-  const { allow, sbom } = JSON.parse(input);
+interface Component {
+  group?: unknown;
+  name: unknown;
+  version: unknown;
+  licenses?: unknown;
+  components?: unknown;
+}
+
+interface Document {
+  allow: string[];
+  sbom: { bomFormat: string; metadata?: { component?: { components?: unknown } }; components?: unknown };
+}
+
+const fold = (text: string) => text.replace(/[A-Z]/g, (c) => c.toLowerCase());
+
+export function answer({ input }: Request): string {
+  const { allow, sbom }: Document = JSON.parse(input);
   if (fold(sbom.bomFormat) !== "cyclonedx") throw new Fail("sbom: not CycloneDX JSON");
   const list = new Set(allow.map(fold));
-  const listed = (text) => list.has(fold(text));
+  const listed = (text: string) => list.has(fold(text));
   let count = 0, allowed = 0;
-  const violations = [], unknown = [];
-  const walk = (components) => {
+  const violations: object[] = [], unknown: object[] = [];
+  const walk = (components: unknown) => {
     if (components === undefined) return;
     if (!Array.isArray(components)) throw new Fail("components: not an array");
-    for (const component of components) {
+    for (const component of components as Component[]) {
       count++;
       judge(component);
       walk(component.components);
     }
   };
-  const judge = ({ group, name, version, licenses }) => {
-    const entries = Array.isArray(licenses) ? licenses : [];
+  const judge = ({ group, name, version, licenses }: Component) => {
+    const entries: License[] = Array.isArray(licenses) ? licenses : [];
     const texts = entries.map((entry) => entry.expression ?? entry.license?.id ?? entry.license?.name);
     const wrong = texts.findIndex((text) => text === undefined || !(listed(text) || satisfied(text, listed)));
     if (texts.length && wrong < 0) allowed++;
@@ -62,15 +79,18 @@ export function answer({ input }) {
   return JSON.stringify({ components: count, allowed, violations, unknown });
 }
 
+// `with` is left as it is, where it stands wrongly: it is no expression in JavaScript either.
+const OPERATORS: Record<string, string> = { and: "&&", or: "||", "(": "(", ")": ")", with: "with" };
+
 // The expression is turned into JavaScript's own boolean operators; false if it is none.
-function satisfied(text, listed) {
-  const tokens = text.match(/[()]|[^ ()]+/g) ?? [];
-  const word = (token) => ["and", "or", "with"].includes(fold(token)) ? fold(token) : /[()]/.test(token) ? token : "name";
-  const plain = (name) => listed(name) || (name.endsWith("+") && listed(name.slice(0, -1)));
-  const out = [];
+function satisfied(text: string, listed: (text: string) => boolean): boolean {
+  const tokens: string[] = text.match(/[()]|[^ ()]+/g) ?? [];
+  const word = (token: string) => ["and", "or", "with"].includes(fold(token)) ? fold(token) : /[()]/.test(token) ? token : "name";
+  const plain = (name: string) => listed(name) || (name.endsWith("+") && listed(name.slice(0, -1)));
+  const out: string[] = [];
   for (let i = 0; i < tokens.length; i++) {
     if (word(tokens[i]) !== "name") {
-      out.push({ and: "&&", or: "||", "(": "(", ")": ")", with: "with" }[word(tokens[i])]);
+      out.push(OPERATORS[word(tokens[i])]);
     } else if (i + 2 < tokens.length && word(tokens[i + 1]) === "with" && word(tokens[i + 2]) === "name") {
       out.push(String(plain(tokens[i]) || listed(tokens.slice(i, i + 3).join(" "))));
       i += 2;

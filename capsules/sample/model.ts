@@ -1,16 +1,15 @@
 import { createCipheriv } from "node:crypto";
-import { Fail } from "../test/fail.mjs";
+import { Fail } from "../test/fail.ts";
+import type { Json, Made, Random, Request } from "../test/types.ts";
 
-/** @type {import("../test/model.js").Make} */
-export function make(random) {
+export function make(random: Random): Made {
   const items = random.list(random.once(10) ? 300 : 12, () => random.json(1));
   const k = random.once(15) ? random.pick([-1, 0.5, items.length + 1, "1"]) : random.int(0, items.length);
   return { input: JSON.stringify({ items, k }), seed: Array.from({ length: 8 }, () => random.bits().toString(16).padStart(8, "0")).join("") };
 }
 
-/** @type {import("../test/model.js").Answer} */
-export function answer({ input, seed }) {
-  const { items, k } = JSON.parse(input);
+export function answer({ input, seed }: Request): string {
+  const { items, k }: { items: Json[]; k: Json } = JSON.parse(input);
   if (typeof k !== "number") throw new Fail("k: not a number");
   if (!Number.isInteger(k) || k < 0 || k > items.length) throw new Fail("k: not a whole number from 0 to the number of items");
   const stream = createCipheriv("chacha20", Buffer.from(seed, "hex"), Buffer.alloc(16)).update(Buffer.alloc(65536));

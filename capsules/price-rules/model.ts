@@ -1,10 +1,10 @@
-import { Fail } from "../test/fail.mjs";
+import { Fail } from "../test/fail.ts";
+import type { Made, Random, Request } from "../test/types.ts";
 
-/** @type {import("../test/model.js").Make} */
-export function make(random) {
+export function make(random: Random): Made {
   const sku = () => random.pick(["a", "b", "c"]);
   const item = () => ({ sku: sku(), price_cents: random.once(10) ? 4294967295 : random.int(0, 100_000), qty: random.once(10) ? 65535 : random.int(0, 20) });
-  const rule = () => random.pick([
+  const rule = () => random.pick<() => object>([
     () => ({ type: "percent", percent: random.int(0, random.once(20) ? 255 : 100), ...(random.once(2) ? { sku: random.once(4) ? null : sku() } : {}) }),
     () => ({ type: "amount", cents: random.int(0, 100_000), ...(random.once(2) ? { from_cents: random.int(0, 1_000_000) } : {}) }),
     () => ({ type: "bundle", sku: sku(), pieces: random.int(random.once(20) ? 0 : 1, 4), pay: random.int(0, random.once(20) ? 5 : 1) }),
@@ -15,13 +15,23 @@ export function make(random) {
   return { input: JSON.stringify({ items, rules: random.list(4, rule) }) };
 }
 
-/** @type {import("../test/model.js").Answer} */
-export function answer({ input }) {
-  const { items, rules } = JSON.parse(input);
+interface Item {
+  sku: string;
+  price_cents: number;
+  qty: number;
+}
+
+type Rule =
+  | { type: "percent"; percent: number; sku?: string | null }
+  | { type: "amount"; cents: number; from_cents?: number }
+  | { type: "bundle"; sku: string; pieces: number; pay: number };
+
+export function answer({ input }: Request): string {
+  const { items, rules }: { items: Item[]; rules: Rule[] } = JSON.parse(input);
   const odd = rules.findIndex(({ type }) => !["percent", "amount", "bundle"].includes(type));
   if (odd >= 0) throw new Fail(`/rules/${odd}/type: not one of the values`);
-  const sum = (sku) => items.filter((item) => sku == null || item.sku === sku).reduce((all, item) => all + BigInt(item.price_cents) * BigInt(item.qty), 0n);
-  const off = (rule, left, i) => {
+  const sum = (sku?: string | null) => items.filter((item) => sku == null || item.sku === sku).reduce((all, item) => all + BigInt(item.price_cents) * BigInt(item.qty), 0n);
+  const off = (rule: Rule, left: bigint, i: number) => {
     if (rule.type === "percent") {
       if (rule.percent > 100) throw new Fail(`more than all of it: rule ${i}`);
       return ((rule.sku == null ? left : sum(rule.sku)) * BigInt(rule.percent) + 50n) / 100n;
@@ -43,6 +53,6 @@ export function answer({ input }) {
     left -= discount;
     return discount;
   });
-  const number = (n) => (n <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(n) : String(n));
+  const number = (n: bigint) => (n <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(n) : String(n));
   return JSON.stringify({ subtotal_cents: number(subtotal), discounts_cents: discounts.map(number), total_cents: number(left) });
 }

@@ -1,16 +1,16 @@
-// BLAKE3 of bytes in plain JavaScript, hash mode, 32 bytes, from the paper's description. For models only: it is slow.
+// BLAKE3 of bytes in plain TypeScript, hash mode, 32 bytes, from the paper's description. For models only: it is slow.
 
 const IV = [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19];
 const ORDER = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8];
 const CHUNK_START = 1, CHUNK_END = 2, PARENT = 4, ROOT = 8;
 
-export function blake3(bytes) {
+export function blake3(bytes: Uint8Array): string {
   const words = tree(bytes, 0, ROOT);
   return Buffer.from(Uint32Array.from(words.slice(0, 8)).buffer).toString("hex");
 }
 
 // The node over these bytes; the left half is the largest power of two of chunks that leaves something to the right.
-function tree(bytes, counter, flag) {
+function tree(bytes: Uint8Array, counter: number, flag: number): number[] {
   if (bytes.length <= 1024) return chunk(bytes, counter, flag);
   let left = 1024;
   while (left * 2 < bytes.length) left *= 2;
@@ -18,7 +18,7 @@ function tree(bytes, counter, flag) {
   return compress(IV, block, 0, 64, PARENT | flag);
 }
 
-function chunk(bytes, counter, flag) {
+function chunk(bytes: Uint8Array, counter: number, flag: number): number[] {
   let chain = IV;
   for (let at = 0; ; at += 64) {
     const part = bytes.subarray(at, at + 64);
@@ -31,11 +31,11 @@ function chunk(bytes, counter, flag) {
   }
 }
 
-function compress(chain, block, counter, length, flags) {
+function compress(chain: number[], block: number[], counter: number, length: number, flags: number): number[] {
   const v = [...chain, ...IV.slice(0, 4), counter >>> 0, Math.floor(counter / 2 ** 32), length, flags];
   let m = block;
-  const turn = (x, n) => (x >>> n) | (x << (32 - n));
-  const mix = (a, b, c, d, x, y) => {
+  const turn = (x: number, n: number) => (x >>> n) | (x << (32 - n));
+  const mix = (a: number, b: number, c: number, d: number, x: number, y: number) => {
     v[a] = (v[a] + v[b] + x) | 0;
     v[d] = turn(v[d] ^ v[a], 16);
     v[c] = (v[c] + v[d]) | 0;

@@ -1,9 +1,9 @@
 import { createHmac } from "node:crypto";
+import type { Made, Random, Request } from "../test/types.ts";
 
 const CLOCK = 1_700_000_000_000;
 
-/** @type {import("../test/model.js").Make} */
-export function make(random) {
+export function make(random: Random): Made {
   const secret = random.text(12), payload = random.text(30);
   const t = random.once(12) ? random.pick(["", "1x", "1234567890123", "-1"]) : String(1_700_000_000 + random.int(-400, 400));
   const good = createHmac("sha256", secret).update(`${t}.${payload}`).digest("hex");
@@ -15,11 +15,17 @@ export function make(random) {
   return { input: JSON.stringify(delivery), clock_ms: CLOCK + random.int(0, 999) };
 }
 
-/** @type {import("../test/model.js").Answer} */
-export function answer({ input, clock_ms }) {
-  const { secret, header, payload, tolerance_s = 300 } = JSON.parse(input);
-  const of = (name) => header.split(",").filter((part) => part.startsWith(`${name}=`)).map((part) => part.slice(name.length + 1));
-  const say = (reason) => JSON.stringify({ valid: reason === "valid", reason });
+interface Delivery {
+  secret: string;
+  header: string;
+  payload: string;
+  tolerance_s?: number;
+}
+
+export function answer({ input, clock_ms }: Request): string {
+  const { secret, header, payload, tolerance_s = 300 }: Delivery = JSON.parse(input);
+  const of = (name: string) => header.split(",").filter((part) => part.startsWith(`${name}=`)).map((part) => part.slice(name.length + 1));
+  const say = (reason: string) => JSON.stringify({ valid: reason === "valid", reason });
   const times = of("t"), signatures = of("v1");
   if (times.length !== 1 || !/^[0-9]{1,12}$/.test(times[0]) || !signatures.length) return say("malformed header");
   const good = createHmac("sha256", secret).update(`${times[0]}.${payload}`).digest("hex");

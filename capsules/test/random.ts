@@ -1,14 +1,16 @@
 // Numbers to make inputs from: the same for the same seed. Not for anything secret.
 
-export class Random {
-  #state;
+import type { Json } from "./types.ts";
 
-  constructor(seed) {
+export class Random {
+  #state: number;
+
+  constructor(seed: number) {
     this.#state = seed >>> 0;
   }
 
   /** 32 bits: the generator mulberry32. */
-  bits() {
+  bits(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let t = this.#state;
     t = Math.imul(t ^ (t >>> 15), t | 1);
@@ -17,30 +19,30 @@ export class Random {
   }
 
   /** A whole number from `least` to `most`. */
-  int(least, most) {
+  int(least: number, most: number): number {
     return least + Math.floor((this.bits() / 2 ** 32) * (most - least + 1));
   }
 
   /** True once in `n` times. */
-  once(n) {
+  once(n: number): boolean {
     return this.int(1, n) === 1;
   }
 
-  pick(list) {
+  pick<T>(list: readonly T[]): T {
     return list[this.int(0, list.length - 1)];
   }
 
-  list(most, make) {
+  list<T>(most: number, make: (_: unknown, i: number) => T): T[] {
     return Array.from({ length: this.int(0, most) }, make);
   }
 
   /** A text of these characters, or of some that are awkward. */
-  text(most, alphabet = ["a", "b", "Z", "0", "9", " ", "é", "€", "😀", '"', "\\", "\n", "\u0000", "\u001f", "/", "~", "|", ",", "="]) {
+  text(most: number, alphabet: readonly string[] = ["a", "b", "Z", "0", "9", " ", "é", "€", "😀", '"', "\\", "\n", "\u0000", "\u001f", "/", "~", "|", ",", "="]) {
     return this.list(most, () => this.pick(alphabet)).join("");
   }
 
   /** A JSON value. Names that look like numbers are left out: JavaScript moves them. */
-  json(depth = 4) {
+  json(depth = 4): Json {
     switch (this.int(0, depth > 0 ? 7 : 4)) {
       case 0: return null;
       case 1: return this.once(2);

@@ -1,0 +1,4 @@
+import type { Made, Random, Request } from "../test/types.ts";
+
+export const make = (random: Random): Made => ({ input: `${random.pick(["", " ", "\n"])}${JSON.stringify(random.json(4))}` });
+export const answer = ({ input }: Request): string => input;
