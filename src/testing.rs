@@ -14,11 +14,13 @@
 mod backend;
 mod echo;
 mod gateway;
+#[cfg(unix)]
 mod proxy;
 mod router;
 
 pub use backend::{Programs, backend};
 pub use echo::Echo;
 pub use gateway::{KnownTool, gateway};
+#[cfg(unix)]
 pub use proxy::{Connect, Served, Stream, proxy_client, proxy_server};
 pub use router::router;

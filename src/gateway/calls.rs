@@ -180,7 +180,7 @@ impl Calls {
             // It was within the bounds as a part of the record.
             let _ = recorder.record(exchange);
         }
-        recorder.close()
+        Transcript::of(recorder.close())
     }
 }
 

@@ -88,7 +88,7 @@ impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         // What comes in a line is in one already, and is not read a third time.
-        if raw.get().contains(['\n', '\r', '\t']) {
+        if has_break(raw.get()) {
             return Self::new(raw.get()).map_err(serde::de::Error::custom);
         }
         json::check(raw.get().as_bytes()).map_err(serde::de::Error::custom)?;
@@ -100,13 +100,20 @@ impl<'de> Deserialize<'de> for Json {
 /// within strings they are not strict JSON.
 fn one_line(text: String) -> String {
     let inner = text.trim_matches([' ', '\n', '\r', '\t']);
-    if inner.contains(['\n', '\r', '\t']) {
+    if has_break(inner) {
         return inner.replace(['\n', '\r', '\t'], " ");
     }
     match inner.len() == text.len() {
         true => text,
         false => inner.to_owned(),
     }
+}
+
+/// Looks at all of it, which is quicker than to stop early: so the compiler takes many bytes at a time.
+fn has_break(text: &str) -> bool {
+    let is_break = |byte: u8| matches!(byte, b'\n' | b'\r' | b'\t');
+    text.bytes()
+        .fold(false, |found, byte| found | is_break(byte))
 }
 
 /// A tool's name: `namespace:name`, or a name alone. Letters, digits and `_ . - : /`, 256 bytes at most.

@@ -18,6 +18,7 @@
 //! A token is 32 random bytes of one run. It goes to executed code by an inherited descriptor, never by environment or
 //! arguments, and is worth nothing when the run is over.
 
+#[cfg(unix)]
 mod client;
 mod frame;
 mod server;
@@ -26,7 +27,8 @@ use std::fmt;
 
 use tenzik_receipt::{from_hex, to_hex};
 
-pub use client::{Client, ConnectError};
+#[cfg(unix)]
+pub use client::{Client, ConnectError, Readable};
 pub use frame::FRAME_BYTES_MAX;
 pub use server::{CALLS_AT_ONCE_MAX, Ended, serve};
 

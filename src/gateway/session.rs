@@ -86,7 +86,8 @@ impl Session {
 
     /// Ends the session and gives what went through it. Calls that are under way are not in it, and nor are later ones.
     pub fn close(&self) -> Transcript {
-        self.recorder().close()
+        let text = self.recorder().close();
+        Transcript::of(text)
     }
 
     fn recorder(&self) -> std::sync::MutexGuard<'_, Recorder> {

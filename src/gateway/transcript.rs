@@ -92,6 +92,15 @@ impl Transcript {
             .filter_map(|line| serde_json::from_str(line).ok())
     }
 
+    /// Of lines that were written or read by this module.
+    pub(super) fn of(text: String) -> Self {
+        let leaves = text
+            .split_terminator('\n')
+            .map(|line| merkle::leaf_hash(line.as_bytes()))
+            .collect();
+        Self { text, leaves }
+    }
+
     /// Reads a file.
     ///
     /// # Errors
@@ -100,7 +109,7 @@ impl Transcript {
         let mut recorder = Recorder::default();
         let mut rest = text;
         while !rest.is_empty() {
-            let line = recorder.transcript.len() + 1;
+            let line = recorder.exchanges + 1;
             let refused = |reason: String| NotATranscript {
                 line,
                 reason: reason.chars().take(200).collect(),
@@ -121,14 +130,15 @@ impl Transcript {
                 .map_err(|full| refused(GatewayError::from(full).message))?;
             rest = behind;
         }
-        Ok(recorder.close())
+        Ok(Self::of(recorder.close()))
     }
 }
 
-/// A transcript that grows until it is closed.
+/// A transcript that grows until it is closed. It is hashed then: while it grows, a call waits for what is done here.
 #[derive(Default)]
 pub(super) struct Recorder {
-    transcript: Transcript,
+    text: String,
+    exchanges: usize,
     /// Exchanges that are under way, and the bytes that are kept free for them.
     kept_exchanges: usize,
     kept_bytes: usize,
@@ -219,23 +229,22 @@ impl Recorder {
         if !self.has(line.len() + 1) {
             return Err(Full::Full);
         }
-        self.transcript
-            .leaves
-            .push(merkle::leaf_hash(line.as_bytes()));
-        self.transcript.text.push_str(line);
-        self.transcript.text.push('\n');
+        self.text.push_str(line);
+        self.text.push('\n');
+        self.exchanges += 1;
         Ok(())
     }
 
     /// Whether there is room for one exchange of so many bytes beside what is kept.
     fn has(&self, bytes: usize) -> bool {
-        self.transcript.len() + self.kept_exchanges < EXCHANGES_MAX
-            && self.transcript.text.len() + self.kept_bytes + bytes <= TRANSCRIPT_BYTES_MAX
+        self.exchanges + self.kept_exchanges < EXCHANGES_MAX
+            && self.text.len() + self.kept_bytes + bytes <= TRANSCRIPT_BYTES_MAX
     }
 
-    pub(super) fn close(&mut self) -> Transcript {
+    /// The lines of a [`Transcript`].
+    pub(super) fn close(&mut self) -> String {
         self.closed = true;
-        std::mem::take(&mut self.transcript)
+        std::mem::take(&mut self.text)
     }
 }
 
@@ -261,7 +270,7 @@ mod tests {
             let recorded = recorder.record_kept(&room, exchange.clone());
             assert_eq!(recorded, Ok(exchange.clone()));
             assert_eq!((recorder.kept_exchanges, recorder.kept_bytes), (0, 0));
-            let transcript = recorder.close();
+            let transcript = Transcript::of(recorder.close());
             assert_eq!(
                 Transcript::read(transcript.as_str()),
                 Ok(transcript.clone())

@@ -1,6 +1,6 @@
 //! What both halves of a gateway's proxy must do: frames as [`crate::gateway::proxy`] has them, written out here.
 
-use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read, Write, pipe};
+use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Write, pipe};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use super::{KnownTool, gateway};
 use crate::control::Control;
-use crate::gateway::proxy::{Token, VERSION, serve};
+use crate::gateway::proxy::{Readable, Token, VERSION, serve};
 use crate::gateway::{GatewayErrorCode, Session, SessionLimits, ToolGateway};
 
 /// A stream's two directions.
 pub struct Stream {
     /// What the other end writes.
-    pub reader: Box<dyn Read + Send>,
+    pub reader: Box<dyn Readable>,
     /// What the other end reads.
     pub writer: Box<dyn Write + Send>,
 }
@@ -93,7 +93,7 @@ fn call(id: u64, known: &KnownTool) -> Value {
 
 /// The client's end, frame by frame.
 struct Frames {
-    reader: BufReader<Box<dyn Read + Send>>,
+    reader: BufReader<Box<dyn Readable>>,
     writer: Box<dyn Write + Send>,
 }
 

@@ -4,16 +4,20 @@
 //! every call once the connection is gone.
 //!
 //! Nothing is repeated: whether a call whose answer was lost had its effect cannot be known here.
+//!
+//! There is no thread of the client's own. Of those who wait for an answer one reads, and gives the others theirs; so a caller
+//! who is alone is told by nobody else.
 
 use std::collections::HashMap;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
-use super::frame::{FrameError, FromClient, FromServer, read, write};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::frame::{FrameError, Frames, FromClient, FromServer, Piece, write};
 use super::{Token, VERSION};
 use crate::control::Control;
 use crate::gateway::{
@@ -24,22 +28,41 @@ use crate::gateway::{
 /// How often a caller who waits looks at its control.
 const TICK: Duration = Duration::from_millis(10);
 
-/// For how many of these the answer to a call that was cancelled is still waited for.
-const GRACE_TICKS: u32 = 100;
+/// For how long the answer to a call that was cancelled is still waited for.
+const GRACE: Duration = Duration::from_secs(1);
 
 type Reply = Result<Answer, GatewayError>;
 
+/// What a client reads: a socket, a pipe, whatever can be waited for.
+pub trait Readable: Read + AsFd + Send {}
+
+impl<R: Read + AsFd + Send> Readable for R {}
+
 /// A gateway at the other end of a stream. Share it.
 pub struct Client {
+    frames: Mutex<Frames<Box<dyn Readable>>>,
     writer: Mutex<Box<dyn Write + Send>>,
-    shared: Arc<Shared>,
+    calls: Mutex<Calls>,
+    /// Told when an answer was read for somebody else, and when whoever read has stopped reading.
+    changed: Condvar,
     next: AtomicU64,
 }
 
 #[derive(Default)]
-struct Shared {
-    /// Who waits, by call; `None` once the connection is gone.
-    waiting: Mutex<Option<HashMap<u64, Sender<Reply>>>>,
+struct Calls {
+    /// Those that are under way, each with its answer once that is there.
+    answers: HashMap<u64, Option<Reply>>,
+    /// How many wait to be told.
+    waiting: usize,
+    /// Whether there will be no more answers.
+    gone: bool,
+}
+
+impl Calls {
+    /// Whether there is something to wait for.
+    fn waits_for(&self, id: u64) -> bool {
+        !self.gone && matches!(self.answers.get(&id), Some(None))
+    }
 }
 
 /// Why there is no connection.
@@ -64,31 +87,18 @@ pub enum ConnectError {
 }
 
 impl Client {
-    /// Greets the other end. `token` may be left out where the stream was inherited. Answers are read on a thread of their
-    /// own, which ends with the stream.
+    /// Greets the other end. `token` may be left out where the stream was inherited.
     ///
     /// # Errors
     /// [`ConnectError`]. A token that is not the run's shows at the first call.
     pub fn connect(
-        reader: impl Read + Send + 'static,
+        reader: impl Readable + 'static,
         writer: impl Write + Send + 'static,
         token: Option<&Token>,
     ) -> Result<Self, ConnectError> {
-        let mut reader = BufReader::new(reader);
-        let (mut writer, given) = (Box::new(writer), token.map(Token::to_hex));
-        let token = match read(&mut reader) {
-            Ok(Some(FromServer::Gateway {
-                version: VERSION,
-                token,
-            })) => given.or(token),
-            Ok(Some(FromServer::Gateway { version, .. })) => {
-                return Err(ConnectError::Version { got: version });
-            }
-            Err(FrameError::Io(error)) => return Err(error.into()),
-            Err(error) => return Err(ConnectError::NoGateway(error.to_string())),
-            Ok(_) => return Err(ConnectError::NoGateway("it does not greet".to_owned())),
-        };
-        let token = token.ok_or(ConnectError::NoToken)?;
+        let mut frames = Frames::new(Box::new(reader) as Box<dyn Readable>);
+        let mut writer = Box::new(writer);
+        let token = greeted(frames.next(), token)?;
         write(
             &mut writer,
             &FromClient::Hello {
@@ -96,16 +106,11 @@ impl Client {
                 token,
             },
         )?;
-        let shared = Arc::new(Shared {
-            waiting: Mutex::new(Some(HashMap::new())),
-        });
-        let answers = Arc::clone(&shared);
-        thread::Builder::new()
-            .name("gateway".to_owned())
-            .spawn(move || answers.take_all(&mut reader))?;
         Ok(Self {
+            frames: Mutex::new(frames),
             writer: Mutex::new(writer),
-            shared,
+            calls: Mutex::default(),
+            changed: Condvar::new(),
             next: AtomicU64::new(0),
         })
     }
@@ -113,28 +118,88 @@ impl Client {
     fn call(&self, request: Operation, control: &Control) -> Reply {
         request.check()?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let answer = self.shared.wait_for(id).ok_or_else(gone)?;
-        self.send(&FromClient::Call { id, request })?;
-        self.wait(id, &answer, control)
+        self.calls().answers.insert(id, None);
+        let reply = self
+            .send(&FromClient::Call { id, request })
+            .and_then(|()| self.wait(id, control));
+        // Nobody waits for that answer any more.
+        self.calls().answers.remove(&id);
+        reply
     }
 
-    fn wait(&self, id: u64, answer: &Receiver<Reply>, control: &Control) -> Reply {
-        let mut cancelled: Option<u32> = None;
+    fn wait(&self, id: u64, control: &Control) -> Reply {
+        let mut cancelled: Option<Instant> = None;
         loop {
-            match (answer.recv_timeout(TICK), &mut cancelled) {
-                (Ok(reply), _) => return reply,
-                (Err(RecvTimeoutError::Disconnected), _) => return Err(gone()),
+            if let Some(reply) = self.reply(id)? {
+                return reply;
+            }
+            self.read_or_wait(id);
+            match cancelled {
                 // The answer may still come: what was done before the call was cancelled is known only then.
-                (Err(RecvTimeoutError::Timeout), None) if control.is_cancelled() => {
-                    cancelled = Some(0);
+                None if control.is_cancelled() => {
+                    cancelled = Some(Instant::now());
                     self.send(&FromClient::Cancel { id })?;
                 }
-                (Err(RecvTimeoutError::Timeout), Some(ticks)) if *ticks >= GRACE_TICKS => {
-                    self.shared.forget(id);
-                    return Err(GatewayError::cancelled());
+                Some(since) if since.elapsed() >= GRACE => return Err(GatewayError::cancelled()),
+                _ => {}
+            }
+        }
+    }
+
+    /// The answer, if it is there.
+    fn reply(&self, id: u64) -> Result<Option<Reply>, GatewayError> {
+        let mut calls = self.calls();
+        match calls.answers.get_mut(&id).and_then(Option::take) {
+            None if calls.gone => Err(gone()),
+            reply => Ok(reply),
+        }
+    }
+
+    /// Reads until the answer is there, or waits for who reads; for a tick at most.
+    fn read_or_wait(&self, id: u64) {
+        let mut calls = self.calls();
+        if !calls.waits_for(id) {
+            return;
+        }
+        // Looked at with the calls locked: whoever stops reading locks them too before it tells of it, and so is heard.
+        let mut frames = match self.frames.try_lock() {
+            Ok(frames) => frames,
+            Err(TryLockError::Poisoned(frames)) => frames.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                calls.waiting += 1;
+                let waited = self.changed.wait_timeout(calls, TICK);
+                waited.unwrap_or_else(PoisonError::into_inner).0.waiting -= 1;
+                return;
+            }
+        };
+        drop(calls);
+        self.read(&mut frames, id);
+        drop(frames);
+        if self.calls().waiting > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    fn read(&self, frames: &mut Frames<Box<dyn Readable>>, id: u64) {
+        let until = Instant::now() + TICK;
+        while frames.has_read() || is_readable(&**frames.stream()) {
+            let piece = frames.piece();
+            let mut calls = self.calls();
+            match piece {
+                Ok(Piece::Frame(FromServer::Answer { id: of, answer })) => {
+                    // An answer that nobody waits for is nobody's.
+                    if let Some(call) = calls.answers.get_mut(&of) {
+                        *call = Some(answer);
+                    }
+                    if of != id && calls.waiting > 0 {
+                        self.changed.notify_all();
+                    }
                 }
-                (Err(RecvTimeoutError::Timeout), Some(ticks)) => *ticks += 1,
-                (Err(RecvTimeoutError::Timeout), None) => {}
+                Ok(Piece::Part) => {}
+                _ => calls.gone = true,
+            }
+            if !calls.waits_for(id) || Instant::now() >= until {
+                return;
             }
         }
     }
@@ -143,40 +208,42 @@ impl Client {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         write(&mut *writer, frame).map_err(|_| gone())
     }
+
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Shared {
-    fn waiting(&self) -> MutexGuard<'_, Option<HashMap<u64, Sender<Reply>>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait_for(&self, id: u64) -> Option<Receiver<Reply>> {
-        let (sender, receiver) = channel();
-        self.waiting().as_mut()?.insert(id, sender);
-        Some(receiver)
-    }
-
-    /// Nobody waits for that answer any more.
-    fn forget(&self, id: u64) {
-        if let Some(waiting) = self.waiting().as_mut() {
-            waiting.remove(&id);
+/// The token to show, if the first frame is a greeting.
+fn greeted(
+    first: Result<Option<FromServer>, FrameError>,
+    token: Option<&Token>,
+) -> Result<String, ConnectError> {
+    match first {
+        Ok(Some(FromServer::Gateway {
+            version: VERSION,
+            token: told,
+        })) => token
+            .map(Token::to_hex)
+            .or(told)
+            .ok_or(ConnectError::NoToken),
+        Ok(Some(FromServer::Gateway { version, .. })) => {
+            Err(ConnectError::Version { got: version })
         }
+        Err(FrameError::Io(error)) => Err(error.into()),
+        Err(error) => Err(ConnectError::NoGateway(error.to_string())),
+        Ok(_) => Err(ConnectError::NoGateway("it does not greet".to_owned())),
     }
+}
 
-    /// Gives answers to whoever waits for them, until there are no more; then nobody waits any longer.
-    fn take_all(&self, reader: &mut impl io::BufRead) {
-        while let Ok(Some(FromServer::Answer { id, answer })) = read(reader) {
-            let waiting = self
-                .waiting()
-                .as_mut()
-                .and_then(|waiting| waiting.remove(&id));
-            if let Some(sender) = waiting {
-                // A caller that is gone wants no answer.
-                let _ = sender.send(answer);
-            }
-        }
-        *self.waiting() = None;
-    }
+/// Whether a read would not wait, within a tick. A wait that failed or was interrupted is over.
+fn is_readable(stream: &dyn Readable) -> bool {
+    let tick = Timespec {
+        tv_sec: 0,
+        tv_nsec: TICK.subsec_nanos().into(),
+    };
+    let mut wanted = [PollFd::new(&stream, PollFlags::IN)];
+    poll(&mut wanted, Some(&tick)).is_ok_and(|count| count > 0)
 }
 
 fn gone() -> GatewayError {

@@ -4,11 +4,11 @@
 //! calls at once than [`CALLS_AT_ONCE_MAX`]. Each refusal ends the connection: a client that sends such a thing is not ours.
 
 use std::collections::HashMap;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 
-use super::frame::{FrameError, FromClient, FromServer, read, write};
+use super::frame::{FrameError, Frames, FromClient, FromServer, write};
 use super::{Token, VERSION};
 use crate::control::Control;
 use crate::gateway::{Operation, Session};
@@ -46,7 +46,7 @@ pub fn serve(
     let connection = Connection {
         session: Arc::clone(session),
         stream: Mutex::new(Stream {
-            reader: BufReader::new(reader),
+            frames: Frames::new(reader),
             ended: None,
         }),
         writer: Mutex::new(writer),
@@ -74,7 +74,7 @@ struct Connection<R, W> {
 }
 
 struct Stream<R> {
-    reader: BufReader<R>,
+    frames: Frames<R>,
     /// Set by the thread that read the last frame.
     ended: Option<Ended>,
 }
@@ -94,7 +94,7 @@ impl<R: Read + Send, W: Write + Send> Connection<R, W> {
         if let Err(error) = self.send(&greeting) {
             return Ended::Failed(error.to_string());
         }
-        match read(&mut self.stream().reader) {
+        match self.stream().frames.next() {
             Ok(Some(FromClient::Hello {
                 version: VERSION,
                 token: shown,
@@ -135,7 +135,7 @@ impl<R: Read + Send, W: Write + Send> Connection<R, W> {
             return None;
         }
         let ended = loop {
-            match read(&mut stream.reader) {
+            match stream.frames.next() {
                 Ok(Some(FromClient::Call { id, request })) => {
                     let control = Control::default();
                     if let Err(reason) = self.begin(id, &control) {

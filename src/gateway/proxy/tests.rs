@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::frame::{FromClient, FromServer};
+use super::frame::{FrameError, Frames, FromClient, FromServer};
 use super::*;
 use crate::control::Control;
 use crate::gateway::direct::{Direct, Tool};
@@ -328,6 +328,89 @@ fn a_token_is_not_shown() {
     assert!(Token::from_hex("00").is_none() && !token.is(""));
 }
 
+struct Cut<'a> {
+    bytes: &'a [u8],
+    cuts: std::iter::Cycle<std::slice::Iter<'a, usize>>,
+}
+
+impl std::io::Read for Cut<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let cut = self.cuts.next().copied().unwrap_or(1);
+        let count = cut.min(buffer.len()).min(self.bytes.len());
+        buffer[..count].copy_from_slice(&self.bytes[..count]);
+        self.bytes = &self.bytes[count..];
+        Ok(count)
+    }
+}
+
+/// A line of which the end does not come is not kept beyond the bound.
+#[test]
+fn a_frame_that_is_too_long_is_refused() {
+    let endless = std::io::repeat(b'x').take(2 * FRAME_BYTES_MAX as u64);
+    let read = Frames::new(endless).next::<FromClient>();
+    assert!(matches!(read, Err(FrameError::TooLong)), "{read:?}");
+}
+
+/// One of several callers reads for all of them. When it leaves, another has to read, and each gets its own answer.
+#[test]
+fn callers_share_a_stream_and_each_gets_its_own_answer() {
+    let seen = Arc::default();
+    let session = session(&seen);
+    let (stream, server) = served(&session, &token(), true);
+    let client = connected(&stream, None).expect("a gateway");
+    std::thread::scope(|scope| {
+        for caller in 0..8 {
+            let client = &client;
+            scope.spawn(move || {
+                for turn in 0..100 {
+                    let arguments = json(&format!("[{caller},{turn}]"));
+                    let control = Control::default();
+                    let result = client.run_tool(&id("text:echo"), &arguments, &control);
+                    assert_eq!(result.expect("a result"), arguments);
+                }
+            });
+        }
+    });
+    drop((client, stream));
+    server.join().expect("no panic");
+    assert_eq!(session.tool_calls(), 800);
+}
+
+/// Whoever waits longest was the one who read for the others, who were told of nothing.
+#[test]
+fn a_caller_that_waits_long_does_not_hold_up_the_others() {
+    let seen: Arc<Seen> = Arc::default();
+    let session = session(&seen);
+    let (stream, server) = served(&session, &token(), true);
+    let client = connected(&stream, None).expect("a gateway");
+    let control = Control::default();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| client.run_tool(&id("wait"), &json("1"), &control));
+        for _ in 0..10_000 {
+            if seen.waiting.load(Ordering::SeqCst) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(seen.waiting.load(Ordering::SeqCst), "it does not wait");
+        for turn in 0..50 {
+            let own = Control::default();
+            let result = client.run_tool(&id("text:echo"), &json(&turn.to_string()), &own);
+            assert_eq!(result.expect("a result").as_str(), turn.to_string());
+        }
+        assert!(!waiting.is_finished());
+        control.cancel();
+        let code = waiting
+            .join()
+            .expect("no panic")
+            .err()
+            .map(|error| error.code);
+        assert_eq!(code, Some(GatewayErrorCode::Cancelled));
+    });
+    drop((client, stream));
+    server.join().expect("no panic");
+}
+
 proptest! {
     /// What is read was written so, or is refused; nothing panics.
     #[test]
@@ -337,10 +420,36 @@ proptest! {
     ]) {
         let mut line = bytes.clone();
         line.push(b'\n');
-        if let Ok(Some(found)) = frame::read::<FromServer>(&mut &line[..]) {
+        if let Ok(Some(found)) = Frames::new(&line[..]).next::<FromServer>() {
             let mut written = Vec::new();
             frame::write(&mut written, &found).expect("memory");
             prop_assert_eq!(written, line);
+        }
+    }
+
+    /// A stream cuts where it likes.
+    #[test]
+    fn frames_are_whole_wherever_a_stream_cuts(
+        ids in proptest::collection::vec(any::<u64>(), 0..20),
+        cuts in proptest::collection::vec(1..50_usize, 1..20),
+        torn: bool,
+    ) {
+        let mut bytes = Vec::new();
+        for id in &ids {
+            frame::write(&mut bytes, &FromClient::Cancel { id: *id }).expect("memory");
+        }
+        if torn {
+            bytes.extend_from_slice(b"{\"cancel\"");
+        }
+        let mut frames = Frames::new(Cut { bytes: &bytes, cuts: cuts.iter().cycle() });
+        for id in &ids {
+            let read = frames.next::<FromClient>();
+            prop_assert!(matches!(read, Ok(Some(FromClient::Cancel { id: got })) if got == *id), "{read:?}");
+        }
+        let last = frames.next::<FromClient>();
+        match torn {
+            true => prop_assert!(matches!(last, Err(FrameError::Torn)), "{last:?}"),
+            false => prop_assert!(matches!(last, Ok(None)), "{last:?}"),
         }
     }
 
@@ -349,7 +458,7 @@ proptest! {
         let call = FromClient::Call { id, request: Operation::SearchTools { query, limit } };
         let mut bytes = Vec::new();
         frame::write(&mut bytes, &call).expect("memory");
-        let read = frame::read::<FromClient>(&mut &bytes[..]).expect("a frame");
+        let read = Frames::new(&bytes[..]).next::<FromClient>().expect("a frame");
         prop_assert_eq!(format!("{read:?}"), format!("Some({call:?})"));
     }
 }
