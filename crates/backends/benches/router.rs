@@ -1,7 +1,7 @@
 //! What the router and the proxy add to what they stand in front of. Every figure is one of this run, with its floor beside it.
 //!
-//! `cargo bench -p tenzik-backends --bench router`; under `cargo test` each side is called a few times. Nothing is asserted of
-//! time: a busy machine is no defect.
+//! `cargo bench --workspace --bench router`; with names of parts behind `--` (router, proxy, runc, javascript, docker, at_once)
+//! only those. Under `cargo test` each side is called a few times. Nothing is asserted of time: a busy machine is no defect.
 #![allow(missing_docs, reason = "a bench has no readers of its interface")]
 
 #[cfg(target_os = "linux")]
@@ -38,12 +38,24 @@ mod linux {
     pub(super) fn main() {
         let measured = std::env::args().any(|argument| argument == "--bench");
         let times = |full: u32| if measured { full } else { 3 };
-        of_the_router(times(2_000));
-        of_the_proxy(times(2_000));
-        of_runc(times(40));
-        of_javascript(times(40));
-        of_docker(times(20));
-        at_once(if measured { 1_000 } else { 20 });
+        let named: Vec<String> = std::env::args()
+            .skip(1)
+            .filter(|argument| !argument.starts_with('-'))
+            .collect();
+        let wanted = |name: &str| named.is_empty() || named.iter().any(|wanted| wanted == name);
+        let parts: [(&str, &dyn Fn()); 6] = [
+            ("router", &|| of_the_router(times(2_000))),
+            ("proxy", &|| of_the_proxy(times(20_000))),
+            ("runc", &|| of_runc(times(40))),
+            ("javascript", &|| of_javascript(times(40))),
+            ("docker", &|| of_docker(times(20))),
+            ("at_once", &|| at_once(if measured { 1_000 } else { 20 })),
+        ];
+        for (name, part) in parts {
+            if wanted(name) {
+                part();
+            }
+        }
     }
 
     /// The median of so many turns of each side, in turns.
@@ -152,7 +164,7 @@ mod linux {
         );
     }
 
-    /// The floor is `runc run` with the same root, filter and limits.
+    /// The floor is `runc run` of the same container: root, mounts, masks, filter, limits, program.
     fn of_runc(times: u32) {
         let Some(root) = busybox_root() else { return };
         let mut config = OciConfig::new(root.to_owned(), shell_command());
@@ -165,7 +177,11 @@ mod linux {
         let router = router(backend);
         let request = shell(r#"echo '{"ok":1}' >&3"#, Profile::Standard);
         let bundle = tempfile::tempdir().expect("a directory");
-        std::fs::write(bundle.path().join("config.json"), bare_spec(root)).expect("a bundle");
+        let code = bundle.path().join("code");
+        std::fs::create_dir(&code).expect("a directory");
+        std::fs::write(code.join("main.sh"), "echo '{\"ok\":1}'").expect("a file");
+        let spec = spec_of_runc(root, &code);
+        std::fs::write(bundle.path().join("config.json"), spec).expect("a bundle");
         let mut count = 0;
         let both = medians(
             times,
@@ -179,8 +195,8 @@ mod linux {
                         .arg(bundle.path())
                         .arg(format!("tenzik-bench-{count}"))
                         .stdin(Stdio::null())
-                        .status();
-                    assert!(ran.expect("it starts").success());
+                        .output();
+                    assert_eq!(ran.expect("it starts").stdout, b"{\"ok\":1}\n");
                 },
             ],
         );
@@ -264,7 +280,7 @@ mod linux {
         );
     }
 
-    fn bare_spec(root: &Path) -> String {
+    fn spec_of_runc(root: &Path, code: &Path) -> String {
         let namespaces = ["cgroup", "ipc", "mount", "network", "pid", "uts"];
         let namespaces: Vec<_> = namespaces
             .iter()
@@ -272,23 +288,39 @@ mod linux {
             .collect();
         let seccomp: serde_json::Value =
             serde_json::from_str(include_str!("../src/seccomp.json")).expect("JSON");
+        let plain = ["nosuid", "noexec", "nodev"];
         serde_json::json!({
             "ociVersion": "1.0.2",
+            "hostname": "tenzik",
             "root": {"path": root, "readonly": true},
             "process": {
-                "terminal": false, "user": {"uid": 65_534, "gid": 65_534}, "args": ["/bin/true"],
-                "env": ["PATH=/bin"], "cwd": "/", "noNewPrivileges": true, "capabilities": {},
+                "terminal": false, "user": {"uid": 65_534, "gid": 65_534}, "args": ["/bin/sh", "/code/main.sh"],
+                "env": ["PATH=/bin"], "cwd": "/code", "noNewPrivileges": true, "capabilities": {},
+                "rlimits": [
+                    {"type": "RLIMIT_CORE", "hard": 0, "soft": 0},
+                    {"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024},
+                ],
             },
             "mounts": [
-                {"destination": "/proc", "type": "proc", "source": "proc"},
+                {"destination": "/proc", "type": "proc", "source": "proc", "options": plain},
                 {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755", "size=64k"]},
-                {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs", "options": ["size=67108864"]},
+                {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs",
+                    "options": ["nosuid", "nodev", "noexec", "mode=1777", "size=67108864"]},
+                {"destination": "/code", "type": "bind", "source": code, "options": ["bind", "ro", "nosuid", "nodev"]},
             ],
             "linux": {
                 "cgroupsPath": "/tenzik/bench",
                 "namespaces": namespaces,
-                "resources": {"memory": {"limit": 536_870_912, "swap": 536_870_912}, "pids": {"limit": 128}},
+                "resources": {
+                    "devices": [{"allow": false, "access": "rwm"}],
+                    "memory": {"limit": 536_870_912, "swap": 536_870_912}, "pids": {"limit": 128},
+                },
                 "seccomp": seccomp,
+                "maskedPaths": [
+                    "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/scsi",
+                    "/proc/sched_debug", "/proc/timer_list", "/proc/timer_stats", "/sys/firmware",
+                ],
+                "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
             },
         })
         .to_string()
