@@ -188,6 +188,11 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "quota", message, hint).retry_after(retry_after_s)
     }
 
+    /// 429: the caller has all that one caller may have at a time.
+    pub(crate) fn share() -> Self {
+        Self::quota(1)
+    }
+
     /// 500: the node's fault.
     pub fn internal(cause: impl fmt::Display) -> Self {
         let message = "the node failed";

@@ -13,6 +13,7 @@
 mod answer;
 mod figures;
 mod live;
+mod share;
 mod table;
 
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ use tenzik::control::Phase;
 use tenzik::receipts::Circumstances;
 use tenzik::router::{AlreadyRegistered, ExecuteRequest, Router, RouterConfig};
 use tenzik_receipt::{Audience, Blake3, Label, RunSecret, Timestamp, Value, to_hex};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::config::ExecutionsConfig;
@@ -37,10 +38,12 @@ use crate::system::{self, SystemError};
 
 use answer::Answer;
 use figures::Figures;
+use share::{Both, Shares};
 use table::{Found, Table};
 
 pub(crate) use answer::End;
 pub(crate) use live::{Attached, Live, State};
+pub(crate) use share::Share;
 pub(crate) use table::Key;
 
 /// How often it is looked whether anybody still waits.
@@ -87,15 +90,20 @@ pub(crate) struct Order {
     pub(crate) room: Room,
 }
 
+/// That an execution runs or waits, and whose.
+struct Admitted {
+    // Given back before the share is.
+    _both: Both,
+    share: Arc<Share>,
+}
+
 /// The programs that run here, and those that ran.
 pub struct Executions {
     router: Router,
     config: ExecutionsConfig,
     boot: String,
     table: Table,
-    places: Arc<Semaphore>,
-    /// Those that run and those that wait.
-    admitted: Arc<Semaphore>,
+    shares: Shares,
     figures: Figures,
 }
 
@@ -118,13 +126,11 @@ impl Executions {
         for backend in backends {
             router.register(backend)?;
         }
-        let at_once = config.at_once.get() as usize;
         Ok(Self {
             router,
             boot: to_hex(&*system::random::<16>()?),
             table: Table::new(config.kept_bytes_max),
-            places: Arc::new(Semaphore::new(at_once)),
-            admitted: Arc::new(Semaphore::new(at_once + config.waiting_max as usize)),
+            shares: Shares::new(&config),
             figures: Figures::registered(metrics),
             config,
         })
@@ -139,10 +145,26 @@ impl Executions {
         &self.config
     }
 
+    /// What a caller may have under way. It is kept as long as something of it is.
+    pub(crate) fn share(&self, caller: &Arc<str>) -> Arc<Share> {
+        self.shares.of(caller)
+    }
+
+    /// Room for a body of the caller's.
+    pub(crate) fn room(&self, share: &Share) -> Room {
+        self.shares.room(share)
+    }
+
+    /// What is free for bodies, in KiB.
+    pub(crate) fn bodies(&self) -> &Semaphore {
+        &self.shares.node.bodies
+    }
+
     /// Runs an order, unless there is one under the key. `body` is the digest of the whole request.
     ///
     /// # Errors
-    /// [`ApiError`] 409 if another request has the key, 410 if its answer is no longer kept, 503 if there is no room.
+    /// [`ApiError`] 409 if another request has the key, 410 if its answer is no longer kept, 429 if the caller has its share, 503 if
+    /// there is no room.
     pub(crate) fn begin(
         self: &Arc<Self>,
         key: Key,
@@ -150,9 +172,10 @@ impl Executions {
         now: Timestamp,
         order: Order,
     ) -> Result<Attached, ApiError> {
-        let admit = || {
-            let admitted = Arc::clone(&self.admitted).try_acquire_owned().ok();
-            admitted.filter(|_| !self.places.is_closed())
+        let share = self.share(&key.caller);
+        let admit = || match self.shares.node.places.is_closed() {
+            true => Err(ApiError::busy()),
+            false => self.shares.admit(&share),
         };
         let forget_at = order.audience.expires_at;
         match self.table.enter(&key, body, forget_at, now, admit)? {
@@ -160,6 +183,10 @@ impl Executions {
             Found::New(live, admitted) => {
                 let attached = live.attach();
                 let ext = BTreeMap::from([(EXECUTION, named(&key.id, body))]);
+                let admitted = Admitted {
+                    share,
+                    _both: admitted,
+                };
                 let driven = Arc::clone(self).drive(Arc::clone(&live), order, ext, admitted);
                 let own = Arc::clone(self);
                 tokio::spawn(async move {
@@ -181,7 +208,7 @@ impl Executions {
 
     /// Takes nothing more, and lets nothing begin that waits.
     pub(crate) fn stop(&self) {
-        self.places.close();
+        self.shares.node.places.close();
     }
 
     /// Cancels everything.
@@ -195,19 +222,13 @@ impl Executions {
         self.cancel_all();
         let all = self.config.at_once.get() + self.config.waiting_max;
         // It is never closed.
-        let _ = self.admitted.acquire_many(all).await;
+        let _ = self.shares.node.admitted.acquire_many(all).await;
     }
 
     /// From the queue to the kept answer. A crash before the answer is kept: the caller finds another boot, and knows that it does
     /// not know.
-    async fn drive(
-        self: Arc<Self>,
-        live: Arc<Live>,
-        order: Order,
-        ext: Ext,
-        admitted: OwnedSemaphorePermit,
-    ) {
-        let answer = match self.place(&live).await {
+    async fn drive(self: Arc<Self>, live: Arc<Live>, order: Order, ext: Ext, admitted: Admitted) {
+        let answer = match self.place(&live, &admitted.share).await {
             Some(place) => {
                 live.started();
                 self.run(&live, order, ext, place).await
@@ -219,18 +240,19 @@ impl Executions {
     }
 
     /// Waits for a place; `None` if nobody wants it any more.
-    async fn place(&self, live: &Live) -> Option<OwnedSemaphorePermit> {
-        let waiting = Arc::clone(&self.places).acquire_owned();
+    async fn place(&self, live: &Live, share: &Share) -> Option<Both> {
+        let waiting = self.shares.place(share);
         tokio::pin!(waiting);
         loop {
             tokio::select! {
                 place = &mut waiting => {
                     self.look(live);
-                    return place.ok().filter(|_| !live.control().is_cancelled());
+                    return place.filter(|_| !live.control().is_cancelled());
                 }
                 () = tokio::time::sleep(LOOK) => self.look(live),
             }
-            if live.control().is_cancelled() {
+            // Who waits for the caller's other executions is not told by them that the node gives no more places.
+            if live.control().is_cancelled() || self.shares.node.places.is_closed() {
                 return None;
             }
         }
@@ -241,7 +263,7 @@ impl Executions {
         live: &Arc<Live>,
         order: Order,
         ext: Ext,
-        place: OwnedSemaphorePermit,
+        place: Both,
     ) -> Answer {
         let Order {
             request,

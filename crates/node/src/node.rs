@@ -34,6 +34,7 @@ use crate::log::LogService;
 use crate::metrics::Metrics;
 use crate::quota::{Limiter, Quotas};
 use crate::runner::{Runner, RunnerError};
+use crate::server::room;
 use crate::setup::{self, SetupError};
 use crate::sink::{BoxFuture, CapsuleSource, ReceiptSink};
 use crate::system::{self, SystemError};
@@ -427,8 +428,13 @@ impl Parts {
             let free = free.available_permits() as u64;
             (all / 1_024).saturating_sub(free) * 1_024
         };
+        let programs = self.executions.as_ref().map_or(0, |executions| {
+            let all = executions.config().bodies_bytes_max;
+            taken(all, executions.bodies())
+        });
         taken(limits.bodies_bytes_max, &self.bodies)
             + taken(limits.strangers_bytes_max, &self.strangers)
+            + programs
     }
 
     /// Each part with why it is not ready, or nothing if it is.
@@ -488,12 +494,6 @@ fn read_callers(config: &NodeConfig) -> Result<Callers, CallersError> {
         Some(name) if asked.is_none() => Err(CallersError::Certificate { name }),
         _ => Ok(callers),
     }
-}
-
-/// Room for so many bytes, counted in KiB.
-fn room(bytes: u64) -> Arc<Semaphore> {
-    let kib = usize::try_from(bytes / 1_024).unwrap_or(usize::MAX);
-    Arc::new(Semaphore::new(kib.min(Semaphore::MAX_PERMITS)))
 }
 
 /// Makes the directory and takes its lock. The system gives the lock back when the process ends, however it does.

@@ -29,8 +29,8 @@ use crate::routes::{self, Routes};
 
 use places::{Place, Places};
 
-pub(crate) use intake::from_json;
 pub use intake::{Intake, Received, Room};
+pub(crate) use intake::{from_json, room};
 pub use tls::TlsError;
 
 /// After the system refused a connection, most often for want of file descriptors.

@@ -187,10 +187,22 @@ impl NodeConfig {
                 "0 to 100,000",
             ),
             (
+                "executions.caller_percent",
+                config.caller_percent.into(),
+                1..=100,
+                "1 to 100",
+            ),
+            (
+                "executions.bodies_bytes_max",
+                config.bodies_bytes_max,
+                1_024..=1 << 40,
+                "1,024 to 2^40",
+            ),
+            (
                 "executions.body_bytes_max",
                 config.body_bytes_max.into(),
-                1_024..=self.limits.bodies_bytes_max,
-                "1,024 to limits.bodies_bytes_max",
+                1_024..=config.bodies_bytes_max,
+                "1,024 to executions.bodies_bytes_max",
             ),
             (
                 "executions.progress_ms",

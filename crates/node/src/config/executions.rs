@@ -37,9 +37,17 @@ pub struct ExecutionsConfig {
     /// Executions that wait; further ones are answered 503. Default 64.
     #[serde(default = "default_waiting_max")]
     pub waiting_max: u32,
+    /// The most that one caller may have of places, of those that wait, and of the room for bodies, in percent of each: at least one
+    /// place and one body. What is beyond it is answered 429. Default 50; 100 where there is one caller.
+    #[serde(default = "default_caller_percent")]
+    pub caller_percent: u32,
     /// The largest request, code included. Default 8 MiB.
     #[serde(default = "default_body_bytes_max")]
     pub body_bytes_max: u32,
+    /// The most bytes of all requests that are read, wait or run: a room of their own, so that programs take nothing from the bodies
+    /// of other requests. Default 128 MiB.
+    #[serde(default = "default_bodies_bytes_max")]
+    pub bodies_bytes_max: u64,
     /// The most of each limit that a request may ask for, where it is not the default.
     #[serde(default = "default_limits_max", deserialize_with = "limits_max")]
     pub limits_max: PerLimit<u64>,
@@ -54,6 +62,15 @@ pub struct ExecutionsConfig {
     pub kept_bytes_max: u64,
 }
 
+impl ExecutionsConfig {
+    /// What one caller may have of so much: its percentage, but no less than `least`.
+    pub(crate) fn share_of(&self, all: u64, least: u64) -> u64 {
+        let percent = u64::from(self.caller_percent);
+        let share = all.saturating_mul(percent).div_ceil(100);
+        share.max(least).min(all)
+    }
+}
+
 fn default_profiles() -> Vec<Profile> {
     vec![Profile::Standard, Profile::Hardened]
 }
@@ -66,8 +83,16 @@ const fn default_waiting_max() -> u32 {
     64
 }
 
+const fn default_caller_percent() -> u32 {
+    50
+}
+
 const fn default_body_bytes_max() -> u32 {
     8 << 20
+}
+
+const fn default_bodies_bytes_max() -> u64 {
+    128 << 20
 }
 
 const fn default_progress_ms() -> u32 {

@@ -62,14 +62,14 @@ impl Table {
     /// The execution of a key; a new one if `admit` lets it in.
     ///
     /// # Errors
-    /// [`ApiError`] 409 for another request under the key, 503 for no room.
+    /// [`ApiError`] 409 for another request under the key, 503 for no room, and what `admit` says.
     pub(super) fn enter<P>(
         &self,
         key: &Key,
         body: Blake3,
         forget_at: Timestamp,
         now: Timestamp,
-        admit: impl FnOnce() -> Option<P>,
+        admit: impl FnOnce() -> Result<P, ApiError>,
     ) -> Result<Found<P>, ApiError> {
         let mut inner = self.lock();
         let latest = inner.sweep(now);
@@ -90,7 +90,7 @@ impl Table {
         if inner.entries.len() >= KEYS_MAX {
             return Err(ApiError::busy());
         }
-        let admitted = admit().ok_or_else(ApiError::busy)?;
+        let admitted = admit()?;
         let live = Arc::new(Live::new());
         let entry = Entry {
             body,
@@ -167,7 +167,7 @@ mod tests {
         };
         let body = Blake3::of(b"");
         let enter =
-            |id, forget_at, now| table.enter(&key(id), body, at(forget_at), at(now), || Some(()));
+            |id, forget_at, now| table.enter(&key(id), body, at(forget_at), at(now), || Ok(()));
         let Ok(Found::New(live, ())) = enter(1, 10, 5) else {
             panic!("it is new");
         };

@@ -89,7 +89,9 @@ pub(super) async fn begin(
     let executions = open(&node, &caller)?;
     node.quotas.run(&caller.who())?;
     let config = executions.config();
+    let share = executions.share(&name(&caller));
     let received = intake
+        .within(executions.room(&share))
         .bytes("application/json", config.body_bytes_max)
         .await?;
     let body = Blake3::of(&received.value);
@@ -143,11 +145,13 @@ fn open<'a>(node: &'a Node, caller: &Caller) -> Result<&'a Arc<Executions>, ApiE
     node.executions.as_ref().ok_or_else(ApiError::not_found)
 }
 
+fn name(caller: &Caller) -> Arc<str> {
+    caller.name().unwrap_or_default().into()
+}
+
 fn key(caller: &Caller, id: [u8; 32]) -> Key {
-    Key {
-        caller: caller.name().unwrap_or_default().into(),
-        id,
-    }
+    let caller = name(caller);
+    Key { caller, id }
 }
 
 fn found(executions: &Executions, caller: &Caller, id: &Segment) -> Result<Arc<Live>, ApiError> {

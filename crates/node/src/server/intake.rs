@@ -3,7 +3,7 @@
 //! Enters: a body of any length and pace. Leaves: [`Received`] bytes or JSON, with the room that they take. Refuses: other types
 //! (415), too many bytes (413, at once where the length is declared), too slow (408), JSON with unknown or doubled members (400),
 //! and more bytes than the node has room for over all requests (503). Callers without a name have a room of their own, and a
-//! smaller bound: what they send takes nothing from those who have one.
+//! smaller bound: what they send takes nothing from those who have one. A route may have a room of its own, too.
 
 use std::sync::Arc;
 
@@ -32,8 +32,9 @@ pub struct Intake {
     headers: HeaderMap,
     body: Body,
     node: Node,
-    /// Whether it counts against the room of callers without a name.
-    is_strangers: bool,
+    /// The room that it counts against, where that is not the one of all named callers.
+    room: Option<Room>,
+    bytes_max: u32,
 }
 
 /// What was read, and the room that it takes: keep both as long as either is needed.
@@ -44,10 +45,14 @@ pub struct Received<T> {
     pub room: Room,
 }
 
-/// Room for the bytes of a body.
-pub struct Room {
+/// Room for the bytes of a body: the same number of bytes of each of its parts.
+pub struct Room(Vec<Part>);
+
+struct Part {
     free: Arc<Semaphore>,
     taken: Option<OwnedSemaphorePermit>,
+    /// What is said where it is full.
+    full: fn() -> ApiError,
 }
 
 impl FromRequest<Node> for Intake {
@@ -59,7 +64,8 @@ impl FromRequest<Node> for Intake {
             headers: head.headers,
             body,
             node: node.clone(),
-            is_strangers: false,
+            room: None,
+            bytes_max: u32::MAX,
         })
     }
 }
@@ -68,10 +74,20 @@ impl Intake {
     /// The same as this caller's: a route that takes bodies of callers without a name says so before it reads.
     #[must_use]
     pub fn of(self, caller: &Caller) -> Self {
-        Self {
-            is_strangers: caller.name().is_none(),
-            ..self
+        match caller.name() {
+            Some(_) => self,
+            None => Self {
+                bytes_max: self.node.config.limits.stranger_body_bytes_max,
+                room: Some(Room::of(&self.node.strangers, ApiError::busy)),
+                ..self
+            },
         }
+    }
+
+    /// The same, in a room of the route's own.
+    pub(crate) fn within(self, room: Room) -> Self {
+        let room = Some(room);
+        Self { room, ..self }
     }
 
     /// Reads JSON. `T` denies unknown members by `#[serde(deny_unknown_fields)]`; doubled ones are refused for it.
@@ -104,22 +120,13 @@ impl Intake {
     /// # Errors
     /// [`ApiError`] as above, but for JSON's and the type's.
     pub async fn any(self, bytes_max: u32) -> Result<Received<Bytes>, ApiError> {
-        let limits = &self.node.config.limits;
-        let (bytes_max, free) = match self.is_strangers {
-            true => (
-                bytes_max.min(limits.stranger_body_bytes_max),
-                &self.node.strangers,
-            ),
-            false => (bytes_max, &self.node.bodies),
-        };
+        let bytes_max = bytes_max.min(self.bytes_max);
         if self.body.size_hint().lower() > bytes_max.into() {
             return Err(ApiError::too_large(bytes_max.into()));
         }
-        let patience = ms(limits.body_timeout_ms);
-        let room = Room {
-            free: Arc::clone(free),
-            taken: None,
-        };
+        let patience = ms(self.node.config.limits.body_timeout_ms);
+        let named = || Room::of(&self.node.bodies, ApiError::busy);
+        let room = self.room.unwrap_or_else(named);
         timeout(patience, collect(self.body, bytes_max, room))
             .await
             .unwrap_or_else(|_| Err(ApiError::too_slow()))
@@ -162,18 +169,45 @@ async fn collect(
     Ok(Received { value, room })
 }
 
+/// Room for so many bytes, counted in KiB.
+pub(crate) fn room(bytes: u64) -> Arc<Semaphore> {
+    let kib = usize::try_from(bytes / 1_024).unwrap_or(usize::MAX);
+    Arc::new(Semaphore::new(kib.min(Semaphore::MAX_PERMITS)))
+}
+
 impl Room {
+    /// None yet, of what is free here. `full` is what is said where nothing is.
+    pub(crate) fn of(free: &Arc<Semaphore>, full: fn() -> ApiError) -> Self {
+        Self(Vec::new()).and(free, full)
+    }
+
+    /// And as much of what is free there.
+    pub(crate) fn and(mut self, free: &Arc<Semaphore>, full: fn() -> ApiError) -> Self {
+        self.0.push(Part {
+            free: Arc::clone(free),
+            taken: None,
+            full,
+        });
+        self
+    }
+
     /// Takes room for so many bytes in all.
+    fn hold(&mut self, bytes: usize) -> Result<(), ApiError> {
+        self.0.iter_mut().try_for_each(|part| part.hold(bytes))
+    }
+}
+
+impl Part {
     fn hold(&mut self, bytes: usize) -> Result<(), ApiError> {
         let held = self
             .taken
             .as_ref()
             .map_or(0, OwnedSemaphorePermit::num_permits);
         let more = bytes.div_ceil(1_024).saturating_sub(held);
-        let more = u32::try_from(more).map_err(|_| ApiError::busy())?;
+        let more = u32::try_from(more).map_err(|_| (self.full)())?;
         let permit = Arc::clone(&self.free)
             .try_acquire_many_owned(more)
-            .map_err(|_| ApiError::busy())?;
+            .map_err(|_| (self.full)())?;
         match &mut self.taken {
             Some(taken) => taken.merge(permit),
             None => self.taken = Some(permit),

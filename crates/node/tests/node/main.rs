@@ -6,6 +6,8 @@ mod common;
 mod callers;
 mod connections;
 mod ending;
+mod fair;
+mod gate;
 mod hostile;
 mod programs;
 mod remote;

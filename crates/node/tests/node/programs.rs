@@ -29,7 +29,7 @@ use crate::remote::{router_for, run};
 const ANSWER: &str = "echo \"{\\\"ok\\\":$(cat)}\" >&3";
 
 const EXECUTIONS: &str = "[executions]\nbackends = [\"process\"]\nprofiles = [\"dev\"]\nunsafe_host = true\n\
-    at_once = 2\nwaiting_max = 2\nprogress_ms = 100\nabandoned_ms = 1000\nlimits_max = { wall_ms = 60000 }\n";
+    at_once = 2\nwaiting_max = 2\ncaller_percent = 100\nprogress_ms = 100\nabandoned_ms = 1000\nlimits_max = { wall_ms = 60000 }\n";
 
 fn node() -> TestNode {
     node_with(
@@ -606,7 +606,7 @@ fn above_dev_a_result_needs_limits_that_were_enforced() {
     );
 }
 
-fn wanted(id: &str, code: &str) -> Value {
+pub(crate) fn wanted(id: &str, code: &str) -> Value {
     json!({
         "id": id,
         "language": "shell",
