@@ -206,6 +206,17 @@ impl Executions {
         self.table.get(key)
     }
 
+    /// Cancels one that was begun. One that was not never begins: its request may be on its way still.
+    ///
+    /// # Errors
+    /// [`ApiError`] 429 if the caller has cancelled too many that never came, 503 if there is no room.
+    pub(crate) fn cancel(&self, key: &Key, now: Timestamp) -> Result<Arc<Live>, ApiError> {
+        // A request that was made until now has expired by then.
+        let forget_at = self.config.expires_max(now);
+        let line = Answer::cancelled().line();
+        self.table.cancel(key, forget_at, now, line)
+    }
+
     /// Takes nothing more, and lets nothing begin that waits.
     pub(crate) fn stop(&self) {
         self.shares.node.places.close();

@@ -12,7 +12,10 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde::de::Error as _;
 use tenzik::router::{Limit, PerLimit};
-use tenzik_receipt::{Label, Profile};
+use tenzik_receipt::{Label, Profile, Timestamp};
+
+/// How much longer than the longest run a request may be known.
+const EXPIRES_S_MAX: u64 = 3_600;
 
 /// What programs may be run, and what is spent on them.
 #[derive(Clone, Debug, Deserialize)]
@@ -63,6 +66,12 @@ pub struct ExecutionsConfig {
 }
 
 impl ExecutionsConfig {
+    /// Until when a request may be meant that comes now.
+    pub(crate) fn expires_max(&self, now: Timestamp) -> Timestamp {
+        let longest_s = self.limits_max.get(Limit::WallMs) / 1_000;
+        now.plus_seconds(longest_s.saturating_add(EXPIRES_S_MAX))
+    }
+
     /// What one caller may have of so much: its percentage, but no less than `least`.
     pub(crate) fn share_of(&self, all: u64, least: u64) -> u64 {
         let percent = u64::from(self.caller_percent);

@@ -5,7 +5,7 @@
 //! request under one id; a node's former life.
 //!
 //! Who loses the connection asks again, with the same request or by the id: it runs once. Who leaves cancels nothing at once: an
-//! execution that nobody waits for is cancelled after `abandoned_ms`, and at once by `DELETE`.
+//! execution that nobody waits for is cancelled after `abandoned_ms`, and at once by `DELETE`, also where its request comes later.
 
 mod events;
 mod request;
@@ -26,7 +26,7 @@ use super::Segment;
 use crate::auth::Caller;
 use crate::callers::Role;
 use crate::error::{ApiError, ErrorBody};
-use crate::executions::{Attached, Executions, Key, Live, State as Progress};
+use crate::executions::{Attached, Executions, Key, State as Progress};
 use crate::node::Node;
 use crate::server::{Intake, from_json};
 use crate::system;
@@ -116,14 +116,17 @@ pub(super) async fn follow(
     id: Segment,
 ) -> Result<Response, ApiError> {
     let executions = open(&node, &caller)?;
-    let live = found(executions, &caller, &id)?;
+    let live = executions.find(&read(&caller, &id)?);
+    let live = live.ok_or_else(ApiError::not_found)?;
     Ok(told(live.attach()?, executions))
 }
 
-/// Cancels an execution, and waits for its end for a while. Needs the role `execute`.
+/// Cancels an execution, and waits for its end for a while. A request that comes after that under an id that was not known is over,
+/// and never runs. Needs the role `execute`.
 #[utoipa::path(delete, path = "/v1/executions/{id}", security(("bearer" = [])), params(("id" = String, Path)), responses(
     (status = 200, body = CancelAnswer),
-    (status = "default", description = "There is none.", body = ErrorBody),
+    (status = 429, description = "The caller has cancelled too many that never came.", body = ErrorBody),
+    (status = "default", description = "Nothing was cancelled.", body = ErrorBody),
 ))]
 pub(super) async fn cancel(
     State(node): State<Node>,
@@ -131,8 +134,8 @@ pub(super) async fn cancel(
     id: Segment,
 ) -> Result<Response, ApiError> {
     let executions = open(&node, &caller)?;
-    let live = found(executions, &caller, &id)?;
-    live.control().cancel();
+    let now = system::now().map_err(ApiError::internal)?;
+    let live = executions.cancel(&read(&caller, &id)?, now)?;
     let ended = match live.attach() {
         Ok(attached) => tokio::time::timeout(END, over(attached)).await.is_ok(),
         Err(_) => true,
@@ -154,13 +157,11 @@ fn key(caller: &Caller, id: [u8; 32]) -> Key {
     Key { caller, id }
 }
 
-fn found(executions: &Executions, caller: &Caller, id: &Segment) -> Result<Arc<Live>, ApiError> {
-    let id = from_hex(&id.0)
-        .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
-        .ok_or_else(ApiError::not_found)?;
-    executions
-        .find(&key(caller, id))
-        .ok_or_else(ApiError::not_found)
+/// The key in a path; what is no id is the id of nothing.
+fn read(caller: &Caller, id: &Segment) -> Result<Key, ApiError> {
+    let id = from_hex(&id.0).and_then(|bytes| bytes.try_into().ok());
+    let id = id.ok_or_else(ApiError::not_found)?;
+    Ok(key(caller, id))
 }
 
 async fn over(mut attached: Attached) {

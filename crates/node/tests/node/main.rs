@@ -4,6 +4,7 @@
 mod common;
 
 mod callers;
+mod cancelled;
 mod connections;
 mod ending;
 mod fair;

@@ -24,9 +24,6 @@ use crate::routes::wanted::{
 use crate::server::Room;
 use crate::sink::ReceiptSink;
 
-/// How much longer than the longest run a request may be known.
-const EXPIRES_S_MAX: u64 = 3_600;
-
 /// What a caller wants run.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -216,8 +213,7 @@ fn audience(
 ) -> Result<Audience, ApiError> {
     let audience = wanted.resolve()?;
     let expires_at = audience.expires_at;
-    let longest_s = config.limits_max.get(Limit::WallMs) / 1_000;
-    if expires_at <= now || expires_at > now.plus_seconds(longest_s.saturating_add(EXPIRES_S_MAX)) {
+    if expires_at <= now || expires_at > config.expires_max(now) {
         return Err(ApiError::expired());
     }
     Ok(audience)
