@@ -7,26 +7,24 @@
 //! until its request has expired, and one that has expired is not taken. What a node knew is gone when it ends: its
 //! [`boot`](Executions::boot) says which life of it a caller spoke to.
 //!
-//! An answer is kept for callers that lost theirs, within a bound of bytes, the oldest going first. An execution that nobody waits
+//! An answer is held within a bound of bytes, for callers that read it and for those that lost theirs. An execution that nobody waits
 //! for any more is cancelled after a while.
 
 mod answer;
+mod drive;
 mod figures;
+mod kept;
 mod live;
 mod share;
 mod table;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tenzik::backend::Backend;
-use tenzik::control::Phase;
-use tenzik::receipts::Circumstances;
 use tenzik::router::{AlreadyRegistered, ExecuteRequest, Router, RouterConfig};
 use tenzik_receipt::{Audience, Blake3, Label, RunSecret, Timestamp, Value, to_hex};
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
 
 use crate::config::ExecutionsConfig;
 use crate::error::ApiError;
@@ -37,17 +35,16 @@ use crate::sink::ReceiptSink;
 use crate::system::{self, SystemError};
 
 use answer::Answer;
+use drive::Begun;
 use figures::Figures;
-use share::{Both, Shares};
+use kept::Kept;
+use share::Shares;
 use table::{Found, Table};
 
 pub(crate) use answer::End;
 pub(crate) use live::{Attached, Live, State};
 pub(crate) use share::Share;
 pub(crate) use table::Key;
-
-/// How often it is looked whether anybody still waits.
-const LOOK: Duration = Duration::from_millis(250);
 
 /// The extension of a receipt that names the execution: `{"id":…,"request":…}`. A claim has no entrypoint and of the environment the
 /// names alone; the digest of the whole request has all of it. Of a private run it tells nothing: the secret is in the request.
@@ -90,19 +87,13 @@ pub(crate) struct Order {
     pub(crate) room: Room,
 }
 
-/// That an execution runs or waits, and whose.
-struct Admitted {
-    // Given back before the share is.
-    _both: Both,
-    share: Arc<Share>,
-}
-
 /// The programs that run here, and those that ran.
 pub struct Executions {
     router: Router,
     config: ExecutionsConfig,
     boot: String,
     table: Table,
+    kept: Kept,
     shares: Shares,
     figures: Figures,
 }
@@ -126,12 +117,14 @@ impl Executions {
         for backend in backends {
             router.register(backend)?;
         }
+        let figures = Figures::registered(metrics);
         Ok(Self {
             router,
             boot: to_hex(&*system::random::<16>()?),
-            table: Table::new(config.kept_bytes_max),
+            table: Table::default(),
+            kept: Kept::new(&config, figures.kept.clone()),
             shares: Shares::new(&config),
-            figures: Figures::registered(metrics),
+            figures,
             config,
         })
     }
@@ -183,19 +176,12 @@ impl Executions {
             Found::New(live, admitted) => {
                 let attached = live.attach();
                 let ext = BTreeMap::from([(EXECUTION, named(&key.id, body))]);
-                let admitted = Admitted {
+                let begun = Begun {
+                    live,
                     share,
-                    _both: admitted,
+                    _admitted: admitted,
                 };
-                let driven = Arc::clone(self).drive(Arc::clone(&live), order, ext, admitted);
-                let own = Arc::clone(self);
-                tokio::spawn(async move {
-                    // Who waits would wait for ever for what has panicked.
-                    if let Err(error) = tokio::spawn(driven).await {
-                        let answer = Answer::failed(&ApiError::internal(error));
-                        own.table.end(&live, answer.line());
-                    }
-                });
+                tokio::spawn(Arc::clone(self).drive(begun, order, ext));
                 attached
             }
         }
@@ -234,108 +220,5 @@ impl Executions {
         let all = self.config.at_once.get() + self.config.waiting_max;
         // It is never closed.
         let _ = self.shares.node.admitted.acquire_many(all).await;
-    }
-
-    /// From the queue to the kept answer. A crash before the answer is kept: the caller finds another boot, and knows that it does
-    /// not know.
-    async fn drive(self: Arc<Self>, live: Arc<Live>, order: Order, ext: Ext, admitted: Admitted) {
-        let answer = match self.place(&live, &admitted.share).await {
-            Some(place) => {
-                live.started();
-                self.run(&live, order, ext, place).await
-            }
-            None => Answer::cancelled(),
-        };
-        self.table.end(&live, answer.line());
-        drop(admitted);
-    }
-
-    /// Waits for a place; `None` if nobody wants it any more.
-    async fn place(&self, live: &Live, share: &Share) -> Option<Both> {
-        let waiting = self.shares.place(share);
-        tokio::pin!(waiting);
-        loop {
-            tokio::select! {
-                place = &mut waiting => {
-                    self.look(live);
-                    return place.filter(|_| !live.control().is_cancelled());
-                }
-                () = tokio::time::sleep(LOOK) => self.look(live),
-            }
-            // Who waits for the caller's other executions is not told by them that the node gives no more places.
-            if live.control().is_cancelled() || self.shares.node.places.is_closed() {
-                return None;
-            }
-        }
-    }
-
-    async fn run(
-        self: &Arc<Self>,
-        live: &Arc<Live>,
-        order: Order,
-        ext: Ext,
-        place: Both,
-    ) -> Answer {
-        let Order {
-            request,
-            audience,
-            secret,
-            sink,
-            room,
-        } = order;
-        let promised = system::now().map_err(ApiError::internal).and_then(|now| {
-            let promise = sink.as_ref().map(|sink| sink.promise(now)).transpose();
-            promise.map_err(ApiError::unavailable).map(|log| (now, log))
-        });
-        let (now, log) = match promised {
-            Ok(promised) => promised,
-            Err(error) => return Answer::failed(&error),
-        };
-        // It waited for too long: its receipt would be worth nothing, and its effects are wanted no more.
-        if audience.expires_at <= now {
-            return Answer::failed(&ApiError::expired());
-        }
-        let circumstances = Circumstances {
-            audience: Some(audience),
-            secret,
-            log,
-            ext,
-            ..Circumstances::at(now)
-        };
-        let (own, control) = (Arc::clone(self), live.control().clone());
-        let running = tokio::task::spawn_blocking(move || {
-            let came = own
-                .router
-                .execute_controlled(&request, circumstances, &control);
-            control.enter(Phase::Over);
-            // Code and place are given back when nothing of it runs any more.
-            drop((request, room, place));
-            came
-        });
-        match self.over(live, running).await {
-            Ok(came) => Answer::of(came, sink.as_deref(), &self.figures).await,
-            Err(error) => Answer::failed(&ApiError::internal(error)),
-        }
-    }
-
-    /// Waits for the end, and sees to it that somebody else does.
-    async fn over<T>(
-        &self,
-        live: &Live,
-        mut running: JoinHandle<T>,
-    ) -> Result<T, tokio::task::JoinError> {
-        loop {
-            tokio::select! {
-                came = &mut running => return came,
-                () = tokio::time::sleep(LOOK) => self.look(live),
-            }
-        }
-    }
-
-    fn look(&self, live: &Live) {
-        let patience = Duration::from_millis(self.config.abandoned_ms.into());
-        if live.is_abandoned(patience) {
-            live.control().cancel();
-        }
     }
 }

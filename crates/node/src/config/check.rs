@@ -222,6 +222,12 @@ impl NodeConfig {
                 0..=1 << 40,
                 "0 to 2^40",
             ),
+            (
+                "executions.read_ms",
+                config.read_ms.into(),
+                100..=MS_MAX,
+                "100 to 86,400,000",
+            ),
         ] {
             within(key, got, allowed, wanted)?;
         }

@@ -40,8 +40,8 @@ pub struct ExecutionsConfig {
     /// Executions that wait; further ones are answered 503. Default 64.
     #[serde(default = "default_waiting_max")]
     pub waiting_max: u32,
-    /// The most that one caller may have of places, of those that wait, and of the room for bodies, in percent of each: at least one
-    /// place and one body. What is beyond it is answered 429. Default 50; 100 where there is one caller.
+    /// The most that one caller may have of places, of those that wait, of the room for bodies, and of the answers that are kept, in
+    /// percent of each: at least one place, one body and one answer. What is beyond it is answered 429. Default 50; 100 where there is one caller.
     #[serde(default = "default_caller_percent")]
     pub caller_percent: u32,
     /// The largest request, code included. Default 8 MiB.
@@ -60,9 +60,13 @@ pub struct ExecutionsConfig {
     /// After how long without anybody who waits for it an execution is cancelled. Default 30,000 ms.
     #[serde(default = "default_abandoned_ms")]
     pub abandoned_ms: u32,
-    /// How many bytes of answers are kept for callers whose connection broke. Default 64 MiB.
+    /// How many bytes of answers are held, for callers that read them and for those whose connection broke. Default 64 MiB.
     #[serde(default = "default_kept_bytes_max")]
     pub kept_bytes_max: u64,
+    /// How long an answer can be read for sure. Who has not read it by then is cut where another answer needs the space. Default
+    /// 10,000 ms.
+    #[serde(default = "default_read_ms")]
+    pub read_ms: u32,
 }
 
 impl ExecutionsConfig {
@@ -114,6 +118,10 @@ const fn default_abandoned_ms() -> u32 {
 
 const fn default_kept_bytes_max() -> u64 {
     64 << 20
+}
+
+const fn default_read_ms() -> u32 {
+    10_000
 }
 
 /// Twice what a run has that asks for nothing. There are no tools here, so what is asked of them does not matter.

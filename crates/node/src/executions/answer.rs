@@ -101,6 +101,11 @@ impl Answer {
         Self::failed(&cancelled())
     }
 
+    /// How long it is.
+    pub(super) fn bytes(&self) -> u64 {
+        self.0.len() as u64
+    }
+
     /// The line, with its end.
     pub(super) fn line(self) -> Arc<[u8]> {
         self.0.into()

@@ -1,30 +1,43 @@
 //! One execution, for those who wait for it.
 //!
-//! Enters: how far it is. Leaves: the same, to everybody who is attached. Refuses nothing.
+//! Enters: how far it is. Leaves: the same, to everybody who is attached, and its answer in pieces. Refuses: to give an answer as a
+//! whole: who reads slowly would keep all of it after it was let go.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tenzik::control::Control;
 use tokio::sync::watch;
 
 use crate::error::ApiError;
 
+/// The most bytes of an answer that a reader is given at once.
+const PIECE_BYTES_MAX: usize = 16 * 1_024;
+
 /// How far an execution is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// It waits for a place.
     Queued,
     /// It runs.
     Running,
-    /// It is over, with its last line; `None` if that is no longer kept.
+    /// It is over.
+    Ended,
+}
+
+/// The same, with what came of it.
+enum Held {
+    Queued,
+    Running,
+    /// Its last line; `None` if that is no longer kept.
     Ended(Option<Arc<[u8]>>),
 }
 
 /// One execution.
 pub(crate) struct Live {
     control: Control,
-    state: watch::Sender<State>,
+    held: watch::Sender<Held>,
     began: Instant,
     waiters: Mutex<Waiters>,
 }
@@ -33,12 +46,14 @@ struct Waiters {
     count: usize,
     /// When the last one left.
     left: Instant,
+    /// Since when there is something to read.
+    ended: Option<Instant>,
 }
 
 /// Somebody who waits for an execution, until this is dropped.
 pub(crate) struct Attached {
     live: Arc<Live>,
-    state: watch::Receiver<State>,
+    held: watch::Receiver<Held>,
 }
 
 impl Live {
@@ -46,11 +61,12 @@ impl Live {
         let now = Instant::now();
         Self {
             control: Control::default(),
-            state: watch::Sender::new(State::Queued),
+            held: watch::Sender::new(Held::Queued),
             began: now,
             waiters: Mutex::new(Waiters {
                 count: 0,
                 left: now,
+                ended: None,
             }),
         }
     }
@@ -66,35 +82,39 @@ impl Live {
     /// [`ApiError`] 410 if its answer is no longer kept.
     pub(crate) fn attach(self: &Arc<Self>) -> Result<Attached, ApiError> {
         let mut waiters = self.waiters();
-        let state = self.state.subscribe();
-        if matches!(*state.borrow(), State::Ended(None)) {
+        let held = self.held.subscribe();
+        if matches!(*held.borrow(), Held::Ended(None)) {
             return Err(ApiError::gone());
         }
         waiters.count += 1;
         drop(waiters);
         let live = Arc::clone(self);
-        Ok(Attached { live, state })
+        Ok(Attached { live, held })
     }
 
     pub(super) fn started(&self) {
-        self.state.send_replace(State::Running);
+        self.held.send_replace(Held::Running);
     }
 
     pub(super) fn ended(&self, line: Arc<[u8]>) {
-        self.state.send_replace(State::Ended(Some(line)));
+        self.waiters().ended = Some(Instant::now());
+        self.held.send_replace(Held::Ended(Some(line)));
     }
 
-    /// Lets its answer go, unless somebody waits for it, and says whether it did.
-    pub(super) fn forget(&self) -> bool {
+    /// Lets its answer go, and says whether it did: nobody reads it, or, with a patience, it could be read for so long.
+    pub(super) fn forget(&self, patience: Option<Duration>) -> bool {
         let waiters = self.waiters();
-        if waiters.count == 0 {
-            self.state.send_replace(State::Ended(None));
+        let ended = waiters.ended.zip(patience);
+        let was_read = ended.is_some_and(|(ended, patience)| ended.elapsed() >= patience);
+        let goes = waiters.count == 0 || was_read;
+        if goes {
+            self.held.send_replace(Held::Ended(None));
         }
-        waiters.count == 0
+        goes
     }
 
     pub(super) fn is_over(&self) -> bool {
-        matches!(*self.state.borrow(), State::Ended(_))
+        matches!(*self.held.borrow(), Held::Ended(_))
     }
 
     /// Whether nobody has waited for so long.
@@ -104,7 +124,7 @@ impl Live {
     }
 
     fn waiters(&self) -> std::sync::MutexGuard<'_, Waiters> {
-        // A number and a time: whole whoever panicked.
+        // A number and two times: whole whoever panicked.
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -112,13 +132,29 @@ impl Live {
 impl Attached {
     /// How far it is now.
     pub(crate) fn state(&mut self) -> State {
-        self.state.borrow_and_update().clone()
+        match *self.held.borrow_and_update() {
+            Held::Queued => State::Queued,
+            Held::Running => State::Running,
+            Held::Ended(_) => State::Ended,
+        }
+    }
+
+    /// The last line from a byte on, as much as is given at once; nothing behind its end. `None` if it is no longer kept.
+    pub(crate) fn piece(&self, from: usize) -> Option<Bytes> {
+        match &*self.held.borrow() {
+            Held::Ended(Some(line)) => {
+                let rest = line.get(from..).unwrap_or_default();
+                let piece = &rest[..rest.len().min(PIECE_BYTES_MAX)];
+                Some(Bytes::copy_from_slice(piece))
+            }
+            _ => None,
+        }
     }
 
     /// Waits until it is further than it was last seen.
     pub(crate) async fn changed(&mut self) {
         // The sender lives as long as `live`.
-        let _ = self.state.changed().await;
+        let _ = self.held.changed().await;
     }
 
     /// Since it was asked for.

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::kept::Bytes;
 use crate::config::ExecutionsConfig;
 use crate::error::ApiError;
 use crate::server::{Room, room};
@@ -23,6 +24,10 @@ pub(crate) struct Share {
     pub(super) admitted: Arc<Semaphore>,
     /// Room for bodies, in KiB.
     pub(super) bodies: Arc<Semaphore>,
+    /// Bytes of answers that are kept.
+    pub(super) kept: Bytes,
+    /// Whoever waits for space for an answer waits in turn.
+    pub(super) turn: tokio::sync::Mutex<()>,
 }
 
 /// One of the node's, and one of a caller's.
@@ -48,6 +53,8 @@ impl Share {
             places: count(at_once),
             admitted: count(at_once + config.waiting_max),
             bodies: room(of(config.bodies_bytes_max, one)),
+            kept: Bytes::default(),
+            turn: tokio::sync::Mutex::default(),
         }
     }
 }

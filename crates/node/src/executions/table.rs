@@ -1,13 +1,13 @@
 //! Which executions there were.
 //!
-//! Enters: keys with the digests of their requests, answers. Leaves: the execution of a key. Refuses: two requests under one key,
+//! Enters: keys with the digests of their requests. Leaves: the execution of a key. Refuses: two requests under one key,
 //! more keys than a bound.
 //!
 //! A key may be cancelled before its request is here: what is told first may come last. It is then known as one that is over, and a
 //! request that comes under it finds that. Each caller has so many of these and no more; they are forgotten when no request that
 //! was sent before can be taken any more.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tenzik_receipt::{Blake3, Timestamp};
@@ -46,9 +46,9 @@ pub(super) enum Found<P> {
 }
 
 /// All executions of a boot.
+#[derive(Default)]
 pub(super) struct Table {
     inner: Mutex<Inner>,
-    kept_bytes_max: u64,
 }
 
 #[derive(Default)]
@@ -56,20 +56,10 @@ struct Inner {
     entries: HashMap<Key, Entry>,
     /// How many of a caller's have no request.
     unsent: HashMap<Arc<str>, u32>,
-    /// Those whose answers are kept, the oldest first.
-    kept: VecDeque<(Arc<Live>, u64)>,
-    kept_bytes: u64,
     swept_at: Option<Timestamp>,
 }
 
 impl Table {
-    pub(super) fn new(kept_bytes_max: u64) -> Self {
-        Self {
-            inner: Mutex::default(),
-            kept_bytes_max,
-        }
-    }
-
     /// The execution of a key; a new one if `admit` lets it in.
     ///
     /// # Errors
@@ -137,22 +127,6 @@ impl Table {
     pub(super) fn get(&self, key: &Key) -> Option<Arc<Live>> {
         let inner = self.lock();
         inner.entries.get(key).map(|entry| Arc::clone(&entry.live))
-    }
-
-    /// Keeps an answer, and lets the oldest go that there is no room for and that nobody waits for.
-    pub(super) fn end(&self, live: &Arc<Live>, line: Arc<[u8]>) {
-        let bytes = line.len() as u64;
-        let mut inner = self.lock();
-        live.ended(line);
-        inner.kept.push_back((Arc::clone(live), bytes));
-        inner.kept_bytes += bytes;
-        while inner.kept_bytes > self.kept_bytes_max {
-            let unwanted = inner.kept.iter().position(|(live, _)| live.forget());
-            let Some((_, bytes)) = unwanted.and_then(|index| inner.kept.remove(index)) else {
-                break;
-            };
-            inner.kept_bytes -= bytes;
-        }
     }
 
     /// Asks everything to stop.
@@ -229,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_goes_back_brings_nothing_back() {
-        let table = Table::new(0);
+        let table = Table::default();
         let key = |id: u8| Key {
             caller: "a".into(),
             id: [id; 32],
@@ -241,7 +215,7 @@ mod tests {
             panic!("it is new");
         };
         assert!(matches!(enter(1, 10, 6), Ok(Found::Known(_))));
-        table.end(&live, (*b"end").into());
+        live.ended((*b"end").into());
         assert!(matches!(enter(2, 20, 11), Ok(Found::New(..))));
         assert!(table.get(&key(1)).is_none());
         assert!(enter(1, 10, 9).is_err(), "it ran already");
@@ -249,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_caller_that_cancels_what_never_comes_fills_its_own_share_until_that_is_forgotten() {
-        let table = Table::new(0);
+        let table = Table::default();
         let key = |caller: &str, number: u32| {
             let mut id = [0; 32];
             id[..4].copy_from_slice(&number.to_be_bytes());

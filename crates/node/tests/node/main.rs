@@ -15,4 +15,5 @@ mod remote;
 mod runs;
 mod setup;
 mod sink;
+mod slow;
 mod tls;

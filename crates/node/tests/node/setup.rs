@@ -55,6 +55,7 @@ fn every_value_has_its_range() {
         "[executions]\nbackends = [\"sandbox\"]\ncaller_percent = 0",
         "[executions]\nbackends = [\"sandbox\"]\ncaller_percent = 101",
         "[executions]\nbackends = [\"sandbox\"]\nbodies_bytes_max = 8388607",
+        "[executions]\nbackends = [\"sandbox\"]\nread_ms = 0",
         "[telemetry]\notlp_endpoint = \"ftp://x\"",
         "[telemetry]\nlog_format = \"xml\"",
         "[tls]\ncertificate = \"c\"",
