@@ -15,6 +15,7 @@ mod drive;
 mod figures;
 mod kept;
 mod live;
+mod logged;
 mod share;
 mod table;
 

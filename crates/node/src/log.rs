@@ -215,7 +215,7 @@ impl LogService {
             Some(reason) => format!("{why}: {reason}"),
             None => why.to_owned(),
         };
-        SinkError { why }
+        SinkError::Now { why }
     }
 
     /// Appends a receipt that this process has just signed. It is durable when this returns.
@@ -368,8 +368,14 @@ impl ReceiptSink for LogService {
     ) -> BoxFuture<'a, Result<sink::Placed, SinkError>> {
         Box::pin(async move {
             let placed = self.add_sealed(receipt).await;
-            let placed = placed.map_err(|error| SinkError {
-                why: error.to_string(),
+            let placed = placed.map_err(|error| {
+                let why = error.to_string();
+                match error {
+                    AddError::Append(AppendError::Busy | AppendError::Unread { .. }) => {
+                        SinkError::Now { why }
+                    }
+                    _ => SinkError::Ever { why },
+                }
             })?;
             let index = placed.index;
             Ok(sink::Placed { index })

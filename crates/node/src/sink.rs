@@ -14,12 +14,23 @@ use crate::auth::Caller;
 /// A future that can be sent to another thread, behind a pointer.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Why a receipt was not taken: the node's fault, never the caller's.
+/// Why a receipt was not taken: the node's fault, never the caller's. The words are for the operator; the caller is told only that
+/// there is no answer.
 #[derive(Debug, thiserror::Error)]
-#[error("{why}")]
-pub struct SinkError {
-    /// For the operator; the caller is told only that there is no answer now.
-    pub why: String,
+#[non_exhaustive]
+pub enum SinkError {
+    /// It is not taken, or whether it is can be known after a restart at the earliest. To ask again is of no use.
+    #[error("{why}")]
+    Ever {
+        /// Why.
+        why: String,
+    },
+    /// Nothing was taken now. The same may be taken later.
+    #[error("{why}")]
+    Now {
+        /// Why.
+        why: String,
+    },
 }
 
 /// Where a receipt stands.
@@ -34,9 +45,9 @@ pub struct Placed {
 /// It sees the receipts of callers with the role `run` only, and of those only the keyed ones and those whose request opted in,
 /// unless the node's log is private: then all of them.
 ///
-/// *Order*: [`promise`](Self::promise) before the run, [`accept`](Self::accept) after it is signed, once. *Cancellation*: a caller
-/// that goes away drops the future of `accept` at any await; the receipt is then taken or not, and nobody has it.
-/// *Retry*: none.
+/// *Order*: [`promise`](Self::promise) before the run, [`accept`](Self::accept) after it is signed. *Cancellation*: a caller that
+/// goes away drops the future of `accept` at any await; the receipt is then taken or not, and nobody has it.
+/// *Retry*: `accept` of the same receipt after [`SinkError::Now`], for a program, which does not run again. For a capsule none.
 pub trait ReceiptSink: Send + Sync {
     /// What the receipt will promise. It is signed with the receipt, and binds the node once the caller has it.
     ///

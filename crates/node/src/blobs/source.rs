@@ -42,7 +42,7 @@ impl CapsuleSource for HeldCapsules {
             let read = tokio::task::spawn_blocking(read).await;
             match read.map_err(|error| error.to_string()) {
                 Ok(Ok(capsule)) => Ok(capsule.map(Arc::from)),
-                Ok(Err(why)) | Err(why) => Err(SinkError { why }),
+                Ok(Err(why)) | Err(why) => Err(SinkError::Now { why }),
             }
         })
     }

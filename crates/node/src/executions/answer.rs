@@ -1,12 +1,14 @@
 //! What came of an execution, as its last line.
 //!
-//! Enters: the router's result. Leaves: one line of JSON in which the receipt stands byte for byte. Refuses nothing: where there is
+//! Enters: the router's result; then where its receipt stands in the log. Leaves: one line of JSON in which the receipt stands byte
+//! for byte. Refuses nothing: where there is
 //! no receipt, the line says why.
 
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tenzik::backend::Captured;
@@ -16,7 +18,7 @@ use utoipa::ToSchema;
 
 use super::figures::Figures;
 use crate::error::{ApiError, Told};
-use crate::sink::ReceiptSink;
+use crate::sink::SinkError;
 use crate::text;
 
 /// The last line of an execution.
@@ -32,8 +34,6 @@ pub(crate) struct End<'a> {
     status: Option<&'a str>,
     /// The receipt's id; null without one.
     id: Option<String>,
-    /// The receipt's index in the node's log; null where it was not logged.
-    log_index: Option<u64>,
     /// The receipt; its bytes are canonical as they stand here. Null where none could be made.
     #[schema(value_type = Option<Object>)]
     receipt: Option<&'a RawValue>,
@@ -43,6 +43,8 @@ pub(crate) struct End<'a> {
     stdout: Option<Stream>,
     /// What it wrote to its standard error. No receipt commits to it.
     stderr: Option<Stream>,
+    /// The receipt's index in the node's log; null where it was not logged. It is the last member.
+    log_index: Option<u64>,
 }
 
 /// What is kept of a stream.
@@ -54,16 +56,21 @@ pub(crate) struct Stream {
     dropped_bytes: u64,
 }
 
-/// What came of an execution.
-pub(super) struct Answer(Vec<u8>);
+/// What came of an execution, but for the place of its receipt.
+pub(super) struct Answer {
+    line: Vec<u8>,
+    /// Its receipt, and what its claim says, if it has one.
+    receipt: Option<SignedReceipt>,
+}
+
+/// The end of a line whose receipt has no place in the log.
+const NO_INDEX: &str = "null}\n";
+/// The most bytes of an index.
+const INDEX_BYTES_MAX: u64 = 20;
 
 impl Answer {
-    /// What the router says, once its receipt is where it belongs.
-    pub(super) async fn of(
-        came: Result<Execution, RouteError>,
-        sink: Option<&dyn ReceiptSink>,
-        figures: &Figures,
-    ) -> Self {
+    /// What the router says.
+    pub(super) fn of(came: Result<Execution, RouteError>, figures: &Figures) -> Self {
         let (execution, receipt) = match &came {
             Ok(execution) => (Some(execution), Some(&execution.receipt)),
             Err(error) => (error.execution(), error.receipt()),
@@ -76,15 +83,7 @@ impl Answer {
         let claim = receipt.claim();
         let wall = execution.map(|execution| execution.wall);
         figures.ended(claim.status(), wall.filter(|_| !claim.is_private()));
-        let placed = match sink {
-            // A crash or an error here: the receipt is in the log or not, and nobody else has it.
-            Some(sink) => match sink.accept(receipt).await {
-                Ok(placed) => Some(placed.index),
-                Err(error) => return Self::failed(&ApiError::unavailable(error)),
-            },
-            None => None,
-        };
-        Self::line_of(execution, receipt, error.as_ref(), placed)
+        Self::with(execution, receipt, error.as_ref())
     }
 
     /// The node's own failure.
@@ -101,21 +100,47 @@ impl Answer {
         Self::failed(&cancelled())
     }
 
-    /// How long it is.
-    pub(super) fn bytes(&self) -> u64 {
-        self.0.len() as u64
+    /// Its receipt; none for what did not run and was not refused by the router.
+    pub(super) const fn receipt(&self) -> Option<&SignedReceipt> {
+        self.receipt.as_ref()
     }
 
-    /// The line, with its end.
+    /// The most bytes that the line has.
+    pub(super) fn bytes_max(&self) -> u64 {
+        self.line.len() as u64 + INDEX_BYTES_MAX
+    }
+
+    /// The line, with its end, of what has no place in the log.
     pub(super) fn line(self) -> Arc<[u8]> {
-        self.0.into()
+        self.line.into()
     }
 
-    fn line_of(
+    /// The line of what has one.
+    pub(super) fn line_at(mut self, log_index: u64) -> Arc<[u8]> {
+        self.line.truncate(self.line.len() - NO_INDEX.len());
+        self.line.extend(format!("{log_index}}}\n").bytes());
+        self.line.into()
+    }
+
+    /// The line of what was to have one, and has not. It ran, or was refused, and that is all that may be told: the receipt promises
+    /// the log.
+    pub(super) fn line_unlogged(self, error: &SinkError) -> Arc<[u8]> {
+        let error = unlogged(error);
+        error.log();
+        let receipt = self.receipt.as_ref();
+        let told = Self::written(&End {
+            error: Some(error.told()),
+            status: receipt.map(|receipt| receipt.claim().status()),
+            id: receipt.map(|receipt| receipt.id().to_string()),
+            ..End::nothing()
+        });
+        told.line()
+    }
+
+    fn with(
         execution: Option<&Execution>,
         receipt: &SignedReceipt,
         error: Option<&ApiError>,
-        log_index: Option<u64>,
     ) -> Self {
         let bytes = receipt.to_bytes();
         let raw: &RawValue = match serde_json::from_slice(&bytes) {
@@ -124,24 +149,28 @@ impl Answer {
             Err(error) => return Self::failed(&ApiError::internal(error)),
         };
         let value = execution.and_then(Execution::value);
-        Self::written(&End {
+        let answer = Self::written(&End {
             error: error.map(ApiError::told),
             status: Some(receipt.claim().status()),
             id: Some(receipt.id().to_string()),
-            log_index,
             receipt: Some(raw),
             output_base64: value.map(|value| STANDARD.encode(value)),
             stdout: execution.map(|execution| Stream::of(&execution.stdout)),
             stderr: execution.map(|execution| Stream::of(&execution.stderr)),
             ..End::nothing()
-        })
+        });
+        Self {
+            receipt: Some(receipt.clone()),
+            ..answer
+        }
     }
 
     fn written(end: &End<'_>) -> Self {
         // Texts, numbers and a receipt are always JSON; none of them has a line break outside of an escape.
         let mut line = serde_json::to_vec(end).unwrap_or_default();
         line.push(b'\n');
-        Self(line)
+        let receipt = None;
+        Self { line, receipt }
     }
 }
 
@@ -153,11 +182,11 @@ impl End<'_> {
             error: None,
             status: None,
             id: None,
-            log_index: None,
             receipt: None,
             output_base64: None,
             stdout: None,
             stderr: None,
+            log_index: None,
         }
     }
 }
@@ -174,6 +203,14 @@ impl Stream {
 fn cancelled() -> ApiError {
     let message = "it was cancelled before it began";
     ApiError::conflict("cancelled", message, "send it again, under another id")
+}
+
+fn unlogged(error: &SinkError) -> ApiError {
+    let message = "it is over, and its receipt is not in the node's log, or nobody knows";
+    let hint =
+        "it does not run again under this id; look for the receipt by its id when the log goes on";
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    ApiError::new(status, "unlogged", message, hint).caused_by(error)
 }
 
 /// What the caller is told. What a backend says of its own failure is the operator's to know.

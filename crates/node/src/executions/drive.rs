@@ -12,10 +12,11 @@ use tenzik::control::Phase;
 use tenzik::receipts::Circumstances;
 use tenzik_receipt::{LogPromise, Timestamp};
 use tokio::task::{JoinError, JoinHandle};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::answer::Answer;
 use super::live::Live;
+use super::logged::logged;
 use super::share::{Both, Share};
 use super::{Executions, Ext, Order};
 use crate::error::ApiError;
@@ -33,37 +34,70 @@ pub(super) struct Begun {
     pub(super) share: Arc<Share>,
 }
 
+/// An execution of which nothing runs any more.
+struct Over {
+    answer: Answer,
+    /// Where its receipt goes before its caller gets it, and until when it may wait there.
+    logs: Option<(Arc<dyn ReceiptSink>, Instant)>,
+    place: Option<Both>,
+}
+
+impl Over {
+    const fn without_receipt(answer: Answer) -> Self {
+        Self {
+            answer,
+            logs: None,
+            place: None,
+        }
+    }
+}
+
 impl Executions {
     /// To the kept answer. Who waits would wait for ever for what has panicked.
     pub(super) async fn drive(self: Arc<Self>, begun: Begun, order: Order, ext: Ext) {
         let own = Arc::clone(&self);
         let (live, share) = (Arc::clone(&begun.live), Arc::clone(&begun.share));
         let driven = tokio::spawn(async move {
-            let place = own.place(&live, &share).await;
-            let (answer, place) = match place {
+            let over = match own.place(&live, &share).await {
                 Some(place) => own.run(&live, order, ext, place).await,
-                None => (Answer::cancelled(), None),
+                None => Over::without_receipt(Answer::cancelled()),
             };
-            own.keep(&live, &share, answer, place).await;
+            own.keep(&live, &share, over).await;
         });
         if let Err(error) = driven.await {
             let answer = Answer::failed(&ApiError::internal(error));
-            self.keep(&begun.live, &begun.share, answer, None).await;
+            let over = Over::without_receipt(answer);
+            self.keep(&begun.live, &begun.share, over).await;
         }
     }
 
-    /// Keeps an answer once there is space for it. Its place is given back only then: there are no more answers outside of the bound
-    /// than there are places.
-    async fn keep(
-        &self,
-        live: &Arc<Live>,
-        share: &Arc<Share>,
-        answer: Answer,
-        place: Option<Both>,
-    ) {
-        let space = self.kept.space(share, answer.bytes()).await;
+    /// Keeps an answer once there is space for it and its receipt is where it belongs. The place is given back when there is space:
+    /// there are no more answers outside of the bound than places, and a log that does not work holds up no other program.
+    async fn keep(&self, live: &Arc<Live>, share: &Arc<Share>, over: Over) {
+        let Over {
+            answer,
+            logs,
+            place,
+        } = over;
+        let space = self.kept.space(share, answer.bytes_max()).await;
         drop(place);
-        self.kept.end(live, answer.line(), space);
+        let line = match (answer.receipt(), logs) {
+            (Some(receipt), Some((sink, until))) => {
+                let waits = || self.waits(live);
+                match logged(&*sink, receipt, until, waits).await {
+                    Ok(index) => answer.line_at(index),
+                    Err(error) => answer.line_unlogged(&error),
+                }
+            }
+            _ => answer.line(),
+        };
+        self.kept.end(live, line, space);
+    }
+
+    /// Whether a receipt goes on waiting for the log: not where the node ends.
+    fn waits(&self, live: &Live) -> bool {
+        live.logging();
+        !(self.shares.node.places.is_closed() && live.control().is_cancelled())
     }
 
     /// Waits for a place; `None` if nobody wants it any more.
@@ -85,17 +119,11 @@ impl Executions {
         }
     }
 
-    async fn run(
-        self: &Arc<Self>,
-        live: &Arc<Live>,
-        order: Order,
-        ext: Ext,
-        place: Both,
-    ) -> (Answer, Option<Both>) {
+    async fn run(self: &Arc<Self>, live: &Arc<Live>, order: Order, ext: Ext, place: Both) -> Over {
         live.started();
         let (now, log) = match promised(&order) {
             Ok(promised) => promised,
-            Err(error) => return (Answer::failed(&error), None),
+            Err(error) => return Over::without_receipt(Answer::failed(&error)),
         };
         let Order {
             request,
@@ -104,6 +132,7 @@ impl Executions {
             sink,
             room,
         } = order;
+        let logs = sink.zip(log.as_ref().map(|log| until(now, log)));
         let circumstances = Circumstances {
             audience: Some(audience),
             secret,
@@ -122,11 +151,12 @@ impl Executions {
             (came, place)
         });
         match self.over(live, running).await {
-            Ok((came, place)) => {
-                let answer = Answer::of(came, sink.as_deref(), &self.figures).await;
-                (answer, Some(place))
-            }
-            Err(error) => (Answer::failed(&ApiError::internal(error)), None),
+            Ok((came, place)) => Over {
+                answer: Answer::of(came, &self.figures),
+                logs,
+                place: Some(place),
+            },
+            Err(error) => Over::without_receipt(Answer::failed(&ApiError::internal(error))),
         }
     }
 
@@ -158,4 +188,14 @@ fn promised(order: &Order) -> Result<(Timestamp, Option<LogPromise>), ApiError> 
     let promise = |sink: &Arc<dyn ReceiptSink>| sink.promise(now);
     let promise = order.sink.as_ref().map(promise).transpose();
     promise.map(|log| (now, log)).map_err(ApiError::unavailable)
+}
+
+/// When a receipt that is not in the log has broken its promise.
+fn until(now: Timestamp, log: &LogPromise) -> Instant {
+    let left = log
+        .merge_by
+        .unix_seconds()
+        .saturating_sub(now.unix_seconds());
+    // A day is the most that is promised.
+    Instant::now() + Duration::from_secs(left.min(86_400))
 }

@@ -22,6 +22,8 @@ pub(crate) enum State {
     Queued,
     /// It runs.
     Running,
+    /// Nothing of it runs any more, and its receipt waits for the log.
+    Logging,
     /// It is over.
     Ended,
 }
@@ -30,6 +32,7 @@ pub(crate) enum State {
 enum Held {
     Queued,
     Running,
+    Logging,
     /// Its last line; `None` if that is no longer kept.
     Ended(Option<Arc<[u8]>>),
 }
@@ -96,6 +99,10 @@ impl Live {
         self.held.send_replace(Held::Running);
     }
 
+    pub(super) fn logging(&self) {
+        self.held.send_replace(Held::Logging);
+    }
+
     pub(super) fn ended(&self, line: Arc<[u8]>) {
         self.waiters().ended = Some(Instant::now());
         self.held.send_replace(Held::Ended(Some(line)));
@@ -135,6 +142,7 @@ impl Attached {
         match *self.held.borrow_and_update() {
             Held::Queued => State::Queued,
             Held::Running => State::Running,
+            Held::Logging => State::Logging,
             Held::Ended(_) => State::Ended,
         }
     }

@@ -1,7 +1,7 @@
 //! `/v1/executions`: programs run, and what comes of them is told line by line.
 //!
-//! Enters: [`ExecutionRequest`]; ids of executions. Leaves: lines of JSON (`application/x-ndjson`): `queued`, `running`, one at least
-//! every `progress_ms`, and `end`, with the receipt. Refuses: what the profile list, the limits and the quotas do not allow; a second
+//! Enters: [`ExecutionRequest`]; ids of executions. Leaves: lines of JSON (`application/x-ndjson`): `queued`, `running`, `logging`,
+//! one at least every `progress_ms`, and `end`, with the receipt. Refuses: what the profile list, the limits and the quotas do not allow; a second
 //! request under one id; a node's former life.
 //!
 //! Who loses the connection asks again, with the same request or by the id: it runs once. Who leaves cancels nothing at once: an
@@ -164,8 +164,9 @@ fn read(caller: &Caller, id: &Segment) -> Result<Key, ApiError> {
     Ok(key(caller, id))
 }
 
+/// Until nothing of it runs.
 async fn over(mut attached: Attached) {
-    while !matches!(attached.state(), Progress::Ended(_)) {
+    while matches!(attached.state(), Progress::Queued | Progress::Running) {
         attached.changed().await;
     }
 }

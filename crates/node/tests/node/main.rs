@@ -17,3 +17,4 @@ mod setup;
 mod sink;
 mod slow;
 mod tls;
+mod unlogged;

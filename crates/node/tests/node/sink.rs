@@ -19,7 +19,7 @@ struct Memory {
 }
 
 fn error() -> SinkError {
-    SinkError {
+    SinkError::Now {
         why: "internal words".to_owned(),
     }
 }

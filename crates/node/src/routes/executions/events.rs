@@ -1,6 +1,6 @@
 //! An execution as lines of JSON.
 //!
-//! Enters: somebody who is attached. Leaves: `{"event":"queued"|"running","elapsed_ms":N}` at once, at each change and at least once in
+//! Enters: somebody who is attached. Leaves: `{"event":"queued"|"running"|"logging","elapsed_ms":N}` at once, at each change and at least once in
 //! every interval, then the line that the execution ended with, piece by piece. Refuses: to go on where that line was let go before
 //! its reader had all of it; the connection is cut, so that nobody takes a part for the whole.
 
@@ -73,6 +73,7 @@ fn name(state: State) -> Option<&'static str> {
     match state {
         State::Queued => Some("queued"),
         State::Running => Some("running"),
+        State::Logging => Some("logging"),
         State::Ended => None,
     }
 }
