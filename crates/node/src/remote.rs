@@ -11,6 +11,7 @@
 //! run's time is over. A program may have some: it is begun once, and followed (see `program`).
 
 mod answer;
+mod elsewhere;
 mod ended;
 mod lines;
 mod program;
@@ -18,8 +19,6 @@ mod request;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use tenzik::backend::{Attempt, Backend, BackendError, Ended, Isolation, Job, Readiness};
@@ -28,6 +27,7 @@ use tenzik_receipt::{Label, Profile, PublicKey, SignedReceipt, Trust, Value};
 
 use crate::federation::client::{Asking, Client, ClientError, is_in_clear};
 use answer::{Answered, Unaccepted};
+use elsewhere::{Waited, elsewhere, rest, wait};
 use program::Following;
 use request::Asked;
 
@@ -38,8 +38,6 @@ const NODE_BYTES_MAX: u64 = 64 * 1024;
 /// How long it may take to say who it is.
 const DESCRIBE: Duration = Duration::from_secs(5);
 const ASK: &str = "ask the node";
-/// How often a caller's wish to stop is looked at.
-const TICK: Duration = Duration::from_millis(10);
 /// The first pause before a request is sent again, and the longest.
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
@@ -142,12 +140,7 @@ impl Remote {
             let asked = Asked::new(job, &self.config.audience)
                 .map_err(|error| BackendError::failed("make the request", error))?;
             let error = match self.send(job, asked.body.clone(), until)? {
-                Sent::Cancelled => {
-                    return Ok(Came::Stopped(Ended::Aborted {
-                        code: label("cancelled"),
-                    }));
-                }
-                Sent::Late => return Ok(Came::Stopped(Ended::LimitReached(Limit::WallMs))),
+                Sent::Stopped(ended) => return Ok(Came::Stopped(ended)),
                 Sent::Answer(status @ (200 | 422), body) => {
                     let answered = Answered::read(&body, status, &asked, job, &self.trust);
                     return answered
@@ -164,57 +157,38 @@ impl Remote {
             if Instant::now() + pause >= until {
                 return Err(BackendError::failed(ASK, error));
             }
-            thread::sleep(pause);
+            rest(job, pause);
             pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 
-    /// Sends a request and waits for its answer, the caller's wish to stop, or the end of the time. A request that is no longer
-    /// waited for ends on its own thread, within the client's time for one; nothing of it is used.
+    /// Sends a request and waits for its answer, the caller's wish to stop, or the end of the time.
     fn send(&self, job: &Job<'_>, body: Vec<u8>, until: Instant) -> Result<Sent, BackendError> {
         let (client, token) = (self.client.clone(), self.config.token.clone());
         let url = self.url("/v1/runs");
-        let (sender, answers) = channel();
-        let asking = move || {
-            let answer = client.post(
-                &url,
-                token.as_deref(),
-                "application/json",
-                &body,
-                ANSWER_BYTES_MAX,
-            );
+        let answers = elsewhere(move |sender| {
+            let token = token.as_deref();
+            let answer = client.post(&url, token, "application/json", &body, ANSWER_BYTES_MAX);
             // Nobody may be waiting any more.
             let _ = sender.send(answer);
-        };
-        thread::Builder::new()
-            .name("remote".to_owned())
-            .spawn(asking)
-            .map_err(|error| BackendError::failed(ASK, error))?;
-        loop {
-            match answers.recv_timeout(TICK) {
-                Ok(Ok(answer)) => return Ok(Sent::Answer(answer.status, answer.body)),
-                Ok(Err(error @ ClientError::Oversized { .. })) => {
-                    return Err(BackendError::denied(ASK, error));
-                }
-                Ok(Err(error)) => return Ok(Sent::Failed(error.to_string())),
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Ok(Sent::Failed("it was lost".to_owned()));
-                }
-                Err(RecvTimeoutError::Timeout) if job.control.is_cancelled() => {
-                    return Ok(Sent::Cancelled);
-                }
-                Err(RecvTimeoutError::Timeout) if Instant::now() >= until => return Ok(Sent::Late),
-                Err(RecvTimeoutError::Timeout) => {}
+        })?;
+        Ok(match wait(job, &answers, until) {
+            Waited::Came(Ok(answer)) => Sent::Answer(answer.status, answer.body),
+            Waited::Came(Err(error @ ClientError::Oversized { .. })) => {
+                return Err(BackendError::denied(ASK, error));
             }
-        }
+            Waited::Came(Err(error)) => Sent::Failed(error.to_string()),
+            Waited::Late => Sent::Stopped(Ended::LimitReached(Limit::WallMs)),
+            Waited::Lost => Sent::Failed("it was lost".to_owned()),
+            Waited::Unwanted(ended) => Sent::Stopped(ended),
+        })
     }
 }
 
 enum Sent {
     Answer(u16, Vec<u8>),
-    Cancelled,
     Failed(String),
-    Late,
+    Stopped(Ended),
 }
 
 enum Came {

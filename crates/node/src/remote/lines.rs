@@ -1,19 +1,14 @@
 //! What a node tells of an execution, line by line.
 //!
-//! Enters: an answer as it comes. Leaves: what was heard, in order, through a channel, so that its reader can look at other things
-//! meanwhile. Refuses: lines that are longer than an answer may be, or that are not of the form.
+//! Enters: an answer as it comes. Leaves: what was heard, in order, through a channel. Refuses: lines that are longer than an answer may be, or that are not of the form.
 
 use std::io::{BufRead, BufReader, Read};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread;
-use std::time::Duration;
+use std::sync::mpsc::{SyncSender, TrySendError};
 
 use serde::Deserialize;
 
-use crate::federation::client::{Asking, Client};
+use crate::federation::client::{ClientError, Opened};
 
-/// How many lines may wait to be looked at: a node that floods waits.
-const WAITING_MAX: usize = 16;
 /// The longest line that is not the last one.
 const SHORT_BYTES_MAX: u64 = 4 * 1024;
 /// The longest last line: a result of 16 MiB and two streams as long, in base64, with the receipt.
@@ -38,32 +33,8 @@ pub(super) enum Heard {
     Broken(String),
 }
 
-/// What a thread needs to ask.
-pub(super) struct Question {
-    pub(super) client: Client,
-    pub(super) url: String,
-    pub(super) token: Option<String>,
-    /// `None` asks how far it is; a body begins it.
-    pub(super) body: Option<Vec<u8>>,
-    /// The time for all of it.
-    pub(super) patience: Duration,
-}
-
-/// Asks on a thread of its own, and gives what is heard. The thread ends when nobody listens any more, or with its patience.
-pub(super) fn listen(question: Question) -> std::io::Result<Receiver<Heard>> {
-    let (sender, heard) = sync_channel(WAITING_MAX);
-    thread::Builder::new()
-        .name("remote".to_owned())
-        .spawn(move || ask(&question, &sender))?;
-    Ok(heard)
-}
-
-fn ask(question: &Question, sender: &SyncSender<Heard>) {
-    let asking = question.body.as_deref().map_or(Asking::Get, Asking::Post);
-    let token = question.token.as_deref();
-    let opened = question
-        .client
-        .open(asking, &question.url, token, question.patience);
+/// Tells what is heard of an answer, to its end or until nobody listens.
+pub(super) fn hear(opened: Result<Opened, ClientError>, sender: &SyncSender<Heard>) {
     let last = match opened {
         Ok(opened) if opened.status == 200 => tell(opened.body, sender),
         Ok(opened) => {
@@ -142,9 +113,14 @@ pub(super) fn heard(line: Vec<u8>) -> Heard {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::sync_channel;
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::remote::elsewhere::WAITING_MAX;
 
     fn all(bytes: &[u8]) -> Vec<Heard> {
         let (sender, heard) = sync_channel(10_000);
@@ -180,6 +156,53 @@ mod tests {
         let end = Heard::End(end.into());
         let told = [Heard::Queued, Heard::Running, Heard::Running, end];
         assert_eq!(all(text.as_bytes()), told);
+    }
+
+    /// A line again and again, without end, and how many bytes of it were read.
+    struct Endless<'a>(&'a [u8], &'a AtomicUsize);
+
+    impl Read for Endless<'_> {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            let read = self.0.len().min(into.len());
+            into[..read].copy_from_slice(&self.0[..read]);
+            self.1.fetch_add(read, Ordering::SeqCst);
+            Ok(read)
+        }
+    }
+
+    /// Whoever is slow to listen holds up who floods, and has no more than some lines in memory.
+    #[test]
+    fn a_flood_of_lines_is_read_no_further_than_it_is_listened_to() {
+        const LISTENED: usize = 100;
+        let line = b"{\"event\":\"running\"}\n";
+        let (read, buffer) = (AtomicUsize::new(0), 8 * 1_024);
+        std::thread::scope(|scope| {
+            let (sender, heard) = sync_channel(WAITING_MAX);
+            let telling = scope.spawn(|| {
+                let sender = sender;
+                tell(Endless(line, &read), &sender)
+            });
+            for _ in 0..LISTENED {
+                assert_eq!(heard.recv(), Ok(Heard::Running));
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            drop(heard);
+            assert_eq!(telling.join().expect("no panic"), None);
+        });
+        // Those that were heard, those that waited, the one that was being sent, and what was read ahead.
+        let most = (LISTENED + WAITING_MAX + 1) * line.len() + buffer;
+        let read = read.into_inner();
+        assert!(read <= most, "{read} of {most}");
+    }
+
+    #[test]
+    fn a_line_without_end_is_read_as_far_as_an_answer_may_be_long() {
+        let (read, buffer) = (AtomicUsize::new(0), 64 * 1_024);
+        let (sender, _heard) = sync_channel(WAITING_MAX);
+        let told = tell(Endless(&[b'x'; 4_096], &read), &sender);
+        assert!(matches!(told, Some(Heard::Broken(_))), "{told:?}");
+        let read = read.into_inner();
+        assert!(read as u64 <= END_BYTES_MAX + buffer, "{read}");
     }
 
     #[test]

@@ -9,20 +9,19 @@
 //!
 //! A node that says nothing for [`SILENCE`] is asked again. One that is well says something every five seconds.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::thread;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use tenzik::backend::{BackendError, Ended, Job};
 use tenzik::control::Phase;
-use tenzik::router::Limit;
 
 use super::answer::Unaccepted;
+use super::elsewhere::{Waited, elsewhere, rest, unwanted, wait};
 use super::ended::ProgramAnswered;
-use super::lines::{Heard, Question, listen};
+use super::lines::{Heard, hear};
 use super::request::ProgramAsked;
-use super::{ASK, PATIENCE, PAUSE, PAUSE_MAX, Remote, TICK, label, unaccepted};
+use super::{ASK, PATIENCE, PAUSE, PAUSE_MAX, Remote, unaccepted};
 use crate::federation::client::Asking;
 use crate::text;
 
@@ -108,7 +107,7 @@ impl<'a> Following<'a> {
                 Next::Done(came) => return Ok(*came),
                 Next::Again(why) => why,
             };
-            if let Some(ended) = self.unwanted() {
+            if let Some(ended) = unwanted(self.job) {
                 return self.end(ended);
             }
             // What the node may have is waited for as long as the run may take.
@@ -116,14 +115,14 @@ impl<'a> Following<'a> {
             if !patient && Instant::now() + pause >= self.until {
                 return self.give_up(&why);
             }
-            thread::sleep(pause.min(self.left()));
+            rest(self.job, pause.min(self.left()));
             pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 
     /// One connection: begins the job, or follows one that the node has.
     fn connect(&mut self) -> Result<Next, BackendError> {
-        if let Some(ended) = self.unwanted() {
+        if let Some(ended) = unwanted(self.job) {
             return self.end(ended).map(Next::done);
         }
         let body = (self.had != Had::Yes).then(|| self.asked.body.clone());
@@ -133,50 +132,43 @@ impl<'a> Following<'a> {
         };
         // A long request takes its time before anything can be answered.
         let sending = body.as_ref().map_or(0, Vec::len) / SENT_BYTES_PER_S_MIN;
-        let mut patience = SILENCE + Duration::from_secs(sending as u64);
         let heard = self.listen(url, body, CONNECTION)?;
-        let mut last = Instant::now();
-        loop {
-            // Looked at first: a node that floods must not keep anybody from it.
-            if let Some(ended) = self.unwanted() {
-                self.sent();
-                return self.end(ended).map(Next::done);
-            }
-            match heard.recv_timeout(TICK) {
-                Ok(heard) => {
-                    last = Instant::now();
-                    patience = SILENCE;
+        let mut until = Instant::now() + SILENCE + Duration::from_secs(sending as u64);
+        let why = loop {
+            match wait(self.job, &heard, until) {
+                Waited::Came(heard) => {
+                    until = Instant::now() + SILENCE;
                     if let Some(next) = self.heard(heard)? {
                         return Ok(next);
                     }
                 }
-                Err(RecvTimeoutError::Disconnected) => {
+                Waited::Late => break "it says nothing",
+                Waited::Lost => break "the connection was lost",
+                Waited::Unwanted(ended) => {
                     self.sent();
-                    return Ok(Next::Again("the connection was lost".to_owned()));
+                    return self.end(ended).map(Next::done);
                 }
-                Err(RecvTimeoutError::Timeout) if last.elapsed() >= patience => {
-                    self.sent();
-                    return Ok(Next::Again("it says nothing".to_owned()));
-                }
-                Err(RecvTimeoutError::Timeout) => {}
             }
-        }
+        };
+        self.sent();
+        Ok(Next::Again(why.to_owned()))
     }
 
+    /// Asks how far it is, or with a body begins it. The time is that for all of it.
     fn listen(
         &self,
         url: String,
         body: Option<Vec<u8>>,
         patience: Duration,
     ) -> Result<Receiver<Heard>, BackendError> {
-        let question = Question {
-            client: self.remote.client.clone(),
-            url,
-            token: self.remote.config.token.clone(),
-            body,
-            patience,
-        };
-        listen(question).map_err(|error| BackendError::failed(ASK, error))
+        let (client, token) = (self.remote.client.clone(), self.remote.config.token.clone());
+        elsewhere(move |sender| {
+            let asking = body.as_deref().map_or(Asking::Get, Asking::Post);
+            hear(
+                client.open(asking, &url, token.as_deref(), patience),
+                sender,
+            );
+        })
     }
 
     /// What follows from something that was heard; nothing if more is to come.
@@ -255,19 +247,6 @@ impl<'a> Following<'a> {
         }
     }
 
-    /// How it ends if nobody wants it to go on.
-    fn unwanted(&self) -> Option<Ended> {
-        if self.job.control.is_cancelled() {
-            let code = label("cancelled");
-            return Some(Ended::Aborted { code });
-        }
-        let past = |deadline| Instant::now() >= deadline;
-        self.job
-            .deadline
-            .is_some_and(past)
-            .then_some(Ended::LimitReached(Limit::WallMs))
-    }
-
     fn left(&self) -> Duration {
         self.until.saturating_duration_since(Instant::now())
     }
@@ -309,9 +288,9 @@ impl<'a> Following<'a> {
     fn cancel(&self) {
         let (client, url) = (self.remote.client.clone(), self.url());
         let token = self.remote.config.token.clone();
-        let ask = move || drop(client.open(Asking::Delete, &url, token.as_deref(), END));
+        let ask = move |_: &_| drop(client.open(Asking::Delete, &url, token.as_deref(), END));
         // Without a thread the node finds out by itself that nobody waits.
-        drop(thread::Builder::new().name("remote".to_owned()).spawn(ask));
+        drop(elsewhere::<()>(ask));
     }
 
     /// The node's word on what was cancelled; nothing if it does not come in time.
