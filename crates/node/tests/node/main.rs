@@ -8,6 +8,7 @@ mod cancelled;
 mod connections;
 mod ending;
 mod fair;
+mod flood;
 mod gate;
 mod hostile;
 mod programs;

@@ -68,6 +68,7 @@ fn once(file: &Path, seconds: f32) -> ExecuteRequest {
 }
 
 /// Waits for something that must come.
+#[track_caller]
 fn soon(mut is_so: impl FnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !is_so() {
@@ -226,6 +227,17 @@ enum Deed {
 struct Between {
     address: SocketAddr,
     asked: Arc<AtomicU32>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// What was seen of its connections.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    open: u32,
+    /// The most at once.
+    open_most: u32,
+    /// The most bytes that one of them took of a flood.
+    poured_most: usize,
 }
 
 impl Between {
@@ -237,27 +249,53 @@ impl Between {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let asked = Arc::new(AtomicU32::new(0));
-        let count = Arc::clone(&asked);
-        let shared = Arc::new((node, deeds));
+        let (count, seen) = (Arc::clone(&asked), Arc::<Mutex<Seen>>::default());
+        let shared = Arc::new((node, deeds, Arc::clone(&seen)));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (shared, count) = (Arc::clone(&shared), Arc::clone(&count));
-                thread::spawn(move || exchange(&stream, &shared.0, &shared.1, &count));
+                opened(&shared.2);
+                thread::spawn(move || {
+                    let poured = exchange(&stream, &shared.0, &shared.1, &count);
+                    closed(&shared.2, poured);
+                });
             }
         });
-        Self { address, asked }
+        Self {
+            address,
+            asked,
+            seen,
+        }
+    }
+
+    fn seen(&self) -> Seen {
+        *self.seen.lock().expect("no panic")
     }
 }
 
+fn opened(seen: &Mutex<Seen>) {
+    let mut seen = seen.lock().expect("no panic");
+    seen.open += 1;
+    seen.open_most = seen.open_most.max(seen.open);
+}
+
+fn closed(seen: &Mutex<Seen>, poured: usize) {
+    let mut seen = seen.lock().expect("no panic");
+    seen.open -= 1;
+    seen.poured_most = seen.poured_most.max(poured);
+}
+
+/// Gives how many bytes of a flood were taken.
 fn exchange(
     stream: &TcpStream,
     node: &dyn Fn() -> SocketAddr,
     deeds: &dyn Fn(&str, u32) -> Deed,
     count: &AtomicU32,
-) {
+) -> usize {
     let Some((first, request)) = read_request(stream) else {
-        return;
+        return 0;
     };
+    let mut poured = 0;
     // Who the node is and what is cancelled passes by.
     let is_plain = first.starts_with("GET /v1/executions ") || !first.contains("/v1/executions");
     let deed = match is_plain || first.starts_with("DELETE") {
@@ -279,7 +317,9 @@ fn exchange(
         Deed::Say(body) => drop(out.write_all(format!("{head}{body}").as_bytes())),
         Deed::Flood(line) => {
             let _ = out.write_all(head.as_bytes());
-            while out.write_all(line.as_bytes()).is_ok() {}
+            while out.write_all(line.as_bytes()).is_ok() {
+                poured += line.len();
+            }
         }
         Deed::Pass => pump(&request, node(), usize::MAX, out),
         Deed::Cut(bytes) => pump(&request, node(), bytes, out),
@@ -296,6 +336,7 @@ fn exchange(
         }
     }
     let _ = stream.shutdown(Shutdown::Both);
+    poured
 }
 
 fn read_request(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
@@ -574,23 +615,59 @@ fn changing(node: SocketAddr, change: fn(&mut Value)) -> SocketAddr {
     address
 }
 
+/// A line that has no end: as many bytes are taken as the longest answer has, and as the system takes for a reader.
+const LINE_BYTES_MAX: usize = (68 << 20) + (32 << 20);
+/// The one that is listened to, the one that cancels, and the one that is left or asks who the node is.
+const CONNECTIONS_MAX: u32 = 3;
+
 #[test]
 fn a_node_that_floods_or_says_nothing_is_left_at_the_limit() {
     let node = node();
     let address = node.address;
-    for deed in [
-        || Deed::Flood("{\"event\":\"queued\",\"elapsed_ms\":1}\n"),
-        || Deed::Flood("{\"event\":\"from-the-future\"}\n"),
-        || Deed::Lose,
-        || Deed::Cut(0),
-    ] {
+    let deeds: [(fn() -> Deed, usize); 5] = [
+        // What is read of lines is dropped: there is no bound but the time.
+        (|| Deed::Flood(QUEUED), usize::MAX),
+        (
+            || Deed::Flood("{\"event\":\"from-the-future\"}\n"),
+            usize::MAX,
+        ),
+        (|| Deed::Flood(NO_END), LINE_BYTES_MAX),
+        (|| Deed::Lose, 0),
+        (|| Deed::Cut(0), 0),
+    ];
+    for (index, (deed, poured_max)) in deeds.into_iter().enumerate() {
         let between = Between::start(move || address, move |_, _| deed());
         let mut request = shell("sleep 30");
         request.limits = request.limits.with(Limit::WallMs, Some(1_500));
         let came = run(&router(between.address, node.key), &request);
-        assert!(matches!(came, Err(RouteError::Timeout { .. })), "{came:?}");
+        assert!(
+            matches!(came, Err(RouteError::Timeout { .. })),
+            "{index}: {came:?}"
+        );
+        soon(|| between.seen().open == 0);
+        let seen = between.seen();
+        assert!(
+            seen.open_most <= CONNECTIONS_MAX,
+            "{index}: {}",
+            seen.open_most
+        );
+        assert!(
+            seen.poured_most <= poured_max,
+            "{index}: {}",
+            seen.poured_most
+        );
     }
+    // The last one was begun, once, and was not left running; of the others the node has heard nothing.
+    let ended = |status| node.figure(&format!("tenzik_executions_total{{status=\"{status}\"}}"));
+    soon(|| ended("aborted") + ended("timed_out") == 1.0);
+    assert_eq!(node.figure("tenzik_bodies_bytes"), 0.0);
 }
+
+const QUEUED: &str = "{\"event\":\"queued\",\"elapsed_ms\":1}\n";
+const NO_END: &str = concat!(
+    "{\"event\":\"running\",\"elapsed_ms\":1111111111111111111111111111111111111111111111111111111111111111111",
+    "1111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111"
+);
 
 /// The backend promises limits, and says of none that it was in force.
 #[test]
