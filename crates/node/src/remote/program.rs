@@ -9,12 +9,14 @@
 //!
 //! A node that says nothing for [`SILENCE`] is asked again. One that is well says something every five seconds.
 
+use std::fmt::Display;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use tenzik::backend::{BackendError, Ended, Job};
 use tenzik::control::Phase;
+use tenzik_receipt::from_hex;
 
 use super::answer::Unaccepted;
 use super::elsewhere::{Waited, elsewhere, rest, unwanted, wait};
@@ -51,6 +53,8 @@ pub(super) struct Following<'a> {
     remote: &'a Remote,
     job: &'a Job<'a>,
     asked: ProgramAsked,
+    /// The life of the node that it is sent to.
+    boot: String,
     /// Whether the node has it, as far as is known.
     had: Had,
     /// When a node that does not answer is given up.
@@ -82,18 +86,22 @@ impl<'a> Following<'a> {
     /// Asks the node which life of it is meant.
     pub(super) fn new(remote: &'a Remote, job: &'a Job<'a>) -> Result<Self, BackendError> {
         let node = remote.describe()?;
-        let boot: Node = serde_json::from_slice(&node).map_err(|error| {
-            BackendError::denied(
-                ASK,
-                text::shown(&format!("it does not say who it is: {error}")),
-            )
-        })?;
-        let asked = ProgramAsked::new(job, &remote.config.audience, &boot.boot)
+        let unknown = |error: &dyn Display| {
+            let reason = format!("it does not say who it is: {error}");
+            BackendError::denied(ASK, text::shown(&reason))
+        };
+        let Node { boot } = serde_json::from_slice(&node).map_err(|error| unknown(&error))?;
+        // It stands in a URL.
+        if from_hex(&boot).is_none() {
+            return Err(unknown(&"no life of a node is written so"));
+        }
+        let asked = ProgramAsked::new(job, &remote.config.audience, &boot)
             .map_err(|error| BackendError::failed("make the request", error))?;
         Ok(Self {
             remote,
             job,
             asked,
+            boot,
             had: Had::No,
             until: job.deadline.unwrap_or_else(|| Instant::now() + PATIENCE),
         })
@@ -284,9 +292,11 @@ impl<'a> Following<'a> {
         Ok(Came { ended, answered })
     }
 
-    /// Has the node end it, on a thread of its own. What it answers changes nothing.
+    /// Has the node end it, on a thread of its own. What it answers changes nothing. Another life of the node would take it for
+    /// something that is still to come, and say that it never ran.
     fn cancel(&self) {
-        let (client, url) = (self.remote.client.clone(), self.url());
+        let url = format!("{}?boot={}", self.url(), self.boot);
+        let client = self.remote.client.clone();
         let token = self.remote.config.token.clone();
         let ask = move |_: &_| drop(client.open(Asking::Delete, &url, token.as_deref(), END));
         // Without a thread the node finds out by itself that nobody waits.

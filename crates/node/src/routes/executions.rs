@@ -15,14 +15,16 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tenzik_receipt::{Blake3, from_hex};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Segment;
+use super::blobs::bad_query;
 use crate::auth::Caller;
 use crate::callers::Role;
 use crate::error::{ApiError, ErrorBody};
@@ -54,6 +56,15 @@ pub(crate) struct CancelAnswer {
     version: u8,
     /// Whether nothing of it runs any more.
     ended: bool,
+}
+
+/// What is cancelled, beside its id.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct CancelQuery {
+    /// The life of the node that is meant. Default: whichever it is; then what a former life ran is told as cancelled before it began.
+    boot: Option<String>,
 }
 
 /// Says which life of the node this is, and which profiles it runs programs at. Needs the role `execute`.
@@ -96,7 +107,7 @@ pub(super) async fn begin(
         .await?;
     let body = Blake3::of(&received.value);
     let asked: ExecutionRequest = from_json(&received.value)?;
-    asked.check_boot(executions.boot())?;
+    check_boot(asked.boot(), executions)?;
     let now = system::now().map_err(ApiError::internal)?;
     let sink = asked.sink(&node);
     let (id, order) = asked.resolve(&caller, config, now, sink, received.room)?;
@@ -123,8 +134,9 @@ pub(super) async fn follow(
 
 /// Cancels an execution, and waits for its end for a while. A request that comes after that under an id that was not known is over,
 /// and never runs. Needs the role `execute`.
-#[utoipa::path(delete, path = "/v1/executions/{id}", security(("bearer" = [])), params(("id" = String, Path)), responses(
+#[utoipa::path(delete, path = "/v1/executions/{id}", security(("bearer" = [])), params(("id" = String, Path), CancelQuery), responses(
     (status = 200, body = CancelAnswer),
+    (status = 409, description = "The node was started anew.", body = ErrorBody),
     (status = 429, description = "The caller has cancelled too many that never came.", body = ErrorBody),
     (status = "default", description = "Nothing was cancelled.", body = ErrorBody),
 ))]
@@ -132,8 +144,11 @@ pub(super) async fn cancel(
     State(node): State<Node>,
     caller: Caller,
     id: Segment,
+    query: Result<Query<CancelQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let executions = open(&node, &caller)?;
+    let Query(query) = query.map_err(|_| bad_query())?;
+    check_boot(query.boot.as_deref(), executions)?;
     let now = system::now().map_err(ApiError::internal)?;
     let live = executions.cancel(&read(&caller, &id)?, now)?;
     let ended = match live.attach() {
@@ -146,6 +161,18 @@ pub(super) async fn cancel(
 fn open<'a>(node: &'a Node, caller: &Caller) -> Result<&'a Arc<Executions>, ApiError> {
     caller.require(Role::Execute)?;
     node.executions.as_ref().ok_or_else(ApiError::not_found)
+}
+
+/// Whether this life of the node is meant.
+fn check_boot(meant: Option<&str>, executions: &Executions) -> Result<(), ApiError> {
+    match meant {
+        Some(meant) if meant != executions.boot() => Err(ApiError::conflict(
+            "other_boot",
+            "the node was started anew, and does not know whether this ran",
+            "ask /v1/executions which life of the node this is; what was sent to another may have run",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn name(caller: &Caller) -> Arc<str> {

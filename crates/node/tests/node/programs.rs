@@ -209,6 +209,8 @@ fn a_caller_is_told_how_far_it_is_and_may_end_it() {
 enum Deed {
     /// Passes it on.
     Pass,
+    /// Passes it on after a while.
+    Late,
     /// Passes the request on, and breaks the connection after so many bytes of the answer's body.
     Cut(usize),
     /// Passes neither on.
@@ -322,6 +324,10 @@ fn exchange(
             }
         }
         Deed::Pass => pump(&request, node(), usize::MAX, out),
+        Deed::Late => {
+            thread::sleep(Duration::from_millis(500));
+            pump(&request, node(), usize::MAX, out);
+        }
         Deed::Cut(bytes) => pump(&request, node(), bytes, out),
         Deed::Change(change) => {
             let mut answer = Vec::new();
@@ -449,44 +455,98 @@ fn what_a_proxy_says_does_not_mean_that_nothing_ran() {
     }
 }
 
+/// A node that ends while it has a program, and another life of it in its place.
+struct Reborn {
+    key: PublicKey,
+    first: Mutex<Option<TestNode>>,
+    second: Mutex<Option<TestNode>>,
+    address: Mutex<SocketAddr>,
+}
+
+impl Reborn {
+    fn start() -> Arc<Self> {
+        let first = node();
+        Arc::new(Self {
+            key: first.key,
+            address: Mutex::new(first.address),
+            first: Mutex::new(Some(first)),
+            second: Mutex::default(),
+        })
+    }
+
+    fn address(&self) -> SocketAddr {
+        *self.address.lock().expect("no panic")
+    }
+
+    /// Ends the first life, and begins the second one with the same key.
+    fn begin_anew(&self) {
+        let first = self.first.lock().expect("no panic").take();
+        let parts = |parts: &mut tenzik_node::Parts| {
+            let process = Process::new(ProcessConfig::default());
+            parts
+                .execute_on(vec![Arc::new(process)])
+                .expect("executions");
+        };
+        let directory = first.expect("once").stop();
+        let node = TestNode::start_in(directory, EXECUTIONS, parts, |routes| routes);
+        *self.address.lock().expect("no panic") = node.address;
+        *self.second.lock().expect("no panic") = Some(node);
+    }
+}
+
 #[test]
 fn a_node_that_was_started_anew_does_not_run_it_again() {
     let folder = TempDir::new().expect("a directory");
     let file = folder.path().join("ran");
-    let first = node();
-    let (key, address) = (first.key, first.address);
-    let second: Arc<Mutex<Option<TestNode>>> = Arc::default();
-    let (current, starts) = (Arc::new(Mutex::new(address)), Arc::clone(&second));
-    let first = Mutex::new(Some(first));
-    let current_ = Arc::clone(&current);
+    let node = Reborn::start();
+    let (asked, born) = (Arc::clone(&node), Arc::clone(&node));
     let between = Between::start(
-        move || *current_.lock().expect("no panic"),
+        move || asked.address(),
         move |_, before| {
             if before == 1 {
-                // The first life ends with its program under way; the second one has the same key.
-                let directory = first.lock().expect("no panic").take().expect("once").stop();
-                let parts = |parts: &mut tenzik_node::Parts| {
-                    let process = Process::new(ProcessConfig::default());
-                    parts
-                        .execute_on(vec![Arc::new(process)])
-                        .expect("executions");
-                };
-                let node = TestNode::start_in(directory, EXECUTIONS, parts, |routes| routes);
-                *current.lock().expect("no panic") = node.address;
-                *starts.lock().expect("no panic") = Some(node);
+                born.begin_anew();
             }
-            if before == 0 {
-                Deed::Cut(0)
-            } else {
-                Deed::Pass
+            match before {
+                0 => Deed::Cut(0),
+                _ => Deed::Pass,
             }
         },
     );
-    let came = run(&router(between.address, key), &once(&file, 2.0));
+    let came = run(&router(between.address, node.key), &once(&file, 2.0));
     assert!(
         matches!(&came, Err(RouteError::Backend { error, .. }) if !error.retryable && error.reason.contains("other_boot")),
         "{came:?}"
     );
+    assert_eq!(lines(&file), 1);
+}
+
+/// The second life is told to cancel what it has never heard of: that does not mean that nothing ran.
+#[test]
+fn a_node_that_was_started_anew_does_not_say_that_nothing_ran() {
+    let folder = TempDir::new().expect("a directory");
+    let file = folder.path().join("ran");
+    let node = Reborn::start();
+    let (asked, born) = (Arc::clone(&node), Arc::clone(&node));
+    let written = file.clone();
+    let between = Between::start(
+        move || asked.address(),
+        move |first, before| {
+            if before == 1 {
+                soon(|| lines(&written) == 1);
+                born.begin_anew();
+            }
+            match before {
+                0 => Deed::Cut(0),
+                _ if first.starts_with("POST") => Deed::Lose,
+                // Behind the cancellation that was sent with it.
+                _ => Deed::Late,
+            }
+        },
+    );
+    let mut request = once(&file, 30.0);
+    request.limits = request.limits.with(Limit::WallMs, Some(4_000));
+    let came = run(&router(between.address, node.key), &request);
+    assert!(matches!(came, Err(RouteError::Timeout { .. })), "{came:?}");
     assert_eq!(lines(&file), 1);
 }
 

@@ -10,16 +10,18 @@ use tenzik_receipt::{Label, LogPromise, SignedReceipt, Timestamp};
 use crate::common::{ALL, Answer, TestNode, until};
 use crate::gate::{Gate, end, node_with, numbered, path, post, send};
 
+type Failure = fn(String) -> SinkError;
+
 /// A log that takes receipts once it works.
 struct Broken {
-    error: Mutex<Option<fn(String) -> SinkError>>,
+    error: Mutex<Option<Failure>>,
     merge_delay_s: u64,
     asked: AtomicU32,
     taken: Mutex<Vec<SignedReceipt>>,
 }
 
 impl Broken {
-    fn new(error: fn(String) -> SinkError, merge_delay_s: u64) -> Arc<Self> {
+    fn new(error: Failure, merge_delay_s: u64) -> Arc<Self> {
         Arc::new(Self {
             error: Mutex::new(Some(error)),
             merge_delay_s,
@@ -117,7 +119,7 @@ fn a_receipt_waits_for_a_log_that_heals_and_holds_up_no_other_program() {
 
 #[test]
 fn what_does_not_get_into_the_log_in_time_is_told_as_over_and_unlogged() {
-    for (error, merge_delay_s) in [(ever as fn(String) -> SinkError, 60), (now, 1)] {
+    for (error, merge_delay_s) in [(ever as Failure, 60), (now, 1)] {
         let (gate, log) = (Arc::new(Gate::default()), Broken::new(error, merge_delay_s));
         let node = node(&gate, &log, "");
         let body = public(1);

@@ -94,16 +94,9 @@ impl ExecutionRequest {
         node.sink_for(self.secret.is_some(), self.public)
     }
 
-    /// Whether it is for this life of the node.
-    pub(super) fn check_boot(&self, boot: &str) -> Result<(), ApiError> {
-        match &self.boot {
-            Some(meant) if meant != boot => Err(ApiError::conflict(
-                "other_boot",
-                "the node was started anew, and does not know whether this ran",
-                "ask /v1/executions which life of the node this is; what was sent to another may have run",
-            )),
-            _ => Ok(()),
-        }
+    /// Which life of the node it is for.
+    pub(super) fn boot(&self) -> Option<&str> {
+        self.boot.as_deref()
     }
 
     /// Reads every text, and holds what is asked against what the node allows.
