@@ -275,13 +275,21 @@ fn of_capsule(came: Came, job: &Job<'_>, wall: Duration) -> Attempt {
             let Answered { ended, receipt } = *answered;
             let mut attempt = told_by(attempt(ended, job, wall), &receipt);
             let held = |name, unit| held(&receipt, name, unit);
+            // A capsule can make no file and no process, wherever it runs.
+            let none = |limit| {
+                let applied = job.limits.get(limit);
+                applied.map_or_else(Held::default, |applied| Held::enforced(applied, Some(0)))
+            };
             attempt.limits = attempt
                 .limits
+                .with(Limit::CpuMs, held("time_ms", 1))
+                .with(Limit::DiskBytes, none(Limit::DiskBytes))
                 .with(
                     Limit::MemoryBytes,
                     held("memory_pages", request::PAGE_BYTES),
                 )
-                .with(Limit::OutputBytes, held("output_bytes", 1));
+                .with(Limit::OutputBytes, held("output_bytes", 1))
+                .with(Limit::Pids, none(Limit::Pids));
             attempt
         }
     }

@@ -108,10 +108,16 @@ impl ProgramAsked {
                 )
             })
             .collect();
-        // Every limit by its number: the other node's defaults are not this one's. There are no tools there.
+        // Every limit by its number: the other node's defaults are not this one's. There are no tools there, so that none can
+        // be asked for on how many are called; one on chains is harmless, and a part of what the receipt is about.
+        let is_sent = |limit: &Limit| match limit {
+            Limit::ChainSteps => job.limits.get(*limit) != limit.default_at(job.profile),
+            Limit::ToolCalls => false,
+            _ => true,
+        };
         let limits: BTreeMap<_, _> = Limit::ALL
             .into_iter()
-            .filter(|limit| !limit.is_the_routers())
+            .filter(is_sent)
             .map(|limit| (limit.name(), job.limits.get(limit).unwrap_or(0)))
             .collect();
         let run_s = job.limits.get(Limit::WallMs).unwrap_or(0) / 1_000;

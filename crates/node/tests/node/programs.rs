@@ -108,6 +108,17 @@ fn a_program_runs_at_another_node_and_both_receipts_tell_of_it() {
     assert!(execution.limits.get(Limit::WallMs).enforced);
 }
 
+/// The limit was in the request that the receipt had to be about, and not in the one that was sent: the program ran, and its
+/// result was thrown away.
+#[test]
+fn a_limit_on_chains_is_a_part_of_what_is_asked() {
+    let node = node();
+    let mut request = shell(ANSWER);
+    request.limits = request.limits.with(Limit::ChainSteps, Some(4));
+    let execution = run(&router(node.address, node.key), &request).expect("a result");
+    assert_eq!(execution.value(), Some(&b"[1, 2.50]"[..]));
+}
+
 #[test]
 fn every_end_of_a_program_comes_through() {
     let node = node();

@@ -108,7 +108,14 @@ fn a_capsule_runs_at_another_node_and_both_receipts_tell_of_it() {
         !execution.receipt.claim().is_replayable(),
         "it is this node's word on the other's"
     );
-    for limit in [Limit::MemoryBytes, Limit::OutputBytes, Limit::WallMs] {
+    for limit in [
+        Limit::CpuMs,
+        Limit::DiskBytes,
+        Limit::MemoryBytes,
+        Limit::OutputBytes,
+        Limit::Pids,
+        Limit::WallMs,
+    ] {
         assert!(execution.limits.get(limit).enforced, "{}", limit.name());
     }
 }
