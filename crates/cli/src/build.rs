@@ -1,6 +1,6 @@
 //! `build`: a capsule from its source, with what each part of it costs.
 //!
-//! Enters: a folder with a source. Leaves: the module beside it, and a report: size by part, price of imports, fuel of each run.
+//! Enters: a folder with a source. Leaves: the module beside it, which sources it is of, and a report: size by part, price of imports, fuel of each run.
 //! Refuses: sources that the compiler refuses (its own words are shown as they are), modules that are no capsules, each with
 //! what would mend it. A compiler that is not there is named, with how to install it.
 
@@ -8,6 +8,7 @@ mod compile;
 mod lines;
 mod report;
 mod size;
+mod sources;
 mod tools;
 mod watch;
 
@@ -59,6 +60,11 @@ pub(crate) fn missing(language: Language, folder: &Path) -> Option<Failure> {
     tools::missing(language, folder)
 }
 
+/// Fails where a folder's module is known to be of other sources than those beside it.
+pub(crate) fn not_stale(folder: &Folder, module: &[u8]) -> Result<(), Failure> {
+    sources::not_stale(folder, module)
+}
+
 /// A module that was just built.
 struct Built {
     /// Where it is.
@@ -73,8 +79,12 @@ struct Built {
 
 impl Built {
     fn make(folder: &Folder, debug: bool, context: &Context) -> Result<Self, Failure> {
+        let sources = sources::digests(folder)?;
         let path = compile::compile(folder, debug)?;
         let module: Arc<[u8]> = compile::read(&path)?.into();
+        if !debug {
+            sources::write(folder, &module, sources)?;
+        }
         let bytes_max = context.settings.security.capsule_bytes_max;
         let config = ValidationConfig {
             // Names are no part of what will run.

@@ -138,6 +138,11 @@ impl Folder {
         }
     }
 
+    /// A file's bytes, if it is there.
+    pub(crate) fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+        files::read_if_there(self, path)
+    }
+
     /// Where a file of the description really is, so that two names of one are found to be that.
     pub(crate) fn place(&self, path: &Path) -> Result<PathBuf, Failure> {
         files::place(self, path)

@@ -1,7 +1,8 @@
 //! `test`: the runs of a capsule's folder, each held against what it must give.
 //!
 //! Enters: a folder with its module. Leaves: a line for each run, and every difference by path; with `--refresh` new
-//! expectations. Refuses: descriptions of another form, a module that is no capsule. Nothing is stored and nobody's key is used.
+//! expectations. Refuses: descriptions of another form, a module that is no capsule, or is of other sources than those beside
+//! it. Nothing is stored and nobody's key is used.
 
 mod refresh;
 
@@ -14,13 +15,12 @@ use tenzik::validation::{ValidationConfig, validate};
 use crate::args::Context;
 use crate::capsule::Folder;
 use crate::capsule::trial::{Tester, Trial};
-use crate::check;
 use crate::debug::Debugger;
 use crate::error::{Exit, Failure};
 use crate::output::Reply;
 use crate::progress::Progress;
 use crate::source::{CAPSULE, Source};
-use crate::text;
+use crate::{build, check, text};
 
 /// `test`, as it is written.
 #[derive(Debug, clap::Args)]
@@ -40,6 +40,7 @@ pub(crate) struct Args {
 pub(crate) fn test(args: &Args, context: &Context) -> Result<Reply, Failure> {
     let folder = Folder::open(&args.folder)?;
     let capsule = module(&folder)?;
+    build::not_stale(&folder, &capsule)?;
     let config = ValidationConfig {
         capsule_bytes_max: context.settings.security.capsule_bytes_max,
     };

@@ -257,6 +257,54 @@ fn a_source_steers_no_terminal() {
 }
 
 #[test]
+fn a_module_of_other_sources_is_not_tested() {
+    let author = Author::new("wat");
+    let test = || author.run(&["test", "total"], &[]);
+    assert_eq!(author.run(&["build", "total"], &[]).code, Some(0));
+    assert_eq!(test().code, Some(0));
+    let source = author.read("total.wat");
+    author.write("total.wat", &source.replace("f64.mul", "f64.add"));
+    let refused = test();
+    assert_eq!(
+        (refused.code, &refused.stdout[..], &refused.stderr[..]),
+        (
+            Some(9),
+            "",
+            "error[stale]: total/total.wasm was built from other sources: total.wat has changed\n  hint: build it again with `tenzik build`\n"
+        )
+    );
+    // Nothing is expected that an old module gives, and a build that fails leaves it old.
+    assert_eq!(
+        author.run(&["test", "total", "--refresh"], &[]).code,
+        Some(9)
+    );
+    author.write("total.wat", "(module");
+    assert_eq!(author.run(&["build", "total"], &[]).code, Some(1));
+    assert_eq!(test().code, Some(9));
+    // The source of before is that of the module, whenever it was saved.
+    author.write("total.wat", &source);
+    assert_eq!(test().code, Some(0));
+    author.write("total.wat", &source.replace("f64.mul", "f64.add"));
+    assert_eq!(author.run(&["build", "total"], &[]).code, Some(0));
+    assert_eq!(test().code, Some(3));
+
+    author.write("total.sources.json", "{}");
+    let refused = test();
+    assert_eq!(refused.code, Some(9));
+    let words = "error[stale]: total/total.sources.json is not what a build leaves: missing field";
+    assert!(refused.stderr.starts_with(words), "{}", refused.stderr);
+    // Of a module that another tool made, and of one without its source, nothing is known.
+    author.write("total.wat", &source);
+    assert_eq!(author.run(&["build", "total"], &[]).code, Some(0));
+    fs::remove_file(author.path("total.wat")).expect("it is there");
+    assert_eq!(test().code, Some(0));
+    author.write("total.wat", COPY);
+    let module = wat::parse_str(COPY).expect("a module");
+    fs::write(author.path("total.wasm"), module).expect("a file");
+    assert_eq!(test().code, Some(3));
+}
+
+#[test]
 fn only_a_capsules_folder_is_watched() {
     let author = Author::new("wat");
     let watched =

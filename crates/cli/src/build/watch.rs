@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
-use super::Built;
+use super::{Built, sources};
 use crate::args::Context;
 use crate::capsule::{DESCRIPTION, Folder};
 use crate::error::{Exit, Failure};
@@ -159,9 +159,9 @@ fn too_many(root: &Path, entries_max: usize) -> Failure {
     )
 }
 
-fn is_made(path: &Path) -> bool {
+pub(super) fn is_made(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let made = [".wasm", ".manifest.json", ".wasm.map"];
+    let made = [".wasm", ".manifest.json", sources::RECORD_END, ".wasm.map"];
     name.starts_with('.')
         || name == "node_modules"
         || name == "target"
