@@ -15,6 +15,7 @@ mod watch;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tenzik::capability::Grants;
 use tenzik::validation::{ValidationConfig, validate};
 
 use crate::args::Context;
@@ -75,6 +76,8 @@ struct Built {
     bytes_max: u32,
     /// What validation says, and what the runs gave if it is a capsule.
     state: Result<Vec<Trial>, tenzik::validation::Rejection>,
+    /// What it imports and the description does not grant.
+    ungranted: Grants,
 }
 
 impl Built {
@@ -90,7 +93,10 @@ impl Built {
             // Names are no part of what will run.
             capsule_bytes_max: if debug { u32::MAX } else { bytes_max },
         };
-        let state = match validate(Arc::clone(&module), &config) {
+        let valid = validate(Arc::clone(&module), &config);
+        let required = valid.as_ref().map(|valid| valid.required_grants());
+        let ungranted = folder.ungranted(&required.unwrap_or_default());
+        let state = match valid {
             Err(rejection) => Err(rejection),
             // Runs of a module with its names are those of the module without them.
             Ok(_) if debug => Ok(Vec::new()),
@@ -101,6 +107,7 @@ impl Built {
             module,
             bytes_max,
             state,
+            ungranted,
         })
     }
 
@@ -112,6 +119,7 @@ impl Built {
             bytes_max: self.bytes_max,
             sizes: &sizes,
             trials: self.state.as_deref().unwrap_or_default(),
+            ungranted: &self.ungranted,
             folder,
         };
         let reply = report.reply();

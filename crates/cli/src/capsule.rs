@@ -40,6 +40,8 @@ pub(crate) struct Folder {
     pub(crate) language: Option<Language>,
     /// Its source, where that is said.
     pub(crate) source: Option<PathBuf>,
+    /// What it is granted, where a run says nothing else.
+    pub(crate) grants: Grants,
     /// The runs, the example first.
     pub(crate) cases: Vec<Case>,
 }
@@ -110,6 +112,12 @@ pub(crate) struct Inline {
     pub(crate) place: Range<usize>,
 }
 
+/// What to do about grants that are missing.
+pub(crate) fn grants_remedy(missing: &Grants) -> String {
+    let names: Vec<String> = missing.iter().map(|name| format!("\"{name}\"")).collect();
+    format!("add {} to `grants` in {DESCRIPTION}", names.join(", "))
+}
+
 impl Folder {
     /// Reads a folder's description. No file that it names is looked at yet.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
@@ -119,6 +127,11 @@ impl Folder {
     /// The module's file.
     pub(crate) fn module(&self) -> PathBuf {
         self.path.join(format!("{}.wasm", self.name))
+    }
+
+    /// What the capsule needs, and the description does not grant.
+    pub(crate) fn ungranted(&self, required: &Grants) -> Grants {
+        required.difference(&self.grants)
     }
 
     /// The bytes of a run's input.

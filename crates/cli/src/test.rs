@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tenzik::capability::Grants;
 use tenzik::validation::{ValidationConfig, validate};
 
 use crate::args::Context;
@@ -20,7 +21,7 @@ use crate::error::{Exit, Failure};
 use crate::output::Reply;
 use crate::progress::Progress;
 use crate::source::{CAPSULE, Source};
-use crate::{build, check, text};
+use crate::{build, capsule, check, text};
 
 /// `test`, as it is written.
 #[derive(Debug, clap::Args)]
@@ -44,8 +45,8 @@ pub(crate) fn test(args: &Args, context: &Context) -> Result<Reply, Failure> {
     let config = ValidationConfig {
         capsule_bytes_max: context.settings.security.capsule_bytes_max,
     };
-    let id = match validate(Arc::clone(&capsule), &config) {
-        Ok(capsule) => capsule.id(),
+    let valid = match validate(Arc::clone(&capsule), &config) {
+        Ok(valid) => valid,
         Err(rejection) => return Ok(check::rejected(&rejection)),
     };
     let debugger = args.debug.as_deref();
@@ -55,9 +56,12 @@ pub(crate) fn test(args: &Args, context: &Context) -> Result<Reply, Failure> {
         true => refresh::refresh(&folder, &trials)?,
         false => Vec::new(),
     };
-    let mut reply = told(&trials, &refreshed);
+    let ungranted = folder.ungranted(&valid.required_grants());
+    let mut reply = told(&trials, &refreshed, &ungranted);
     reply.members.insert("name".to_owned(), folder.name.into());
-    reply.members.insert("id".to_owned(), id.to_string().into());
+    reply
+        .members
+        .insert("id".to_owned(), valid.id().to_string().into());
     Ok(reply)
 }
 
@@ -92,8 +96,12 @@ pub(crate) fn trials(
     Ok(trials)
 }
 
-/// What there is to say about the runs.
-fn told(trials: &[Trial], refreshed: &[usize]) -> Reply {
+/// What to do about runs that are wrong, if nothing better is known.
+const REMEDY: &str =
+    "mend the capsule, or if what it gives is right, write that down with `tenzik test --refresh`";
+
+/// What there is to say about the runs, under a description that does not grant so much of what is needed.
+fn told(trials: &[Trial], refreshed: &[usize], ungranted: &Grants) -> Reply {
     let is_refreshed = |index: &usize| refreshed.contains(index);
     let lines: String = trials
         .iter()
@@ -102,7 +110,13 @@ fn told(trials: &[Trial], refreshed: &[usize]) -> Reply {
         .collect();
     let wrong = trials.iter().enumerate();
     let wrong = wrong.filter(|(index, trial)| !trial.passed() && !is_refreshed(index));
-    let (all, failed) = (trials.len(), wrong.count());
+    let wrong: Vec<&Trial> = wrong.map(|(_, trial)| trial).collect();
+    let (all, failed) = (trials.len(), wrong.len());
+    let is_refused = |trial: &&Trial| trial.code.as_deref() == Some("missing_grant");
+    let hint = match !ungranted.is_empty() && wrong.iter().any(is_refused) {
+        true => capsule::grants_remedy(ungranted),
+        false => REMEDY.to_owned(),
+    };
     let members = json!({
         "passed": all - failed,
         "failed": failed,
@@ -114,16 +128,18 @@ fn told(trials: &[Trial], refreshed: &[usize]) -> Reply {
         "passed",
         all - failed
     );
-    let failure = (failed > 0).then(|| Failure::new(
-        Exit::Failed,
-        "examples_failed",
-        format!(
-            "{failed} of {} {} not give what the folder says",
-            text::counted(all, "run"),
-            if failed == 1 { "does" } else { "do" }
-        ),
-        "mend the capsule, or if what it gives is right, write that down with `tenzik test --refresh`",
-    ));
+    let failure = (failed > 0).then(|| {
+        Failure::new(
+            Exit::Failed,
+            "examples_failed",
+            format!(
+                "{failed} of {} {} not give what the folder says",
+                text::counted(all, "run"),
+                if failed == 1 { "does" } else { "do" }
+            ),
+            hint,
+        )
+    });
     Reply::new(lines + &verdict, members).failing(failure)
 }
 

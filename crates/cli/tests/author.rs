@@ -305,6 +305,36 @@ fn a_module_of_other_sources_is_not_tested() {
 }
 
 #[test]
+fn a_grant_that_is_missing_is_named() {
+    let author = Author::new("wat");
+    let description = author.read("capsule.json");
+    let granted = r#""grants": ["json"]"#;
+    author.write(
+        "capsule.json",
+        &description.replace(granted, r#""grants": ["hash"]"#),
+    );
+    let words = "add \"json\" to `grants` in capsule.json";
+    let built = author.run(&["build", "total"], &[]);
+    assert_eq!(built.code, Some(0), "{}", built.stderr);
+    assert!(
+        built.stdout.contains(&format!("missing    {words}\n")),
+        "{}",
+        built.stdout
+    );
+    let told = author.run(&["build", "total", "--json"], &[]).stdout;
+    assert!(told.contains(r#""grants_missing":["json"]"#), "{told}");
+    let tested = author.run(&["test", "total"], &[]);
+    assert_eq!(tested.code, Some(3));
+    let hint = format!("\n  hint: {words}\n");
+    assert!(tested.stderr.ends_with(&hint), "{}", tested.stderr);
+
+    author.write("capsule.json", &description);
+    let built = author.run(&["build", "total"], &[]);
+    assert!(!built.stdout.contains("missing"), "{}", built.stdout);
+    assert_eq!(author.run(&["test", "total"], &[]).code, Some(0));
+}
+
+#[test]
 fn only_a_capsules_folder_is_watched() {
     let author = Author::new("wat");
     let watched =

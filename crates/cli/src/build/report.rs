@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tenzik::capability::{IMPORTS, Import};
+use tenzik::capability::{Grants, IMPORTS, Import};
 use wasmparser::{Parser, Payload};
 
 use super::size::Sizes;
 use crate::capsule::Folder;
 use crate::capsule::trial::Trial;
 use crate::output::Reply;
-use crate::{test, text};
+use crate::{capsule, check, test, text};
 
 /// Of how many runs a line of an import tells the calls.
 const RUNS_SHOWN_MAX: usize = 12;
@@ -25,6 +25,7 @@ pub(super) struct Report<'a> {
     pub(super) bytes_max: u32,
     pub(super) sizes: &'a Sizes,
     pub(super) trials: &'a [Trial],
+    pub(super) ungranted: &'a Grants,
     pub(super) folder: &'a Folder,
 }
 
@@ -64,6 +65,9 @@ impl Report<'_> {
                 .into_iter()
                 .map(|row| line("import", self.import_line(row))),
         );
+        if !self.ungranted.is_empty() {
+            lines.push(line("missing", capsule::grants_remedy(self.ungranted)));
+        }
         for trial in self.trials {
             let fuel = trial
                 .usage
@@ -200,6 +204,7 @@ impl Report<'_> {
                 "fuel_per_byte": row.price.byte,
                 "calls": self.calls(row.name).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
+            "grants_missing": check::names(self.ungranted),
             "runs": self.trials.iter().map(test::member).collect::<Vec<_>>(),
             "smaller": self.remedies(),
         })

@@ -115,7 +115,8 @@ pub(super) fn read(folder: &Path) -> Result<Folder, Failure> {
         name: written.name.clone(),
         language: written.language,
         source: written.source.clone(),
-        cases: resolved,
+        grants: resolved.grants,
+        cases: resolved.cases,
         text: text.clone(),
     })
 }
@@ -135,7 +136,13 @@ pub(crate) fn is_name(name: &str) -> bool {
         && name.bytes().all(plain)
 }
 
-fn resolve(written: &Written<'_>, text: &str) -> Result<Vec<Case>, Wrong> {
+/// What a description means, names and files aside.
+struct Resolved {
+    grants: Grants,
+    cases: Vec<Case>,
+}
+
+fn resolve(written: &Written<'_>, text: &str) -> Result<Resolved, Wrong> {
     if !is_name(&written.name) {
         return Err(Wrong::Form(
             "`name` must be letters, digits, `-`, `_` and `.`, at most 64, and begin with a letter or digit".to_owned(),
@@ -151,7 +158,11 @@ fn resolve(written: &Written<'_>, text: &str) -> Result<Vec<Case>, Wrong> {
     };
     let first = resolver.case(&written.example, true);
     let others = written.cases.iter().map(|case| resolver.case(case, false));
-    std::iter::once(first).chain(others).collect()
+    let cases: Result<_, _> = std::iter::once(first).chain(others).collect();
+    Ok(Resolved {
+        cases: cases?,
+        grants: resolver.grants,
+    })
 }
 
 fn grants(names: &[String]) -> Result<Grants, String> {
