@@ -16,14 +16,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tenzik::capability::Grants;
-use tenzik::validation::{ValidationConfig, validate};
+use tenzik::validation::{Finding, FindingCode, Rejection, Severity, ValidationConfig, validate};
 
 use crate::args::Context;
 use crate::capsule::trial::Trial;
 use crate::capsule::{Folder, Language};
 use crate::error::Failure;
 use crate::output::Reply;
-use crate::{check, test};
+use crate::{check, debug, test, text};
 
 /// `build`, as it is written.
 #[derive(Debug, clap::Args)]
@@ -46,6 +46,12 @@ pub(crate) fn build(args: &Args, context: &Context) -> Result<Reply, Failure> {
     }
     let folder = Folder::open(&args.folder)?;
     let built = Built::make(&folder, args.debug, context)?;
+    if built.traces {
+        let (source, module) = (text::path(&folder.path), text::path(&built.path));
+        context.console.note(&format!(
+            "note: the source in {source} traces: `tenzik run {module} --debug DIR` runs what was built, and nothing else does"
+        ));
+    }
     // The capsule is written, and is good without it.
     if built.state.is_ok()
         && !args.debug
@@ -72,10 +78,14 @@ struct Built {
     path: PathBuf,
     /// Its bytes.
     module: Arc<[u8]>,
+    /// How many bytes what runs has: those without what is for debugging.
+    bytes: usize,
+    /// Whether it is built for debugging, and no capsule.
+    traces: bool,
     /// The most bytes that the host accepts.
     bytes_max: u32,
     /// What validation says, and what the runs gave if it is a capsule.
-    state: Result<Vec<Trial>, tenzik::validation::Rejection>,
+    state: Result<Vec<Trial>, Rejection>,
     /// What it imports and the description does not grant.
     ungranted: Grants,
 }
@@ -88,23 +98,41 @@ impl Built {
         if !debug {
             sources::write(folder, &module, sources)?;
         }
+        Self::examined(folder, path, module, debug, context)
+    }
+
+    /// What there is to say of a module that was compiled. With its names its runs are not made: they are those of the capsule.
+    fn examined(
+        folder: &Folder,
+        path: PathBuf,
+        module: Arc<[u8]>,
+        debug: bool,
+        context: &Context,
+    ) -> Result<Self, Failure> {
         let bytes_max = context.settings.security.capsule_bytes_max;
         let config = ValidationConfig {
-            // Names are no part of what will run.
-            capsule_bytes_max: if debug { u32::MAX } else { bytes_max },
+            capsule_bytes_max: bytes_max,
         };
-        let valid = validate(Arc::clone(&module), &config);
+        let traces = debug && debug::traces(&module);
+        let runs = match debug {
+            true => compile::stripped(&module).into_owned().into(),
+            false => Arc::clone(&module),
+        };
+        let bytes = runs.len();
+        let valid = validate(runs, &config);
         let required = valid.as_ref().map(|valid| valid.required_grants());
         let ungranted = folder.ungranted(&required.unwrap_or_default());
         let state = match valid {
+            Err(rejection) if traces => but_for_traces(rejection),
             Err(rejection) => Err(rejection),
-            // Runs of a module with its names are those of the module without them.
             Ok(_) if debug => Ok(Vec::new()),
             Ok(_) => Ok(test::trials(folder, &module, context, None)?),
         };
         Ok(Self {
             path,
             module,
+            bytes,
+            traces,
             bytes_max,
             state,
             ungranted,
@@ -116,23 +144,36 @@ impl Built {
         let report = report::Report {
             path: &self.path,
             module: &self.module,
+            bytes: self.bytes,
+            traces: self.traces,
             bytes_max: self.bytes_max,
             sizes: &sizes,
             trials: self.state.as_deref().unwrap_or_default(),
             ungranted: &self.ungranted,
             folder,
         };
-        let reply = report.reply();
-        match &self.state {
-            Ok(_) => reply,
-            Err(rejection) => {
-                let mut rejected = check::rejected(rejection);
-                rejected.data.splice(..0, reply.data);
-                let mut members = reply.members;
-                members.append(&mut rejected.members);
-                rejected.members = members;
-                rejected
-            }
-        }
+        let mut reply = report.reply();
+        let Err(rejection) = &self.state else {
+            return reply;
+        };
+        let mut rejected = check::rejected(rejection);
+        rejected.data.splice(..0, reply.data);
+        // What was built has its names, and is told as it is.
+        rejected.members.append(&mut reply.members);
+        rejected
+    }
+}
+
+/// What else is wrong with a module that traces. It is larger than the capsule, which is built without its traces.
+fn but_for_traces(mut rejection: Rejection) -> Result<Vec<Trial>, Rejection> {
+    let is_other = |finding: &Finding| match finding.code {
+        FindingCode::ImportUnknown => !finding.found.starts_with("function env.trace:"),
+        FindingCode::SizeLimit => false,
+        _ => finding.severity == Severity::Error,
+    };
+    rejection.findings.retain(is_other);
+    match rejection.findings.is_empty() && rejection.findings_more == 0 {
+        true => Ok(Vec::new()),
+        false => Err(rejection),
     }
 }

@@ -28,6 +28,7 @@ use crate::{files, text};
 use flame::Flame;
 pub(crate) use report::Report;
 use symbols::Symbols;
+pub(crate) use symbols::traces;
 
 /// Looks at runs, and writes down what it sees.
 pub(crate) struct Debugger {

@@ -334,6 +334,96 @@ fn a_grant_that_is_missing_is_named() {
     assert_eq!(author.run(&["test", "total"], &[]).code, Some(0));
 }
 
+/// As `if (TENZIK_DEBUG) trace("x")` becomes with `--debug`.
+const TRACING: &str = r#"(module
+  (import "env" "trace" (func $trace (param i32 i32 f64 f64 f64 f64 f64)))
+  (memory (export "memory") 1) (data (i32.const 8) "x")
+  (func $traced (export "run") (call $trace (i32.const 8) (i32.const 0)
+    (f64.const 0) (f64.const 0) (f64.const 0) (f64.const 0) (f64.const 0))))"#;
+
+#[test]
+fn a_source_that_traces_is_built_for_debugging_with_a_note() {
+    let author = copying("");
+    author.write("expected.json", "[1]");
+    assert_eq!(author.run(&["build", "total"], &[]).code, Some(0));
+    author.write("total.wat", TRACING);
+    let small = [("TENZIK_SECURITY_CAPSULE_BYTES_MAX", "60")];
+    for environment in [&[][..], &small] {
+        let built = author.run(&["build", "total", "--debug"], environment);
+        assert_eq!(built.code, Some(0), "{}{}", built.stdout, built.stderr);
+        assert!(
+            built
+                .stdout
+                .starts_with("built      total/total.debug.wasm, ")
+                && built.stdout.contains(" bytes, for debugging\n"),
+            "{}",
+            built.stdout
+        );
+        assert_eq!(
+            built.stderr,
+            "note: the source in total traces: `tenzik run total/total.debug.wasm --debug DIR` runs what was built, and nothing else does\n"
+        );
+    }
+    // What else is wrong is told all the same.
+    author.write("total.wat", &TRACING.replace("\"run\"", "\"ran\""));
+    let built = author.run(&["build", "total", "--debug"], &[]);
+    assert_eq!(built.code, Some(6));
+    assert!(
+        built.stdout.contains("export_missing") && !built.stdout.contains("import_unknown"),
+        "{}",
+        built.stdout
+    );
+    // Without names it is a capsule that traces, which nobody runs.
+    author.write("total.wat", TRACING);
+    assert_eq!(author.run(&["build", "total"], &[]).code, Some(6));
+}
+
+#[test]
+fn the_lines_of_a_source_that_traces_are_told_by_its_own_run() {
+    let author = copying("");
+    author.write("expected.json", "[1]");
+    assert_eq!(author.run(&["build", "total"], &[]).code, Some(0));
+    let module = wat::parse_str(TRACING).expect("a module");
+    fs::write(author.path("total.debug.wasm"), module).expect("a file");
+    let debugging = [("TENZIK_SECURITY_ENABLE_DEBUGGING", "true")];
+    let tested = author.run(&["test", "total", "--debug", "seen"], &debugging);
+    let note = "total/total.debug.wasm has other code, as its source traces: `tenzik run total/total.debug.wasm --debug DIR`";
+    assert!(
+        tested.stdout.contains(note) && !tested.stdout.contains("build both again"),
+        "{}{}",
+        tested.stdout,
+        tested.stderr
+    );
+}
+
+#[test]
+fn names_are_not_held_against_the_limit_and_what_runs_is() {
+    let author = copying("");
+    let build = |bytes_max: &str| {
+        let limit = [("TENZIK_SECURITY_CAPSULE_BYTES_MAX", bytes_max)];
+        author.run(&["build", "total", "--debug"], &limit)
+    };
+    let built = build("5120");
+    assert_eq!(built.code, Some(0), "{}", built.stderr);
+    let size = |word: &str| {
+        let words: Vec<&str> = built.stdout.split_whitespace().collect();
+        let at = words.iter().position(|is| *is == word);
+        words[at.expect("it is told") - 1].to_owned()
+    };
+    // `… N bytes; without names N of 5120`
+    let [with_names, without] =
+        ["bytes;", "of"].map(|word| size(word).parse::<u32>().expect("a number"));
+    assert!(without < with_names);
+    assert_eq!(build(&without.to_string()).code, Some(0));
+    let over = build(&(without - 1).to_string());
+    assert_eq!(over.code, Some(6));
+    assert!(
+        over.stdout.contains("smaller    1 bytes must go\n") && over.stdout.contains("size_limit"),
+        "{}",
+        over.stdout
+    );
+}
+
 #[test]
 fn only_a_capsules_folder_is_watched() {
     let author = Author::new("wat");

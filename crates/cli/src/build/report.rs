@@ -22,6 +22,10 @@ const RUNS_SHOWN_MAX: usize = 12;
 pub(super) struct Report<'a> {
     pub(super) path: &'a Path,
     pub(super) module: &'a [u8],
+    /// How many bytes it has without what is for debugging.
+    pub(super) bytes: usize,
+    /// Whether it traces: then no limit is meant for it.
+    pub(super) traces: bool,
     pub(super) bytes_max: u32,
     pub(super) sizes: &'a Sizes,
     pub(super) trials: &'a [Trial],
@@ -36,14 +40,9 @@ impl Report<'_> {
     }
 
     fn lines(&self) -> String {
-        let bytes = self.module.len();
         let mut lines = vec![line(
             "built",
-            format!(
-                "{}, {bytes} bytes of {}",
-                text::path(self.path),
-                self.bytes_max
-            ),
+            format!("{}, {}", text::path(self.path), self.size()),
         )];
         lines.extend(
             self.sizes.sections.iter().map(|(name, bytes)| {
@@ -91,6 +90,16 @@ impl Report<'_> {
         lines.concat()
     }
 
+    /// The module's size, and what of it is held against the limit.
+    fn size(&self) -> String {
+        let (all, bytes) = (self.module.len(), self.bytes);
+        match (self.traces, all == bytes) {
+            (true, _) => format!("{all} bytes, for debugging"),
+            (false, true) => format!("{bytes} bytes of {}", self.bytes_max),
+            (false, false) => format!("{all} bytes; without names {bytes} of {}", self.bytes_max),
+        }
+    }
+
     /// The module's header, and each section's identifier and length.
     fn headers(&self) -> usize {
         let inside: usize = self.sizes.sections.iter().map(|(_, bytes)| bytes).sum();
@@ -135,10 +144,11 @@ impl Report<'_> {
 
     /// What would bring it under the limit, if it is over.
     fn remedies(&self) -> Vec<String> {
-        let over = self.module.len().saturating_sub(self.bytes_max as usize);
-        if over == 0 || self.path.to_string_lossy().ends_with(".debug.wasm") {
+        let over = self.bytes.saturating_sub(self.bytes_max as usize);
+        if over == 0 || self.traces {
             return Vec::new();
         }
+        let named = self.bytes < self.module.len();
         let mut remedies = vec![format!("{over} bytes must go")];
         let custom = self
             .sizes
@@ -146,7 +156,7 @@ impl Report<'_> {
             .iter()
             .filter(|(name, _)| name.starts_with("custom"));
         let custom: usize = custom.map(|(_, bytes)| bytes).sum();
-        if custom > 0 {
+        if custom > 0 && !named {
             remedies.push(format!(
                 "{custom} bytes are custom sections, which nothing needs to run"
             ));
@@ -168,9 +178,11 @@ impl Report<'_> {
         remedies.push(format!(
             "{code} bytes are code of {count} functions, the largest of {largest}"
         ));
-        remedies.push(
-            "`tenzik build --debug` names the largest functions, and whose they are".to_owned(),
-        );
+        if !named {
+            remedies.push(
+                "`tenzik build --debug` names the largest functions, and whose they are".to_owned(),
+            );
+        }
         remedies
     }
 
@@ -193,6 +205,7 @@ impl Report<'_> {
             "name": self.folder.name,
             "module": self.path.to_string_lossy(),
             "bytes": self.module.len(),
+            "bytes_counted": (!self.traces).then_some(self.bytes),
             "bytes_max": self.bytes_max,
             "sections": sections,
             "headers": self.headers(),

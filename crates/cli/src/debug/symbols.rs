@@ -82,10 +82,7 @@ impl Symbols {
             return;
         };
         if code(&named) != code(module) {
-            self.notes.push(format!(
-                "{} has other code: build both again, and `tenzik build --debug` last",
-                text::path(path)
-            ));
+            self.notes.push(other_code(&named, path));
             return;
         }
         if self.functions.names.is_empty() {
@@ -134,6 +131,31 @@ impl Symbols {
             .read(kind)
             .map_err(|error| self.notes.push(error.to_string()))
     }
+}
+
+/// Why nothing is taken from a module of other code, and what to do.
+fn other_code(named: &[u8], path: &Path) -> String {
+    let path = text::path(path);
+    match traces(named) {
+        true => format!(
+            "{path} has other code, as its source traces: `tenzik run {path} --debug DIR` tells its names and lines"
+        ),
+        false => {
+            format!("{path} has other code: build both again, and `tenzik build --debug` last")
+        }
+    }
+}
+
+/// Whether a module is built for debugging: it imports what AssemblyScript's `trace` becomes.
+pub(crate) fn traces(module: &[u8]) -> bool {
+    let parts = Parser::new(0).parse_all(module).map_while(Result::ok);
+    let imports = parts.filter_map(|part| match part {
+        Payload::ImportSection(imports) => Some(imports),
+        _ => None,
+    });
+    imports
+        .flat_map(|imports| imports.into_imports().flatten())
+        .any(|import| (import.module, import.name) == ("env", "trace"))
 }
 
 fn appended(path: &Path) -> PathBuf {
