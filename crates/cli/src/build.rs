@@ -20,7 +20,7 @@ use tenzik::validation::{Finding, FindingCode, Rejection, Severity, ValidationCo
 
 use crate::args::Context;
 use crate::capsule::trial::Trial;
-use crate::capsule::{Folder, Language};
+use crate::capsule::{Folder, Language, refresh_manifest};
 use crate::error::Failure;
 use crate::output::Reply;
 use crate::{check, debug, test, text};
@@ -99,6 +99,26 @@ impl Built {
             sources::write(folder, &module, sources)?;
         }
         Self::examined(folder, path, module, debug, context)
+    }
+
+    /// The module as it is, if nothing but what its runs are given and must give was changed since it was built.
+    fn kept(
+        folder: &Folder,
+        changed: &[PathBuf],
+        context: &Context,
+    ) -> Result<Option<Self>, Failure> {
+        let path = folder.module();
+        let is_of_runs = changed.iter().all(|path| folder.is_of_runs(path));
+        if changed.is_empty() || !is_of_runs || !path.is_file() {
+            return Ok(None);
+        }
+        let module: Arc<[u8]> = compile::read(&path)?.into();
+        if !sources::is_current(folder, &module)? {
+            return Ok(None);
+        }
+        // A build would have written the examples anew.
+        refresh_manifest(folder)?;
+        Self::examined(folder, path, module, false, context).map(Some)
     }
 
     /// What there is to say of a module that was compiled. With its names its runs are not made: they are those of the capsule.

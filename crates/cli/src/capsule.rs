@@ -134,6 +134,24 @@ impl Folder {
         required.difference(&self.grants)
     }
 
+    /// Whether a path is that of a file that a run is given or must give.
+    pub(crate) fn is_of_runs(&self, path: &Path) -> bool {
+        let files = self.cases.iter().flat_map(|case| {
+            let input = match &case.input {
+                Given::Bytes(_) => None,
+                Given::File(path) | Given::Gzip(path) => Some(path),
+            };
+            let output = match &case.expected {
+                Expected::Output(Text::File(path)) => Some(path),
+                _ => None,
+            };
+            [input, output].into_iter().flatten()
+        });
+        files
+            .map(|file| self.path.join(file))
+            .any(|file| file == path)
+    }
+
     /// The bytes of a run's input.
     pub(crate) fn input(&self, case: &Case) -> Result<Vec<u8>, Failure> {
         match &case.input {

@@ -114,6 +114,14 @@ pub(super) fn write(folder: &Folder, module: &[u8], sources: Digests) -> Result<
     )
 }
 
+/// Whether the record says that the module is of the sources as they are. Without a record of it, it is not known to be.
+pub(super) fn is_current(folder: &Folder, module: &[u8]) -> Result<bool, Failure> {
+    match read(folder)?.filter(|record| record.is_of(module)) {
+        Some(record) => Ok(record.sources == digests(folder)?),
+        None => Ok(false),
+    }
+}
+
 /// Fails where the module is of other sources than those beside it, as far as that is known.
 pub(crate) fn not_stale(folder: &Folder, module: &[u8]) -> Result<(), Failure> {
     let Some(record) = read(folder)?.filter(|record| record.is_of(module)) else {

@@ -11,10 +11,12 @@ use std::time::{Duration, SystemTime};
 
 use super::{Built, sources};
 use crate::args::Context;
+use crate::capsule::diff::Difference;
+use crate::capsule::trial::Trial;
 use crate::capsule::{DESCRIPTION, Folder};
 use crate::error::{Exit, Failure};
 use crate::output::Reply;
-use crate::text;
+use crate::{check, text};
 
 /// How often the files are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -37,62 +39,82 @@ pub(super) fn watch(path: &Path, context: &Context) -> Result<Reply, Failure> {
     }
     let mut seen = times(path, ENTRIES_MAX)?;
     let mut before = State::default();
+    let mut changed = Vec::new();
     loop {
-        before = once(path, &before, context)?;
+        // What does not build is told; the next that does is held against the last that did.
+        if let Some(state) = once(path, &before, &changed, context)? {
+            before = state;
+        }
         // What was changed while it was built is built too: the times are those of before.
         let mut now = times(path, ENTRIES_MAX)?;
         while now == seen {
             sleep(TICK);
             now = times(path, ENTRIES_MAX)?;
         }
-        for changed in changes(&seen, &now) {
-            context
-                .console
-                .data(format!("changed    {}\n", text::path(&changed)).as_bytes())?;
+        changed = changes(&seen, &now);
+        for path in &changed {
+            let line = format!("changed    {}\n", text::path(path));
+            context.console.data(line.as_bytes())?;
         }
         seen = now;
     }
 }
 
-fn once(path: &Path, before: &State, context: &Context) -> Result<State, Failure> {
-    let built = Folder::open(path).and_then(|folder| Built::make(&folder, false, context));
-    let built = match built {
+/// Builds and tests, and tells what is other than before. Nothing where it does not build.
+fn once(
+    path: &Path,
+    before: &State,
+    changed: &[PathBuf],
+    context: &Context,
+) -> Result<Option<State>, Failure> {
+    let built = match built(path, changed, context) {
         Ok(built) => built,
         Err(failure) => {
             context.console.note(&failure.to_string());
-            return Ok(State::default());
+            return Ok(None);
         }
+    };
+    let (trials, rejection) = match &built.state {
+        Ok(trials) => (&trials[..], None),
+        Err(rejection) => (&[][..], Some(rejection)),
     };
     let state = State {
         bytes: Some(built.module.len()),
-        runs: built.state.as_ref().map_or_else(
-            |_| BTreeMap::new(),
-            |trials| {
-                let run = |trial: &crate::capsule::trial::Trial| {
-                    let fuel = trial.usage.as_ref().map(|usage| usage.fuel);
-                    (trial.name.clone(), (trial.passed(), fuel))
-                };
-                trials.iter().map(run).collect()
-            },
-        ),
+        runs: trials.iter().map(run).collect(),
     };
-    let mut lines = difference(before, &state);
-    match &built.state {
-        Ok(trials) => {
-            let wrong = trials.iter().flat_map(|trial| &trial.differences);
-            lines.extend(wrong.map(|found| found.lines()));
-        }
-        Err(rejection) => {
-            let reply = crate::check::rejected(rejection);
-            lines.push(String::from_utf8_lossy(&reply.data).into_owned());
-        }
+    let wrong: BTreeMap<&str, String> = trials
+        .iter()
+        .map(|trial| (&trial.name[..], differences(trial)))
+        .collect();
+    let mut lines = difference(before, &state, &wrong);
+    if let Some(rejection) = rejection {
+        let reply = check::rejected(rejection);
+        lines.push(String::from_utf8_lossy(&reply.data).into_owned());
     }
     context.console.data(lines.concat().as_bytes())?;
-    Ok(state)
+    Ok(Some(state))
 }
 
-/// What is other than it was.
-fn difference(before: &State, now: &State) -> Vec<String> {
+fn built(path: &Path, changed: &[PathBuf], context: &Context) -> Result<Built, Failure> {
+    let folder = Folder::open(path)?;
+    match Built::kept(&folder, changed, context)? {
+        Some(kept) => Ok(kept),
+        None => Built::make(&folder, false, context),
+    }
+}
+
+fn run(trial: &Trial) -> (String, (bool, Option<u64>)) {
+    let fuel = trial.usage.as_ref().map(|usage| usage.fuel);
+    (trial.name.clone(), (trial.passed(), fuel))
+}
+
+fn differences(trial: &Trial) -> String {
+    let lines = trial.differences.iter().map(Difference::lines);
+    lines.collect()
+}
+
+/// What is other than it was. What is wrong with a run stands under its line, and a run that is wrong is told each time.
+fn difference(before: &State, now: &State, wrong: &BTreeMap<&str, String>) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(bytes) = now.bytes.filter(|_| before.bytes != now.bytes) {
         let from = before
@@ -100,25 +122,33 @@ fn difference(before: &State, now: &State) -> Vec<String> {
             .map_or(String::new(), |bytes| format!(", were {bytes}"));
         lines.push(format!("built      {bytes} bytes{from}\n"));
     }
-    for (name, (passed, fuel)) in &now.runs {
+    for (name, is) in &now.runs {
         let old = before.runs.get(name);
-        if old == Some(&(*passed, *fuel)) {
-            continue;
+        if !is.0 || old != Some(is) {
+            lines.push(run_line(name, *is, old.filter(|old| *old != is)));
+            lines.extend(wrong.get(&name[..]).cloned());
         }
-        let word = if *passed { "ok" } else { "FAILED" };
-        let told = |fuel: Option<u64>| {
-            fuel.map_or_else(|| "no fuel".to_owned(), |fuel| format!("{fuel} fuel"))
-        };
-        let from = old.map_or(String::new(), |(_, fuel)| format!(", was {}", told(*fuel)));
-        lines.push(format!(
-            "{word:<10} {:<40} {}{from}\n",
-            text::shown(name, 60),
-            told(*fuel)
-        ));
     }
     let passed = now.runs.values().filter(|(passed, _)| *passed).count();
     lines.push(format!("passed     {passed} of {}\n", now.runs.len()));
     lines
+}
+
+fn run_line(
+    name: &str,
+    (passed, fuel): (bool, Option<u64>),
+    old: Option<&(bool, Option<u64>)>,
+) -> String {
+    let word = if passed { "ok" } else { "FAILED" };
+    let told = |fuel: Option<u64>| {
+        fuel.map_or_else(|| "no fuel".to_owned(), |fuel| format!("{fuel} fuel"))
+    };
+    let from = old.map_or(String::new(), |(_, fuel)| format!(", was {}", told(*fuel)));
+    format!(
+        "{word:<10} {:<40} {}{from}\n",
+        text::shown(name, 60),
+        told(fuel)
+    )
 }
 
 type Times = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
@@ -238,17 +268,27 @@ mod tests {
                 ("b".to_owned(), (passed, Some(fuel))),
             ]),
         };
-        let lines = difference(&state(10, 7, true), &state(12, 9, false)).concat();
+        let wrong = BTreeMap::from([("b", "  at       /x\n".to_owned())]);
+        let lines = difference(&state(10, 7, true), &state(12, 9, false), &wrong).concat();
         assert_eq!(
             lines,
             format!(
-                "built      12 bytes, were 10\nFAILED     {:<40} 9 fuel, was 7 fuel\npassed     1 of 2\n",
+                "built      12 bytes, were 10\nFAILED     {:<40} 9 fuel, was 7 fuel\n  at       /x\npassed     1 of 2\n",
                 "b"
             )
         );
+        let none = BTreeMap::new();
         assert_eq!(
-            difference(&state(1, 1, true), &state(1, 1, true)),
+            difference(&state(1, 1, true), &state(1, 1, true), &none),
             ["passed     2 of 2\n"]
+        );
+        // One that is still wrong is told again, with what is wrong.
+        assert_eq!(
+            difference(&state(1, 1, false), &state(1, 1, false), &wrong).concat(),
+            format!(
+                "FAILED     {:<40} 1 fuel\n  at       /x\npassed     1 of 2\n",
+                "b"
+            )
         );
     }
 }
