@@ -138,24 +138,46 @@ fn write_all(folder: &Path, contents: &[(String, String)]) -> Result<(), Failure
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Stdio};
+
     use super::*;
+
+    /// What npm puts into the package, or why that is not known here.
+    fn packed() -> Result<Vec<String>, String> {
+        let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../capsules/sdk");
+        let told = Command::new("npm")
+            .args([
+                "pack",
+                "--dry-run",
+                "--json",
+                "--ignore-scripts",
+                "--offline",
+            ])
+            .current_dir(sdk)
+            .stdin(Stdio::null())
+            .output();
+        let told = told.map_err(|error| format!("no npm: {error}"))?;
+        let words = String::from_utf8_lossy(&told.stderr).into_owned();
+        let packs: serde_json::Value =
+            serde_json::from_slice(&told.stdout).map_err(|error| format!("{error}: {words}"))?;
+        let files = packs[0]["files"].as_array().ok_or(words)?;
+        let path = |file: &serde_json::Value| file["path"].as_str().map(str::to_owned);
+        Ok(files.iter().filter_map(path).collect())
+    }
 
     #[test]
     fn the_copy_of_the_sdk_is_what_npm_packs() {
-        let text = templates::SDK
-            .iter()
-            .find(|(name, _)| *name == "package.json")
-            .expect("it is there")
-            .1;
-        let package: serde_json::Value = serde_json::from_str(text).expect("json");
-        let packed = package["files"].as_array().expect("files").iter();
-        let mut packed: Vec<&str> = packed.filter_map(|name| name.as_str()).collect();
-        packed.push("package.json");
+        let mut packed = match packed() {
+            Ok(packed) => packed,
+            Err(why) if std::env::var_os("CI").is_none() => {
+                eprintln!("skipped: {why}");
+                return;
+            }
+            Err(why) => panic!("{why}"),
+        };
         packed.sort_unstable();
-        let first = |name: &'static str| name.split('/').next().unwrap_or_default();
-        let mut copied: Vec<&str> = templates::SDK.iter().map(|(name, _)| first(name)).collect();
+        let mut copied: Vec<&str> = templates::SDK.iter().map(|(name, _)| *name).collect();
         copied.sort_unstable();
-        copied.dedup();
         assert_eq!(copied, packed);
     }
 }
