@@ -1,9 +1,10 @@
 //! `bench`: how long a fresh call of a capsule takes on this machine, beside one of a capsule that does nothing.
 //!
-//! Enters: a capsule and an input. Leaves: median and 99th percentile of both, their ratio, and the fuel of a call. Refuses: what
+//! Enters: a capsule and an input, or a capsule's folder with its example. Leaves: median and 99th percentile of both, their ratio, and the fuel of a call. Refuses: what
 //! `run` refuses. Nothing is signed or kept. Times are of this machine and this moment; the ratio travels better, and fuel is exact.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -13,28 +14,30 @@ use tenzik::execution::{ExecuteError, Executor};
 use tenzik::outcome::{Outcome, Request};
 use tenzik::pipeline::Refusal;
 use tenzik::sandbox::{BindError, BoundCapsule, Sandbox, Terms};
-use tenzik::validation::ValidatedCapsule;
+use tenzik::validation::{Rejection, ValidatedCapsule};
 use tenzik_receipt::InputType;
 
 use crate::args::Context;
-use crate::check::{examine, rejected};
+use crate::capsule::Folder;
+use crate::check::{examine, examine_bytes, rejected};
 use crate::error::{Exit, Failure};
 use crate::output::Reply;
 use crate::progress::Progress;
 use crate::run::{count, input_type};
 use crate::source::{Input, Source, stdin_once};
+use crate::{build, test};
 
 /// `bench`, as it is written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The capsule's file, or - for stdin. It is granted what it imports
+    /// The capsule's file or folder, or - for stdin. It is granted what it imports
     capsule: OsString,
-    /// The input: JSON as it stands, @FILE, or - for stdin; without it, `null`, or no bytes
+    /// The input: JSON as it stands, @FILE, or - for stdin; without it, the folder's example, or else `null`, or no bytes
     #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     input: Option<OsString>,
-    /// How input and output are read: strict JSON, or any bytes
-    #[arg(long, value_name = "json|bytes", default_value = "json", value_parser = input_type)]
-    input_type: InputType,
+    /// How input and output are read: strict JSON, or any bytes; without it, as the folder says, or else JSON
+    #[arg(long, value_name = "json|bytes", value_parser = input_type)]
+    input_type: Option<InputType>,
     /// How many calls are measured
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = count)]
     calls: u32,
@@ -49,18 +52,17 @@ const EMPTY: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x05\x03
 
 /// Measures a capsule.
 pub(crate) fn bench(args: &Args, context: &Context) -> Result<Reply, Failure> {
-    let input = input(args)?;
-    let capsule = match examine(args.capsule.clone(), context)? {
+    let (capsule, request) = match Path::new(&args.capsule).is_dir() {
+        true => of_folder(args, context)?,
+        false => of_file(args, context)?,
+    };
+    let capsule = match capsule {
         Ok(capsule) => capsule,
         Err(rejection) => return Ok(rejected(&rejection)),
     };
     let empty = tenzik::validation::validate(EMPTY.to_vec(), &Default::default());
     let empty = empty.map_err(|_| broken("the empty capsule is none"))?;
     let (executor, sandbox) = set_up(context)?;
-    let request = Request {
-        input_type: args.input_type,
-        ..Request::json(input)
-    };
     // Bytes, so that nothing is checked: it is the least that a call can cost.
     let nothing = Request::bytes(Vec::new());
     let pair = [
@@ -70,8 +72,12 @@ pub(crate) fn bench(args: &Args, context: &Context) -> Result<Reply, Failure> {
     measure(&executor, &pair, args.calls)
 }
 
-fn input(args: &Args) -> Result<Vec<u8>, Failure> {
-    let input = match (&args.input, args.input_type) {
+/// What validation says of the capsule, and what it is given.
+type Asked = (Result<ValidatedCapsule, Rejection>, Request);
+
+fn of_file(args: &Args, context: &Context) -> Result<Asked, Failure> {
+    let input_type = args.input_type.unwrap_or(InputType::Json);
+    let input = match (&args.input, input_type) {
         (Some(input), _) => Input::from(input.clone()),
         (None, InputType::Bytes) => Input::Inline(Vec::new()),
         (None, _) => Input::Inline(b"null".to_vec()),
@@ -80,7 +86,30 @@ fn input(args: &Args) -> Result<Vec<u8>, Failure> {
         ("capsule", Some(&Source::from(args.capsule.clone()))),
         ("input", input.source()),
     ])?;
-    Ok(input.read()?)
+    let request = Request {
+        input_type,
+        ..Request::json(input.read()?)
+    };
+    Ok((examine(args.capsule.clone(), context)?, request))
+}
+
+/// A folder's module on its example, but for what is asked otherwise.
+fn of_folder(args: &Args, context: &Context) -> Result<Asked, Failure> {
+    let folder = Folder::open(Path::new(&args.capsule))?;
+    let module = test::module(&folder)?;
+    build::not_stale(&folder, &module)?;
+    let example = folder.example();
+    let input = match &args.input {
+        Some(input) => Input::from(input.clone()).read()?,
+        None => folder.input(example)?,
+    };
+    let request = Request {
+        input_type: args.input_type.unwrap_or(example.input_type),
+        clock_ms: example.clock_ms,
+        seed: example.seed,
+        ..Request::json(input)
+    };
+    Ok((examine_bytes(module, context), request))
 }
 
 /// Native code from the first call on, and nothing else on the engine.

@@ -42,7 +42,7 @@ pub(crate) struct Folder {
     pub(crate) source: Option<PathBuf>,
     /// What it is granted, where a run says nothing else.
     pub(crate) grants: Grants,
-    /// The runs, the example first.
+    /// The runs, the example first: there is one by construction.
     pub(crate) cases: Vec<Case>,
 }
 
@@ -150,6 +150,11 @@ impl Folder {
         files
             .map(|file| self.path.join(file))
             .any(|file| file == path)
+    }
+
+    /// The first run.
+    pub(crate) fn example(&self) -> &Case {
+        &self.cases[0]
     }
 
     /// The bytes of a run's input.

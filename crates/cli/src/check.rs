@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tenzik::capability::Grants;
@@ -68,11 +69,18 @@ pub(crate) fn examine(
     capsule: OsString,
     context: &Context,
 ) -> Result<Result<ValidatedCapsule, Rejection>, Failure> {
-    let bytes = Source::from(capsule).read(CAPSULE)?;
+    Ok(examine_bytes(Source::from(capsule).read(CAPSULE)?, context))
+}
+
+/// Validates a module as `run` would.
+pub(crate) fn examine_bytes(
+    bytes: impl Into<Arc<[u8]>>,
+    context: &Context,
+) -> Result<ValidatedCapsule, Rejection> {
     let config = ValidationConfig {
         capsule_bytes_max: context.settings.security.capsule_bytes_max,
     };
-    Ok(validate(bytes, &config))
+    validate(bytes, &config)
 }
 
 fn accepted(capsule: &ValidatedCapsule) -> Reply {

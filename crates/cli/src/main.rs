@@ -27,6 +27,7 @@ mod man;
 mod new;
 mod output;
 mod own;
+mod own_words;
 mod peers;
 mod place;
 mod progress;

@@ -21,7 +21,7 @@ use crate::error::{Exit, Failure};
 use crate::output::Reply;
 use crate::progress::Progress;
 use crate::source::{CAPSULE, Source};
-use crate::{build, capsule, check, text};
+use crate::{build, capsule, check, own_words, text};
 
 /// `test`, as it is written.
 #[derive(Debug, clap::Args)]
@@ -115,7 +115,10 @@ fn told(trials: &[Trial], refreshed: &[usize], ungranted: &Grants) -> Reply {
     let is_refused = |trial: &&Trial| trial.code.as_deref() == Some("missing_grant");
     let hint = match !ungranted.is_empty() && wrong.iter().any(is_refused) {
         true => capsule::grants_remedy(ungranted),
-        false => REMEDY.to_owned(),
+        false => {
+            let mut words = wrong.iter().filter_map(|trial| trial.message.as_deref());
+            words.find_map(own_words::hint).unwrap_or(REMEDY).to_owned()
+        }
     };
     let members = json!({
         "passed": all - failed,

@@ -15,7 +15,7 @@ use tenzik_receipt::{Claim, InputType, WasmLimits};
 
 use crate::error::{Exit, Failure};
 use crate::settings::Settings;
-use crate::{place, text};
+use crate::{own_words, place, text};
 
 /// The failure of a run that is over; none if it ended well.
 pub(super) fn of_outcome(
@@ -76,12 +76,14 @@ fn capsule_failed(
             "what a code means is for the capsule's author to say",
         ),
         Ending::Failed(words) => (
-            format!("the capsule failed: {}", own_words(words)),
-            "the words are the capsule's own; most often the input is not what it takes",
+            format!("the capsule failed: {}", own_words::shown(words)),
+            own_words::hint(words).unwrap_or(
+                "the words are the capsule's own; most often the input is not what it takes",
+            ),
         ),
         Ending::FailedByAbort => (
             match &told.abort {
-                Some(words) => format!("the capsule aborted itself: {}", own_words(words)),
+                Some(words) => format!("the capsule aborted itself: {}", own_words::shown(words)),
                 None => "the capsule aborted itself".to_owned(),
             },
             debugging(
@@ -117,10 +119,6 @@ fn debugging(settings: &Settings, otherwise: &'static str) -> &'static str {
         return otherwise;
     }
     "set TENZIK_SECURITY_ENABLE_DEBUGGING=true and run it again: then the place and the capsule's words are told"
-}
-
-fn own_words(words: &str) -> String {
-    text::shown(words, text::MESSAGE_CHARS_MAX)
 }
 
 fn limit(ending: &Ending, limits: &WasmLimits, settings: &Settings) -> (Exit, String, String) {
