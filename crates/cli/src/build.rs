@@ -6,6 +6,7 @@
 
 mod compile;
 mod lines;
+mod parts;
 mod report;
 mod size;
 mod sources;
@@ -159,8 +160,21 @@ impl Built {
         })
     }
 
+    /// Whose its code is, where the compiler that just built it left a map.
+    fn parts(&self, folder: &Folder) -> parts::Parts {
+        let mut map = self.path.clone().into_os_string();
+        map.push(".map");
+        let with_map = matches!(tools::source(folder), Ok((Language::AssemblyScript, _)));
+        if !with_map || self.path == folder.module() {
+            return Vec::new();
+        }
+        // Without it, names of functions tell.
+        parts::read(&self.module, Path::new(&map)).unwrap_or_default()
+    }
+
     fn told(&self, folder: &Folder) -> Reply {
         let sizes = size::measure(&self.module);
+        let parts = self.parts(folder);
         let report = report::Report {
             path: &self.path,
             module: &self.module,
@@ -168,6 +182,7 @@ impl Built {
             traces: self.traces,
             bytes_max: self.bytes_max,
             sizes: &sizes,
+            parts: &parts,
             trials: self.state.as_deref().unwrap_or_default(),
             ungranted: &self.ungranted,
             folder,

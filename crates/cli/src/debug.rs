@@ -27,8 +27,9 @@ use crate::{files, text};
 
 use flame::Flame;
 pub(crate) use report::Report;
+pub(crate) use source_map::{Line, lines_of_map};
 use symbols::Symbols;
-pub(crate) use symbols::traces;
+pub(crate) use symbols::{SOURCE_MAP, traces};
 
 /// Looks at runs, and writes down what it sees.
 pub(crate) struct Debugger {

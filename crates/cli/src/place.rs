@@ -56,6 +56,12 @@ impl Functions {
         &self.bodies
     }
 
+    /// The name of a function that is not imported, by its place among those.
+    pub(crate) fn name_of_body(&self, defined: usize) -> Option<&str> {
+        let index = self.imported.checked_add(u32::try_from(defined).ok()?)?;
+        self.names.get(&index).map(String::as_str)
+    }
+
     /// The code of a function.
     pub(crate) fn body(&self, index: u32) -> Option<&Range<usize>> {
         let defined = index.checked_sub(self.imported)?;

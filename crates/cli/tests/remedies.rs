@@ -69,6 +69,52 @@ fn a_number_that_would_be_rounded_is_told_to_be_a_string() {
 }
 
 #[test]
+fn code_in_assemblyscript_is_told_by_where_it_was_written() {
+    let author = Author::new("assemblyscript");
+    let tool = author.path("node_modules/@tenzik/sdk/bin/tenzik-asc.js");
+    fs::create_dir_all(tool.parent().expect("a directory")).expect("a directory");
+    fs::write(&tool, "").expect("a file");
+    // In place of the compiler: what it once made of `debugging/faulty.ts`. Its map is without texts, so no function has a name.
+    let made = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/debugging/faulty.debug.wasm"
+    );
+    author.program(
+        "bin/node",
+        &format!("cp {made} \"$4\"; cp {made}.map \"$4.map\""),
+    );
+    let path = format!(
+        "{}:/usr/bin:/bin",
+        author.scratch.path().join("bin").display()
+    );
+    let built = author.run(&["build", "total", "--debug", "--json"], &[("PATH", &path)]);
+    assert_eq!(built.code, Some(0), "{}", built.stderr);
+    let told: serde_json::Value = serde_json::from_str(&built.stdout).expect("JSON");
+    let parts = told["parts"].as_array().expect("parts");
+    let named: Vec<_> = parts
+        .iter()
+        .map(|part| [&part["origin"], &part["name"]].map(|word| word.as_str().unwrap_or_default()))
+        .collect();
+    assert_eq!(
+        named,
+        [
+            ["own", "faulty/index.ts"],
+            ["sdk", "input.ts"],
+            ["sdk", "output.ts"]
+        ]
+    );
+    // Each byte of code is of one part; the section has a length for each function beside.
+    let all: u64 = parts.iter().filter_map(|part| part["bytes"].as_u64()).sum();
+    let by_origin = told["code"].as_object().expect("origins").values();
+    assert_eq!(
+        all,
+        by_origin.filter_map(serde_json::Value::as_u64).sum::<u64>()
+    );
+    let section = told["sections"]["code"].as_u64().expect("a section");
+    assert!(all < section && section < all + 64, "{all} of {section}");
+}
+
+#[test]
 fn a_folder_is_measured_on_its_example() {
     let author = copying("");
     author.write("expected.json", "[1]");

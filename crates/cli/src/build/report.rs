@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tenzik::capability::{Grants, IMPORTS, Import};
 use wasmparser::{Parser, Payload};
 
-use super::size::Sizes;
+use super::parts::{self, Parts};
+use super::size::{Origin, Sizes};
 use crate::capsule::Folder;
 use crate::capsule::trial::Trial;
 use crate::output::Reply;
@@ -17,6 +18,9 @@ use crate::{capsule, check, test, text};
 
 /// Of how many runs a line of an import tells the calls.
 const RUNS_SHOWN_MAX: usize = 12;
+
+/// How many parts of the library are named where something must go.
+const LIBRARY_SHOWN_MAX: usize = 3;
 
 /// Everything that is told of.
 pub(super) struct Report<'a> {
@@ -28,6 +32,8 @@ pub(super) struct Report<'a> {
     pub(super) traces: bool,
     pub(super) bytes_max: u32,
     pub(super) sizes: &'a Sizes,
+    /// Whose its code is; none where that is told by names of functions alone.
+    pub(super) parts: &'a Parts,
     pub(super) trials: &'a [Trial],
     pub(super) ungranted: &'a Grants,
     pub(super) folder: &'a Folder,
@@ -50,8 +56,15 @@ impl Report<'_> {
             }),
         );
         lines.push(line("size", format!("{:>7}  headers", self.headers())));
-        for (origin, bytes) in self.sizes.origins() {
+        for (origin, bytes) in self.origins() {
             lines.push(line("code", format!("{bytes:>7}  {}", origin.name())));
+        }
+        for (part, bytes) in self.parts.iter().take(parts::TOLD) {
+            let name = text::shown(&part.name, 80);
+            lines.push(line(
+                "part",
+                format!("{bytes:>7}  {}: {name}", part.origin.name()),
+            ));
         }
         for (name, bytes) in self.sizes.largest() {
             lines.push(line(
@@ -88,6 +101,14 @@ impl Report<'_> {
                 .map(|remedy| line("smaller", remedy)),
         );
         lines.concat()
+    }
+
+    /// Bytes of code by who wrote them, as exactly as that is known.
+    fn origins(&self) -> BTreeMap<Origin, usize> {
+        match self.parts.is_empty() {
+            true => self.sizes.origins(),
+            false => parts::origins(self.parts),
+        }
     }
 
     /// The module's size, and what of it is held against the limit.
@@ -178,6 +199,12 @@ impl Report<'_> {
         remedies.push(format!(
             "{code} bytes are code of {count} functions, the largest of {largest}"
         ));
+        let library = self.parts.iter();
+        let library = library.filter(|(part, _)| part.origin == Origin::Library);
+        remedies.extend(library.take(LIBRARY_SHOWN_MAX).map(|(part, bytes)| {
+            let name = text::shown(&part.name, 80);
+            format!("{bytes} bytes of code are of the library: {name}")
+        }));
         if !named {
             remedies.push(
                 "`tenzik build --debug` names the largest functions, and whose they are".to_owned(),
@@ -196,7 +223,6 @@ impl Report<'_> {
                     all
                 });
         let origins: BTreeMap<&str, usize> = self
-            .sizes
             .origins()
             .into_iter()
             .map(|(origin, bytes)| (origin.name(), bytes))
@@ -211,6 +237,7 @@ impl Report<'_> {
             "headers": self.headers(),
             "code": origins,
             "functions": self.sizes.largest().into_iter().map(|(name, bytes)| json!({"name": name, "bytes": bytes})).collect::<Vec<_>>(),
+            "parts": self.parts.iter().map(|(part, bytes)| json!({"origin": part.origin.name(), "name": part.name, "bytes": bytes})).collect::<Vec<_>>(),
             "imports": imports(self.module).into_iter().map(|row| json!({
                 "name": row.name,
                 "fuel": row.price.base,

@@ -40,7 +40,8 @@ impl Origin {
         }
     }
 
-    fn of(name: &str) -> Self {
+    /// By a function's name.
+    pub(super) fn of(name: &str) -> Self {
         let library = [
             "~lib/",
             "core::",
@@ -50,7 +51,13 @@ impl Origin {
             "memset",
             "memmove",
         ];
-        if name.contains("@tenzik/sdk") || name.contains("tenzik::") || name.starts_with("tenzik") {
+        // A function of the author's may be called tenzik-like too.
+        let sdk = ["tenzik-run/", "tenzik-text/", "tenzik_", "tenzik."];
+        if ["@tenzik/sdk/", "tenzik_sdk"]
+            .iter()
+            .any(|part| name.contains(part))
+            || sdk.iter().any(|prefix| name.starts_with(prefix))
+        {
             Self::Sdk
         } else if library.iter().any(|prefix| name.starts_with(prefix)) {
             Self::Library
@@ -180,6 +187,22 @@ mod tests {
             BTreeMap::from([(Origin::Own, 2), (Origin::Library, 5)])
         );
         assert_eq!(sizes.largest()[0], ("~lib/array/get", 5));
+    }
+
+    #[test]
+    fn an_author_may_begin_a_name_like_the_sdk() {
+        for (name, origin) in [
+            ("tenzik-run/f0", Origin::Sdk),
+            ("~lib/@tenzik/sdk/assembly/typed/readText", Origin::Sdk),
+            ("tenzik_fail", Origin::Sdk),
+            ("_ZN10tenzik_sdk6number17h0E", Origin::Sdk),
+            ("tenzik.raw", Origin::Sdk),
+            ("tenzik-table/find", Origin::Own),
+            ("tenzikTable", Origin::Own),
+            ("~lib/map/Map#get", Origin::Library),
+        ] {
+            assert_eq!(Origin::of(name), origin, "{name}");
+        }
     }
 
     #[test]

@@ -74,6 +74,38 @@ pub(super) fn read(bytes: &[u8]) -> Result<Lines, MapError> {
     })
 }
 
+/// A line of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// The number of the source in the map.
+    pub(crate) source: usize,
+    /// The source's name.
+    pub(crate) name: String,
+    /// Counted from 1.
+    pub(crate) line: u32,
+}
+
+/// From which byte on a module is of which line, in the order of the bytes, and of none where that is not known. Nothing where
+/// the map is not of the form.
+pub(crate) fn lines_of_map(bytes: &[u8]) -> Option<Vec<(usize, Option<Line>)>> {
+    let Lines {
+        mappings, sources, ..
+    } = read(bytes).ok()?;
+    let line = |place: Place| {
+        Some(Line {
+            source: place.source,
+            name: sources.get(place.source)?.clone()?,
+            line: place.line,
+        })
+    };
+    let lines = mappings.iter();
+    Some(
+        lines
+            .map(|mapping| (mapping.byte, mapping.place.and_then(line)))
+            .collect(),
+    )
+}
+
 /// The text without the lines at its end on which nothing stands.
 fn first_line(text: &[u8]) -> &[u8] {
     let last = text.iter().rposition(|byte| *byte != b';');

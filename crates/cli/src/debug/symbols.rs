@@ -21,7 +21,7 @@ use crate::{files, text};
 const NAME_CHARS_MAX: usize = 80;
 
 /// A source map: a hundred times what a capsule has.
-const SOURCE_MAP: Kind = Kind {
+pub(crate) const SOURCE_MAP: Kind = Kind {
     what: "source map",
     bytes_max: 16 * 1024 * 1024,
     too_large: Exit::LimitHit,
