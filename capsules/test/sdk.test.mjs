@@ -65,6 +65,48 @@ test("strings that grow, and are compared and cut", async () => {
   assert.equal(output(bytes, "1000"), '"abcab?1500"');
 });
 
+test("a null taken for a value traps, and is no zero", async () => {
+  const inner = await made(`class P { n: i32 = 0; m: f64 = 0; }\nclass A { p: P | null = null; }\nexport function run(x: A): f64 { return x.p!.n + x.p!.m; }`);
+  assert.equal(output(inner.bytes, '{"p":{"n":1,"m":0.5}}'), "1.5");
+  assert.equal(run(inner.bytes, '{"p":null}').code, "unreachable");
+  const cast = await made(`class P { n: i32 = 0; }\nclass A { p: P | null = null; }\nexport function run(x: A): i32 { return (x.p as P).n; }`);
+  assert.equal(output(cast.bytes, '{"p":{"n":1}}'), "1");
+  assert.equal(run(cast.bytes, '{"p":null}').code, "unreachable");
+  const text = await made(`class A { p: string | null = null; }\nexport function run(x: A): i32 { return x.p!.length; }`);
+  assert.equal(output(text.bytes, '{"p":"ab"}'), "2");
+  assert.equal(run(text.bytes, '{"p":null}').code, "unreachable");
+});
+
+test("one class of a union taken for another traps, and gives no address away", async () => {
+  const { bytes } = await made(`@union("k") abstract class S {}\nclass A extends S { n: i32 = 0; }\nclass B extends S { s: string = "hello"; }\nexport function run(x: S): i32 { return (x as A).n; }`);
+  assert.equal(output(bytes, '{"k":"A","n":7}'), "7");
+  assert.equal(run(bytes, '{"k":"B","s":"hello"}').code, "unreachable");
+});
+
+test("an array's element that is not there traps", async () => {
+  const { bytes } = await made(`export function run(x: i32[]): i32 { return x[1]; }`);
+  assert.equal(output(bytes, "[1,2]"), "2");
+  assert.equal(run(bytes, "[1]").code, "unreachable");
+});
+
+// The library's own reallocation asserts another alignment than the SDK's memory has.
+test("an array grows, also where others were made meanwhile", async () => {
+  const { bytes } = await made(`export function run(n: i32): string { const a: string[] = [], b: i32[] = [], c: u8[] = []; for (let i = 0; i < n; i++) { b.push(i); c.push(<u8>i); if (i & 1) a.push(i.toString()); } let sum = 0; for (let i = 0; i < n; i++) sum += b[i] * c[i]; return a.join(",") + "!" + sum.toString(); }`);
+  const text = (n) => Array.from({ length: n }, (_, i) => i).filter((i) => i & 1).join(",");
+  for (const n of [0, 3, 9, 17, 100]) assert.equal(output(bytes, String(n)), `"${text(n)}!${Array.from({ length: n }, (_, i) => i * i).reduce((a, b) => a + b, 0)}"`);
+});
+
+test("what the library makes too large and cuts down", async () => {
+  const { bytes } = await made(`export function run(a: string): string { const b = a.replaceAll("a", "123456"); const list = b.split("3"); list.sort(); return list.join("-").toUpperCase(); }`);
+  assert.equal(output(bytes, '"bananas"'), `"${"bananas".replaceAll("a", "123456").split("3").sort().join("-").toUpperCase()}"`);
+});
+
+test("assert traps where it does not hold", async () => {
+  const { bytes } = await made(`export function run(x: i32): i32 { assert(x > 0, "too little"); return x; }`);
+  assert.equal(output(bytes, "1"), "1");
+  assert.equal(run(bytes, "0").code, "unreachable");
+});
+
 test("no input, no output, a code", async () => {
   assert.equal(output((await made(`export function run(): bool { return true; }`)).bytes, "[]"), "true");
   const silent = await made(`import { Output } from "@tenzik/sdk";\nexport function run(a: bool): void { Output.raw(a ? "1" : "2"); }`);

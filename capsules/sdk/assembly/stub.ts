@@ -17,6 +17,26 @@ export function __alloc(size: usize): usize {
   return block + 4;
 }
 
+// The library's asserts that addresses are multiples of sixteen.
+export function __realloc(ptr: usize, size: usize): usize {
+  const had = load<usize>(ptr - 4);
+  if (size > had) {
+    if (ptr + had == offset) {
+      // The last block grows where it is.
+      size = computeSize(size);
+      maybeGrowMemory(ptr + size);
+      store<usize>(ptr - 4, size);
+    } else {
+      const to = __alloc(max(size, had << 1));
+      memory.copy(to, ptr, had);
+      ptr = to;
+    }
+  }
+  return ptr;
+}
+
+export function __free(ptr: usize): void {}
+
 export function __new(size: usize, id: u32): usize {
   const ptr = __alloc(size + 16);
   store<u32>(ptr, id, 8);
