@@ -1,15 +1,18 @@
 import type { Json, Made, Random, Request } from "../test/types.ts";
 
+// Mostly a document with something changed in it, below its root.
 export function make(random: Random): Made {
-  const before = random.json(4);
-  // Mostly a document with something changed in it.
-  const bend = (value: Json): Json => {
-    if (random.once(6)) return random.json(2);
-    if (Array.isArray(value)) return [...value.filter(() => !random.once(8)).map(bend), ...random.list(1, () => random.json(1))];
+  const before = random.once(20) ? random.json(1) : random.container(4);
+  const kept = <T>(list: T[]) => list.filter(() => !random.once(8));
+  const inside = (value: Json): Json => {
+    if (Array.isArray(value)) return [...kept(value).map(bend), ...random.list(1, () => random.json(1))];
     if (value === null || typeof value !== "object") return value;
-    return Object.fromEntries([...Object.entries(value).filter(() => !random.once(8)).map(([name, inner]) => [name, bend(inner)]), ...random.list(1, () => [`n${random.text(2)}`, random.json(1)])]);
+    const members = kept(Object.entries(value)).map(([name, inner]) => [name, bend(inner)]);
+    return Object.fromEntries([...members, ...random.list(1, () => [`n${random.text(2)}`, random.json(1)])]);
   };
-  return { input: JSON.stringify({ before, after: random.once(10) ? before : bend(before) }) };
+  const bend = (value: Json): Json => (random.once(6) ? random.json(2) : inside(value));
+  const after = random.once(15) ? before : random.once(15) ? bend(before) : inside(before);
+  return { input: JSON.stringify({ before, after }) };
 }
 
 const escaped = (name: string) => name.replaceAll("~", "~0").replaceAll("/", "~1");

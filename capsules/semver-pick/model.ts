@@ -1,13 +1,25 @@
 import { Fail } from "../test/fail.ts";
 import type { Made, Random, Request } from "../test/types.ts";
 
+// Versions are mostly at a bound of the range or beside it, or nothing would match.
 export function make(random: Random): Made {
   const number = () => random.pick([0, 0, 1, 1, 2, 3, 10, 999999999]);
-  const version = () => (random.once(200) ? random.pick(["1.2", "1.02.3", "", "v1.0.0", "1.0.0-a", "1000000000.0.0", "1.2.3.4"]) : `${number()}.${number()}.${number()}`);
-  const one = () => (random.once(8) ? "*" : `${random.pick(["", "=", "<", "<=", ">", ">=", "^", "~"])}${number()}.${number()}.${number()}`);
-  let range = [0, ...random.list(2, () => 0)].map(() => [one(), ...random.list(2, one)].join(" ")).join(random.pick([" || ", "||", " ||", "|| "]));
+  const bounds = [[number(), number(), number()]];
+  const near = () => {
+    const version = [...random.pick(bounds)], i = random.int(0, 2);
+    if (!random.once(3)) version[i] = Math.min(Math.max(version[i] + random.pick([-1, 1, 2]), 0), 999999999);
+    return version;
+  };
+  const one = () => {
+    if (random.once(8)) return "*";
+    const bound = random.once(3) ? [number(), number(), number()] : near();
+    bounds.push(bound);
+    return random.pick(["", "=", "<", "<=", ">", ">=", "^", "~"]) + bound.join(".");
+  };
+  let range = [0, ...random.list(2, () => 0)].map(() => [one(), ...random.list(1, one)].join(" ")).join(random.pick([" || ", "||", " ||", "|| "]));
   if (random.once(20)) range = random.pick(["", " ", "||", "1.0.0 |", "1.0.0 | 2.0.0", "1.0.0 ||", ">=", "> 1.0.0", "1.0", "^^1.0.0", "1.0.0  2.0.0", "01.0.0", "*1", "1.0.0 "]);
-  return { input: JSON.stringify({ range, versions: random.list(8, version) }) };
+  const version = () => (random.once(200) ? random.pick(["1.2", "1.02.3", "", "v1.0.0", "1.0.0-a", "1000000000.0.0", "1.2.3.4"]) : near().join("."));
+  return { input: JSON.stringify({ range, versions: random.once(30) ? [] : [version(), ...random.list(7, version)] }) };
 }
 
 const VERSION = /^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$/;

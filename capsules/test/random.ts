@@ -41,9 +41,14 @@ export class Random {
     return this.list(most, () => this.pick(alphabet)).join("");
   }
 
+  /** An array or an object, as `json` has them. */
+  container(depth = 4): Json {
+    return this.json(depth, 5);
+  }
+
   /** A JSON value. Names that look like numbers are left out: JavaScript moves them. */
-  json(depth = 4): Json {
-    switch (this.int(0, depth > 0 ? 7 : 4)) {
+  json(depth = 4, least = 0): Json {
+    switch (this.int(least, depth > 0 ? 7 : 4)) {
       case 0: return null;
       case 1: return this.once(2);
       case 2: return this.pick([0, 1, -1, 0.5, 1e21, 5e-324, -1.7976931348623157e308, 123456789.125, this.int(-1000, 1000)]);

@@ -7,10 +7,11 @@ export function make(random: Random): Made {
   const secret = random.text(12), payload = random.text(30);
   const t = random.once(12) ? random.pick(["", "1x", "1234567890123", "-1"]) : String(1_700_000_000 + random.int(-400, 400));
   const good = createHmac("sha256", secret).update(`${t}.${payload}`).digest("hex");
+  const other = createHmac("sha256", `${secret}?`).update(`${t}.${payload}`).digest("hex");
   const parts = random.list(2, () => random.pick(["v0=abc", "v1=00", "", "x", `v1=${good.toUpperCase()}`, "t"]));
   parts.splice(random.int(0, parts.length), 0, `t=${t}`);
   if (random.once(15)) parts.push(`t=${t}`);
-  if (!random.once(6)) parts.splice(random.int(0, parts.length), 0, `v1=${good}`);
+  if (!random.once(10)) parts.splice(random.int(0, parts.length), 0, `v1=${random.once(3) ? other : good}`);
   const delivery = { secret, header: parts.join(","), payload, ...(random.once(2) ? { tolerance_s: random.int(0, 500) } : {}) };
   return { input: JSON.stringify(delivery), clock_ms: CLOCK + random.int(0, 999) };
 }
