@@ -77,6 +77,21 @@ test("a null taken for a value traps, and is no zero", async () => {
   assert.equal(run(text.bytes, '{"p":null}').code, "unreachable");
 });
 
+test("a throw with a message ends the run with it", async () => {
+  const { bytes } = await made({
+    "index.ts": `import { small } from "./lib";\nexport function run(a: i32): i32 {\n  if (a > 5) throw new Error("too big");\n  switch (a) {\n    case 4: throw new RangeError("no " + "four");\n    case 3: { throw new Error(\`is \${a}\`); }\n  }\n  return small(a);\n}`,
+    "lib.ts": `export function small(a: i32): i32 {\n  if (a == 2) throw new Error("€");\n  else if (a != 1) throw new Error();\n  return a;\n}`,
+  });
+  for (const [input, message] of [["6", "too big"], ["4", "no four"], ["3", "is 3"], ["2", "€"]]) assert.equal(run(bytes, input).message, message);
+  assert.equal(output(bytes, "1"), "1");
+  assert.equal(run(bytes, "0").code, "unreachable", "one without a message traps");
+});
+
+test("a throw of the author's own class is left alone", async () => {
+  const { bytes } = await made(`class Error { constructor(public text: string) {} }\nexport function run(a: i32): i32 { throw new Error("a"); }`);
+  assert.equal(run(bytes, "1").code, "unreachable");
+});
+
 test("one class of a union taken for another traps, and gives no address away", async () => {
   const { bytes } = await made(`@union("k") abstract class S {}\nclass A extends S { n: i32 = 0; }\nclass B extends S { s: string = "hello"; }\nexport function run(x: S): i32 { return (x as A).n; }`);
   assert.equal(output(bytes, '{"k":"A","n":7}'), "7");

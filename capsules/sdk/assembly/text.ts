@@ -24,6 +24,12 @@ export function fail(message: string): void {
   fail_text(changetype<usize>(message), message.length);
 }
 
+/** What the transform puts before a `throw` with a message. */
+// @ts-ignore: decorator
+@global function tenzik_throw(message: string): void {
+  fail(message);
+}
+
 /** Ends the run as `failed` with the message, a blank and the number. */
 export function failAt(message: string, number: u32): void {
   const bytes = <usize>message.length << 1;

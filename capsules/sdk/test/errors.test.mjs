@@ -44,6 +44,13 @@ const REFUSED = {
   "an enum with an expression": [`const N = 1;\nenum E {\n  A = N }\nexport function run(a: E): void {}`, 3, "written out"],
   "a type that is itself": [`type A = B[]; type B = A[];\nexport function run(a: A): void {}`, 1, "itself"],
   "a class of somebody else": [`class A extends\n  Error {}\nexport function run(a: A): void {}`, 2, "only extend a class of yours"],
+  "chance": [`export function run(a: f64): f64 {\n  return a * Math.random();\n}`, 2, "random_bytes of @tenzik/sdk/assembly/abi/random"],
+  "chance under another name": [`export function run(a: f64): f64 {\n  const chance = Math.random;\n  return a;\n}`, 2, "random_bytes"],
+  "random bytes": [`export function run(a: i32): i32 {\n  crypto.getRandomValues(new Uint8Array(a));\n  return a;\n}`, 2, "random_bytes"],
+  "the time of day": [`class Time {\n  static now(): i64 {\n    return Date.now();\n  }\n}\nexport function run(): i64 { return Time.now(); }`, 3, "time_now_ms of @tenzik/sdk/assembly/abi/time"],
+  "a stopwatch": [`export function run(): f64 {\n  return performance.now();\n}`, 2, "time_now_ms"],
+  "a console": [`export function run(a: string): string {\n  if (a == "")\n    console.log("empty");\n  return a;\n}`, 3, "if (TENZIK_DEBUG) trace("],
+  "a process": [`export function run(): void {\n  process.exit(1);\n}`, 2, "`fail` of @tenzik/sdk ends the run"],
   "what asc finds by itself": [`export function run(a: string): string {\n  return 1;\n}`, 2, "not assignable"],
 };
 
@@ -75,6 +82,12 @@ for (const [name, [source, line, words]] of Object.entries(REFUSED)) {
     });
   });
 }
+
+test("what a file declares itself under such a name is its own", async () => {
+  const entry = join(folder, "own.ts");
+  writeFileSync(entry, `namespace console { export function log(a: string): string { return a; } }\nexport function run(a: string): string { return console.log(a); }`);
+  await build(entry, { write: false });
+});
 
 test("refuses a capsule.json that is no JSON, and a file that is not there", async () => {
   writeFileSync(join(folder, "index.ts"), "export function run(a: string): string { return a; }");

@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { NodeKind, Range } from "assemblyscript";
 import { Transform } from "assemblyscript/transform";
+import { absent, throws } from "./author.js";
 import { Errors } from "./errors.js";
 import { facts } from "./facts.js";
 import { Glue } from "./glue.js";
@@ -45,7 +46,10 @@ export default class Capsule extends Transform {
     if (input) constructible(input, errors);
     if (errors.count) return;
     strings(scope.sources, errors);
+    const written = scope.sources.filter((source) => own(source) && !source.internalPath.startsWith(SDK));
+    absent(written, errors);
     if (errors.count) return;
+    throws(parser, written);
     const glue = new Glue(scope).module(entry, input, output, code);
     last = { input: schema(input), output: schema(output), typed: parameters.length > 0 || output !== undefined, glue };
     this.#add(parser, entry, facts(input), glue);

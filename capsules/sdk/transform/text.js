@@ -126,7 +126,7 @@ export function visit(/** @type {any} */ node, /** @type {(node: any) => void} *
 }
 
 /** Calls `each` for every node right below. */
-function children(/** @type {any} */ node, /** @type {(parent: any, key: any, child: any) => void} */ each) {
+export function children(/** @type {any} */ node, /** @type {(parent: any, key: any, child: any) => void} */ each) {
   for (const key of Object.keys(node)) {
     const value = node[key];
     if (key === "range" || value === null || typeof value !== "object") continue;
