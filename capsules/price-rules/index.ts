@@ -57,16 +57,16 @@ export function run(order: Order): Price {
 
 function off(order: Order, rule: Rule, left: i64, i: i32): i64 {
   if (rule instanceof Percent) {
-    const percent = changetype<Percent>(rule);
+    const percent = rule as Percent;
     if (percent.percent > 100) failAt("more than all of it: rule", i);
     const base = percent.sku === null ? left : sum(order, percent.sku);
     return (base * percent.percent + 50) / 100;
   }
   if (rule instanceof Amount) {
-    const amount = changetype<Amount>(rule);
+    const amount = rule as Amount;
     return left >= <i64>amount.from_cents ? amount.cents : 0;
   }
-  const bundle = changetype<Bundle>(rule);
+  const bundle = rule as Bundle;
   if (!bundle.pieces || bundle.pay > bundle.pieces) failAt("a bundle of nothing, or dearer than its pieces: rule", i);
   let discount: i64 = 0;
   for (let k = 0; k < order.items.length; k++) {
