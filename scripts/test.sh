@@ -161,6 +161,8 @@ check_sdk() {
         return
     fi
     node capsules/test/packed.mjs
+    step "the commands of the capsules' READMEs, as written"
+    node capsules/test/readme.mjs
     step "what the SDK builds, and its schemas against the jsonschema crate"
     node --test capsules/test/sdk.test.mjs
     node capsules/sdk/test/properties.mjs

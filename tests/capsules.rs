@@ -18,7 +18,7 @@ use tenzik::pipeline::Pipeline;
 use tenzik::replay::{Evidence, Replay, Replayer};
 use tenzik_receipt::{Claim, InputType, Int, Seed};
 
-/// `capsules/README.md` describes the members.
+/// `capsules/sdk/README.md` describes the members.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Description {

@@ -1,7 +1,7 @@
 //! A capsule's folder: `capsule.json`, the module, and the runs that show what it does.
 //!
 //! Enters: a directory. Leaves: [`Folder`], every run of it resolved. Refuses: descriptions of another form, and files outside
-//! of the folder: it may be a stranger's, and `test --refresh` writes. `capsules/README.md` is the text for the form.
+//! of the folder: it may be a stranger's, and `test --refresh` writes. `capsules/sdk/README.md` is the text for the form.
 
 mod description;
 pub(crate) mod diff;

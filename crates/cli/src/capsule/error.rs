@@ -105,7 +105,7 @@ impl Explain for FolderError {
     fn hint(&self) -> Cow<'static, str> {
         match self {
             Self::Case { .. } | Self::Form { .. } => {
-                "capsules/README.md says which members there are, and what they mean"
+                "the SDK's README says which members there are, and what they mean: `tenzik new NAME` leaves it in NAME/tenzik-sdk"
             }
             Self::Outside { .. } => {
                 "name files by their path from the folder, without `..` and links that lead out"
