@@ -16,14 +16,23 @@ export class Maker {
     this.random = random;
     // How often something is made wrong on purpose: never in half of the values, else about once.
     this.wrong = random.once(2) ? 0 : random.int(5, 60);
+    // Then mostly no second time: where one thing is wrong, its place is the place.
+    this.single = !random.once(4);
     this.left = 60;
+  }
+
+  /** Whether to make this wrong, once in so many times. */
+  slips(times) {
+    if (!this.wrong || !this.random.once(times)) return false;
+    if (this.single) this.wrong = 0;
+    return true;
   }
 
   value(schema = this.root, depth = 0) {
     for (const key of Object.keys(schema)) if (!KNOWN.has(key)) throw new Error(`a keyword that is not known here: ${key}`);
     const { random } = this;
     this.left--;
-    if (this.wrong && random.once(this.wrong)) return random.pick(AWKWARD);
+    if (this.slips(this.wrong)) return random.pick(AWKWARD);
     if (schema.$ref) return this.value(this.root.$defs[schema.$ref.slice("#/$defs/".length)], depth);
     if (schema.allOf) return this.value(random.pick(schema.allOf).then, depth);
     if (schema.if) return depth > 6 || this.left < 0 || random.once(3) ? null : this.value(schema.then, depth);
@@ -50,24 +59,24 @@ export class Maker {
 
   digits(pattern) {
     const fits = DIGITS.filter((text) => new RegExp(pattern).test(text));
-    return this.wrong && this.random.once(4) ? this.random.pick(DIGITS) : this.random.pick([...fits, String(this.random.bits())]);
+    return this.slips(4) ? this.random.pick(DIGITS) : this.random.pick([...fits, String(this.random.bits())]);
   }
 
   integer({ minimum, maximum }) {
     const { random } = this;
-    if (this.wrong && random.once(this.wrong)) return random.pick([minimum - 1, maximum + 1, 0.5, minimum - 0.5]);
+    if (this.slips(this.wrong)) return random.pick([minimum - 1, maximum + 1, 0.5, minimum - 0.5]);
     return random.pick([minimum, maximum, Math.max(minimum, 0), random.int(Math.max(minimum, -1000), Math.min(maximum, 1000))]);
   }
 
   object({ properties = {}, required = [], additionalProperties }, depth, more) {
     const { random } = this;
     const members = Object.entries(properties).filter(([name]) => {
-      const needed = required.includes(name) && !(this.wrong && random.once(this.wrong * 2));
+      const needed = required.includes(name) && !this.slips(this.wrong * 2);
       return needed || (!required.includes(name) && !(more === 0) && random.once(2));
     }).map(([name, inner]) => [name, this.value(inner, depth + 1)]);
     const anyName = () => (random.once(2) ? random.pick(NAMES) : `k${random.text(3)}`);
     if (typeof additionalProperties === "object") members.push(...random.list(more, () => [anyName(), this.value(additionalProperties, depth + 1)]));
-    else if (additionalProperties === undefined ? random.once(4) : this.wrong && random.once(this.wrong)) members.splice(random.int(0, members.length), 0, [anyName(), random.json(1)]);
+    else if (additionalProperties === undefined ? random.once(4) : this.slips(this.wrong)) members.splice(random.int(0, members.length), 0, [anyName(), random.json(1)]);
     if (random.once(4)) members.reverse();
     return Object.fromEntries(members);
   }
