@@ -278,7 +278,7 @@ fn every_run_gives_what_its_capsule_says() {
     let (pipeline, replayer) = (pipeline(), Replayer::new(60_000).expect("an engine"));
     let second = Second::new(&SecurityConfig::default(), &RuntimeConfig::default());
     let folders = folders();
-    assert!(folders.len() >= 19, "{folders:?}");
+    assert!(folders.len() >= 20, "{folders:?}");
     let mut lines = String::new();
     for folder in folders {
         let description = describe(&folder);
