@@ -25,7 +25,7 @@ use crate::router::{Code, Held, Limit, PerLimit, RunLimits};
 /// - **Cancellation**: [`Job::control`] and [`Job::deadline`] are looked at while the code runs. When either says so, all that
 ///   runs of the job is ended, children included, before `run` returns. Nothing of a job outlives `run`.
 /// - **Errors and retry**: `run` never tries again by itself. What the code did is an [`Attempt`], whatever it was; a
-///   [`BackendError`] is the backend's own failure, and says whether to try again.
+///   [`BackendError`] is the backend's own failure, and says whether to try again: never, once the code may have begun.
 /// - **Ownership**: the job is lent. A backend keeps nothing of it, no file and no process.
 /// - **Order**: jobs are independent; none waits for another but for a place.
 /// - **Empty values**: an empty input is an input; no output is not an empty output; a limit that is `None` is none.
@@ -206,14 +206,14 @@ pub struct BackendError {
     pub operation: &'static str,
     /// Why that failed; bounded, without control characters.
     pub reason: String,
-    /// Whether the same job may succeed later.
+    /// Whether the same job may succeed later, and nothing of it has run yet.
     pub retryable: bool,
     /// Whether the job was refused as it stands, and not for want of anything.
     pub denied: bool,
 }
 
 impl BackendError {
-    /// A failure that may pass.
+    /// A failure that may pass, before the code began.
     pub fn failed(operation: &'static str, reason: impl ToString) -> Self {
         Self::new(operation, &reason.to_string(), true, false)
     }
@@ -226,6 +226,16 @@ impl BackendError {
     /// A job that this backend will never run. Nothing of it has run.
     pub fn denied(operation: &'static str, reason: impl ToString) -> Self {
         Self::new(operation, &reason.to_string(), false, true)
+    }
+
+    /// The same failure once the code may have begun: as [`lost`](Self::lost), whatever it was before.
+    #[must_use]
+    pub fn since_it_began(self) -> Self {
+        Self {
+            retryable: false,
+            denied: false,
+            ..self
+        }
     }
 
     fn new(operation: &'static str, reason: &str, retryable: bool, denied: bool) -> Self {

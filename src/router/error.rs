@@ -157,11 +157,13 @@ impl RouteError {
         }
     }
 
-    /// Whether the same request may succeed later, on the same host.
+    /// Whether the same request may succeed later, on the same host, and nothing is done twice by it.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Backend { error, .. } => error.retryable,
-            // What its tools did is done.
+            // What its tools did is done, also where a backend says that nothing ran.
+            Self::Backend {
+                error, execution, ..
+            } => error.retryable && execution.tool_calls == 0,
             Self::Aborted { execution, .. } => execution.tool_calls == 0,
             Self::Refused { refusal, .. } => matches!(refusal, Refusal::RuntimeUnavailable { .. }),
             _ => false,

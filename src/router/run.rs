@@ -92,7 +92,7 @@ impl Router {
         let turn = self.pipeline.sealing().enter();
         control.enter(Phase::Running);
         let came = catch_unwind(AssertUnwindSafe(|| backend.run(&job)))
-            .unwrap_or_else(|_| Err(BackendError::failed("run", "it panicked")));
+            .unwrap_or_else(|_| Err(BackendError::lost("run", "it panicked")));
         control.enter(Phase::Sealing);
         let (attempt, failure) = match came {
             Ok(attempt) => (attempt, None),

@@ -10,7 +10,7 @@ use tenzik_receipt::{
 use super::*;
 use crate::backend::{Attempt, BackendError, Ended, Job};
 use crate::config::{RuntimeConfig, SecurityConfig};
-use crate::gateway::{Json, Operation, ToolId, direct};
+use crate::gateway::{Json, Operation, ToolGateway, ToolId, direct};
 use crate::limits::label;
 use crate::receipts::Sealer;
 
@@ -481,11 +481,12 @@ fn a_backend_that_fails_or_panics_leaves_an_aborted_receipt() {
         .doing(|_| Err(BackendError::denied("start", "never")));
     let router = with([fails, panics, denies]);
     let mut request = program(Profile::Standard);
-    for name in ["fails", "panics"] {
+    // What panicked may have run the code before.
+    for (name, retryable) in [("fails", true), ("panics", false)] {
         request.backend = Some(label_of(name));
         let error = execute(&router, &request).expect_err("it fails");
         assert!(
-            matches!(error, RouteError::Backend { .. }) && error.is_retryable(),
+            matches!(error, RouteError::Backend { .. }) && error.is_retryable() == retryable,
             "{error}"
         );
         assert_eq!(
@@ -505,6 +506,39 @@ fn a_backend_that_fails_or_panics_leaves_an_aborted_receipt() {
         ) && !error.is_retryable(),
         "{error}"
     );
+}
+
+/// Tried again, it would send the mail twice.
+#[test]
+fn a_failure_after_a_tool_was_called_is_not_to_be_tried_again() {
+    let backend = Told::new("told", Profile::Standard).doing(|job| {
+        let session = job.gateway.expect("a gateway");
+        if job.input.starts_with(b"[") {
+            session.call(&echo_call()).expect("it echoes");
+        }
+        Err(BackendError::failed("end", "the engine went away"))
+    });
+    let router = with([backend]);
+    let mut request = program(Profile::Standard);
+    request.gateway = Some(echo());
+    let error = execute(&router, &request).expect_err("it fails");
+    assert!(error.is_retryable(), "no tool was called: {error}");
+    request.input = Arc::from(*b"[1]");
+    let error = execute(&router, &request).expect_err("it fails");
+    assert_eq!(error.execution().expect("what is known").tool_calls, 1);
+    assert!(!error.is_retryable(), "{error}");
+}
+
+#[test]
+fn a_failure_once_the_code_began_is_neither_a_refusal_nor_to_be_tried_again() {
+    for error in [
+        BackendError::failed("remove", "busy"),
+        BackendError::denied("remove", "never"),
+    ] {
+        let since = error.clone().since_it_began();
+        assert_eq!((since.retryable, since.denied), (false, false));
+        assert_eq!(since.to_string(), error.to_string());
+    }
 }
 
 #[test]
@@ -551,25 +585,34 @@ fn what_cannot_be_meant_is_refused_before_anything_runs() {
     assert!(backend.seen.lock().expect("no panic").is_empty());
 }
 
-#[test]
-fn tool_calls_are_counted_and_in_the_receipt() {
+/// A gateway to one tool, which echoes.
+fn echo() -> Arc<dyn ToolGateway> {
     let echo = direct::Tool::new(
         ToolId::new("echo").expect("an id"),
         "Echoes",
         |arguments, _| Ok(arguments.clone()),
     );
+    Arc::new(direct::Direct::new([echo]).expect("a tool"))
+}
+
+fn echo_call() -> Operation {
+    Operation::RunTool {
+        tool: ToolId::new("echo").expect("an id"),
+        arguments: Json::new("[1]").expect("JSON"),
+    }
+}
+
+#[test]
+fn tool_calls_are_counted_and_in_the_receipt() {
     let backend = Told::new("told", Profile::Standard).doing(|job| {
-        let call = Operation::RunTool {
-            tool: ToolId::new("echo").expect("an id"),
-            arguments: Json::new("[1]").expect("JSON"),
-        };
+        let call = echo_call();
         let session = job.gateway.expect("a gateway");
         let made: Vec<bool> = (0..3).map(|_| session.call(&call).is_ok()).collect();
         Ok(ended(Ended::Ok(format!("{made:?}").into_bytes().into())))
     });
     let router = with([backend]);
     let mut request = program(Profile::Standard);
-    request.gateway = Some(Arc::new(direct::Direct::new([echo]).expect("a tool")));
+    request.gateway = Some(echo());
     request.limits = request.limits.with(Limit::ToolCalls, Some(2));
     let execution = execute(&router, &request).expect("a result");
     assert_eq!(execution.value(), Some(&b"[true, true, false]"[..]));

@@ -356,7 +356,7 @@ impl Docker {
         match Stopped::of(job) {
             // Whoever stopped it waits no longer than he must.
             Some(_) => engine.give_up(),
-            None => container.remove()?,
+            None => container.remove().map_err(BackendError::since_it_began)?,
         }
         Ok(attempt)
     }
@@ -429,7 +429,7 @@ fn followed(
     watched.drain();
     let (stopped, end) = match stopped.is_some() || watched.has_said() {
         true => (stopped, None),
-        false => match container.end(job)? {
+        false => match container.end(job).map_err(BackendError::since_it_began)? {
             Ok(end) => (None, Some(end)),
             Err(stopped) => (Some(stopped), None),
         },

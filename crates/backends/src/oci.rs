@@ -233,7 +233,7 @@ impl Oci {
             Container::new(state, parts.id, pid_file, limits, starter)
         };
         let (gone, mut container) = supervise(command, job, guard)?;
-        container.remove()?;
+        container.remove().map_err(BackendError::since_it_began)?;
         if !container.began() && matches!(gone.ended, Ended::Failed { .. }) {
             return Err(BackendError::failed(
                 "start",
@@ -266,7 +266,7 @@ impl Oci {
         });
         command.env_clear().env("PATH", PATH);
         let (gone, mut sentry) = supervise(command, job, |_| sentry)?;
-        sentry.remove()?;
+        sentry.remove().map_err(BackendError::since_it_began)?;
         let ended = ended_with(&gone, sentry.limit_met(), Filtered::NotOurs);
         if !sentry.began() && matches!(ended, Ended::Failed { .. }) {
             return Err(BackendError::failed(
@@ -298,7 +298,7 @@ impl Oci {
         attempt.isolation = Isolation {
             seen: seen.iter().copied().map(Label::constant).collect(),
             root_file_system: Some(self.root.digest()),
-            runtime: Some(runtime.map_err(|error| BackendError::failed("read", error))?),
+            runtime: Some(runtime.map_err(|error| BackendError::lost("read", error))?),
             // The Sentry's filter is a part of the runtime.
             seccomp: (self.config.kind == OciRuntime::Runc).then_some(self.seccomp),
             ..Isolation::default()

@@ -225,7 +225,7 @@ impl Backend for Sandbox {
             }
         };
         let (gone, mut enclosed) = started.follow(job, enclosed)?;
-        enclosed.remove()?;
+        enclosed.remove().map_err(BackendError::since_it_began)?;
         let mut attempt = Attempt::new(
             ended_with(&gone, enclosed.counted.limit_met(), Filtered::Ours),
             self.version(),
@@ -250,7 +250,7 @@ impl Sandbox {
                 .copied()
                 .map(Label::constant)
                 .collect(),
-            runtime: Some(runtime.map_err(|error| BackendError::failed("read", error))?),
+            runtime: Some(runtime.map_err(|error| BackendError::lost("read", error))?),
             seccomp: Some(Blake3::of(SECCOMP.as_bytes())),
             ..Isolation::default()
         })

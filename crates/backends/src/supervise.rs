@@ -158,7 +158,7 @@ impl Started {
         let gone = watched.gone(stopped, status, at.elapsed());
         match status {
             Some(_) => Ok((gone, guard)),
-            None => Err(BackendError::failed(
+            None => Err(BackendError::lost(
                 "end",
                 "the child did not end when it was killed",
             )),

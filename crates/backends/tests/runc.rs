@@ -243,3 +243,23 @@ fn a_runtime_that_hangs_is_ended_in_time() {
     assert!(began.elapsed() < Duration::from_secs(5));
     assert!(is_gone("98781"));
 }
+
+/// It gave its result, and nobody can say any more what it ran on: it is not to be run again for that.
+#[test]
+fn a_failure_behind_the_program_s_result_is_not_to_be_tried_again() {
+    if backend().is_none() {
+        return;
+    }
+    let Some(root) = busybox_root() else { return };
+    let place = tempfile::tempdir().expect("a directory");
+    let mut config = OciConfig::new(root.to_owned(), shell_command());
+    let runtime = place.path().join("runc");
+    let found = ["/usr/sbin/runc", "/usr/bin/runc"]
+        .into_iter()
+        .find(|path| std::path::Path::new(path).is_file());
+    std::fs::copy(found.expect("where Debian has it"), &runtime).expect("it can be read");
+    config.runtime.clone_from(&runtime);
+    config.state = place.path().join("state");
+    let router = router(Oci::new(config).expect("a root file system"));
+    common::fails_behind_its_result(&router, Profile::Standard, "98742", &runtime);
+}

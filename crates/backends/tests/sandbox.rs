@@ -511,3 +511,20 @@ fn a_sandbox_that_hangs_while_it_is_started_is_ended_in_time() {
     assert!(began.elapsed() < Duration::from_secs(5));
     assert!(is_gone("97781"));
 }
+
+/// It gave its result, and nobody can say any more what it ran on: it is not to be run again for that.
+#[test]
+fn a_failure_behind_the_program_s_result_is_not_to_be_tried_again() {
+    let Some(found) = backend_with(config()) else {
+        return;
+    };
+    drop(found);
+    let place = tempfile::tempdir().expect("a directory");
+    fs::set_permissions(place.path(), Permissions::from_mode(0o755)).expect("it is ours");
+    let mut config = config();
+    let bubblewrap = place.path().join("bwrap");
+    fs::copy(&config.bubblewrap, &bubblewrap).expect("it can be read");
+    config.bubblewrap.clone_from(&bubblewrap);
+    let router = router(Sandbox::new(config).expect("a launcher"));
+    common::fails_behind_its_result(&router, Profile::Standard, "98741", &bubblewrap);
+}

@@ -180,6 +180,34 @@ pub(crate) fn programs() -> Programs {
     }
 }
 
+/// Takes away the executable that a receipt must name while a program runs, so that its backend fails behind its result.
+pub(crate) fn fails_behind_its_result(
+    router: &Router,
+    profile: Profile,
+    word: &str,
+    executable: &Path,
+) {
+    // Three seconds are there for the file to be taken away in.
+    let text = format!(r#"sleep {word} & sleep 3; kill $!; echo '{{"ok":1}}' >&3"#);
+    let request = shell(&text, profile);
+    let came = std::thread::scope(|scope| {
+        let running = scope.spawn(|| run(router, &request));
+        let seen = (0..2_000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            is_running(word)
+        });
+        std::fs::remove_file(executable).expect("it was there");
+        assert!(seen, "it never ran");
+        running.join().expect("no panic")
+    });
+    let error = came.expect_err("nobody knows what it ran on");
+    assert!(
+        matches!(&error, RouteError::Backend { error, .. } if !error.denied),
+        "{error}"
+    );
+    assert!(!error.is_retryable(), "{error}");
+}
+
 /// Whether a process with this word among its arguments is there.
 pub(crate) fn is_running(word: &str) -> bool {
     let entries = std::fs::read_dir("/proc").expect("processes");
