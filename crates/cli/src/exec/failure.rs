@@ -9,6 +9,10 @@ use tenzik::router::{Refusal, RouteError};
 use crate::error::{Exit, Failure};
 use crate::text;
 
+const AGAIN: &str = "nothing of it ran: run it again";
+/// For what has no result, and must not be done twice unseen.
+const MAY_HAVE_RUN: &str = "it may have run: see what it did before you run it again";
+
 pub(super) fn of(error: &RouteError) -> Failure {
     let (exit, hint) = explained(error);
     let mut message = error.to_string();
@@ -43,10 +47,12 @@ fn explained(error: &RouteError) -> (Exit, String) {
             Exit::CapsuleFailed,
             "the code tried to get out, or needs a call that no sandbox allows",
         ),
-        _ => (
+        RouteError::Cancelled => (Exit::Other, AGAIN),
+        _ if error.is_retryable() => (
             Exit::Other,
             "try again; if it stays so, `tenzik doctor` may say why",
         ),
+        _ => (Exit::Other, MAY_HAVE_RUN),
     };
     (exit, hint.to_owned())
 }
@@ -83,6 +89,78 @@ fn of_capsule(error: &RunError) -> (Exit, String) {
             };
             (exit, refusal.remedy().to_owned())
         }
-        _ => (Exit::Other, "try again".to_owned()),
+        RunError::Cancelled => (Exit::Other, AGAIN.to_owned()),
+        _ => (Exit::Other, MAY_HAVE_RUN.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tenzik::backend::{Attempt, Backend, BackendError, Job, Readiness};
+    use tenzik::config::{RuntimeConfig, SecurityConfig};
+    use tenzik::pipeline::Pipeline;
+    use tenzik::receipts::{Circumstances, Sealer};
+    use tenzik::router::{Code, CodeTree, ExecuteRequest, Limit, Program, Router, RouterConfig};
+    use tenzik_receipt::{Epoch, KeyUse, Label, Profile, SecretKey, Timestamp};
+
+    use super::*;
+
+    /// A backend that fails in one way.
+    struct Fails(fn() -> BackendError);
+
+    impl Backend for Fails {
+        fn kind(&self) -> Label {
+            Label::constant("fails")
+        }
+        fn profile_max(&self) -> Profile {
+            Profile::Standard
+        }
+        fn languages(&self) -> Vec<Label> {
+            vec![Label::constant("shell")]
+        }
+        fn holds(&self, _: Limit, _: Profile) -> bool {
+            true
+        }
+        fn probe(&self) -> Readiness {
+            Readiness::Ready {
+                version: Label::constant("fails 1"),
+            }
+        }
+        fn run(&self, _: &Job<'_>) -> Result<Attempt, BackendError> {
+            Err(self.0())
+        }
+    }
+
+    fn hint(failing: fn() -> BackendError) -> String {
+        let now: Timestamp = "2026-11-28T12:00:00Z".parse().expect("a time");
+        let key = SecretKey::from_seed(&[7; 32], KeyUse::Receipt, now);
+        let sealer = Sealer::new(key, Epoch::from_bytes([1; 16])).expect("a receipt key");
+        let runtime = RuntimeConfig {
+            allocation: tenzik::config::Allocation::OnDemand,
+            ..RuntimeConfig::default()
+        };
+        let pipeline = Pipeline::new(&SecurityConfig::default(), &runtime, sealer);
+        let router = Router::new(
+            Arc::new(pipeline.expect("an engine")),
+            RouterConfig::default(),
+        );
+        router
+            .register(Arc::new(Fails(failing)))
+            .expect("a new name");
+        let tree = CodeTree::single("main", *b"true").expect("a tree");
+        let code = Code::Program(Program::new(Label::constant("shell"), tree));
+        let request = ExecuteRequest::new(code, *b"1", Profile::Standard);
+        let error = router.execute(&request, Circumstances::at(now));
+        of(&error.expect_err("it fails")).hint
+    }
+
+    /// Whoever is told to try again sends the mail twice.
+    #[test]
+    fn nobody_is_told_to_try_again_what_may_have_run() {
+        assert!(hint(|| BackendError::failed("start", "no room")).starts_with("try again"));
+        let lost = hint(|| BackendError::lost("follow", "the node was started anew"));
+        assert!(lost.starts_with("it may have run"), "{lost}");
     }
 }
