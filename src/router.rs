@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use tenzik_receipt::{Label, Profile};
+use tenzik_receipt::{Label, Profile, Value};
 
 use crate::backend::{Backend, Readiness};
 use crate::control::{Control, Phase};
@@ -160,6 +160,7 @@ impl Router {
         if control.is_cancelled() {
             return Err(RouteError::Cancelled);
         }
+        let circumstances = with_metadata(request, circumstances);
         let decided = run::check(request).and_then(|limits| Ok((limits, self.choose(request)?)));
         let came = match decided {
             Err(refusal) => Err(self.refused(request, refusal, circumstances)),
@@ -198,6 +199,17 @@ impl Router {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the caller wants in the receipt, whatever that will be of: a run on any path, or a refusal.
+fn with_metadata(request: &ExecuteRequest, mut circumstances: Circumstances) -> Circumstances {
+    if !request.metadata.is_empty() {
+        let metadata = Value::Object(request.metadata.clone());
+        circumstances
+            .ext
+            .insert(Label::constant("metadata"), metadata);
+    }
+    circumstances
 }
 
 /// Limits by name, as a claim has them; one that is not in force is not in it.

@@ -1,7 +1,7 @@
 //! What a run on a backend that is not deterministic says in its receipt.
 //!
-//! Enters: a request, and what its backend saw. Leaves: an attested claim, what stands beside it, and two extensions:
-//! `isolation`, the list of what was seen to keep the run apart, and `metadata`, the caller's own.
+//! Enters: a request, and what its backend saw. Leaves: an attested claim, what stands beside it, and the extension
+//! `isolation`, the list of what was seen to keep the run apart.
 //! Refuses: nothing. With a secret, every member that could tell of the input is a keyed commitment.
 
 use std::collections::BTreeMap;
@@ -17,8 +17,8 @@ use crate::backend::{Attempt, Ended, Isolation};
 use crate::limits::{label, saturating};
 use crate::router::{Code, ExecuteRequest, Held, Limit, PerLimit};
 
-/// The extensions that this module writes.
-pub(super) const EXTENSIONS: [&str; 2] = ["isolation", "metadata"];
+/// The extension that this module writes.
+pub(super) const ISOLATION: &str = "isolation";
 
 /// A run on a backend, all that its receipt is made of.
 pub(crate) struct Attested<'a> {
@@ -76,11 +76,7 @@ impl Attested<'_> {
         let mut ext = self.attempt.ext.clone();
         let seen = self.attempt.isolation.seen.as_slice();
         let seen = seen.iter().cloned().map(Value::Text).collect();
-        ext.insert(label("isolation"), Value::List(seen));
-        if !self.request.metadata.is_empty() {
-            let metadata = Value::Object(self.request.metadata.clone());
-            ext.insert(label("metadata"), metadata);
-        }
+        ext.insert(label(ISOLATION), Value::List(seen));
         ext
     }
 }

@@ -146,7 +146,7 @@ pub struct ExecuteRequest {
     /// For whom it runs. What is kept warm for one tenant serves no other. Requests without one are of the same tenant: whoever
     /// serves strangers names one for each.
     pub tenant: Option<Label>,
-    /// What else shall stand in the receipt, as the extension `metadata`.
+    /// What else shall stand in the receipt, as the extension `metadata`: in that of a run and in that of a refusal.
     pub metadata: BTreeMap<Label, Value>,
 }
 

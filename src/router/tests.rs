@@ -302,6 +302,40 @@ fn a_refused_capsule_has_the_request_that_its_requester_signed() {
     assert_eq!(receipt.claim().request_id(), signed);
 }
 
+/// By it a caller finds the receipt again, also that of what was refused.
+#[test]
+fn the_callers_metadata_is_in_every_receipt() {
+    let router = with([Told::new("told", Profile::Standard)]);
+    let metadata = BTreeMap::from([(label("ticket"), Value::Int(Int::new(4).expect("small")))]);
+    let capsule = |bytes: Vec<u8>| {
+        let code = Code::Capsule(Capsule::new(bytes));
+        ExecuteRequest::new(code, *b"[1]", Profile::Hardened)
+    };
+    let mut invalid = program(Profile::Standard);
+    invalid.input = Arc::from(*b"{");
+    let requests = [
+        program(Profile::Standard),
+        invalid,
+        program(Profile::Hardened),
+        capsule(echo_capsule()),
+        capsule(b"\0asm".to_vec()),
+        capsule(Vec::new()),
+    ];
+    for mut request in requests {
+        request.metadata.clone_from(&metadata);
+        let mut circumstances = Circumstances::at(now());
+        // The request's own counts.
+        circumstances.ext.insert(label("metadata"), Value::Null);
+        let came = router.execute(&request, circumstances);
+        let receipt = match &came {
+            Ok(execution) => &execution.receipt,
+            Err(error) => error.receipt().expect("a receipt"),
+        };
+        let told = receipt.receipt().ext.get(&label("metadata"));
+        assert_eq!(told, Some(&Value::Object(metadata.clone())), "{came:?}");
+    }
+}
+
 #[test]
 fn what_isolates_nothing_is_denied_unless_the_host_says_so() {
     let router = router(false);
@@ -633,15 +667,18 @@ fn tool_calls_are_counted_and_in_the_receipt() {
     );
 }
 
-#[test]
-fn a_capsule_goes_to_the_pipeline_and_can_be_run_again() {
-    let router = router(false);
-    let bytes = std::fs::read(concat!(
+fn echo_capsule() -> Vec<u8> {
+    std::fs::read(concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/capsules/echo/echo.wasm"
     ))
-    .expect("a file");
-    let code = Code::Capsule(Capsule::new(bytes));
+    .expect("a file")
+}
+
+#[test]
+fn a_capsule_goes_to_the_pipeline_and_can_be_run_again() {
+    let router = router(false);
+    let code = Code::Capsule(Capsule::new(echo_capsule()));
     let request = ExecuteRequest::new(code, *b"[1]", Profile::Dev);
     let execution = execute(&router, &request).expect("a result");
     assert_eq!(execution.value(), Some(&b"[1]"[..]));
