@@ -18,6 +18,7 @@ use crate::config::{RuntimeConfig, SecurityConfig};
 use crate::control::{Control, Phase};
 use crate::execution::cache::Cache;
 use crate::execution::{EngineError, ExecuteError, Executor};
+use crate::limits::Limits;
 use crate::outcome::{Outcome, Request};
 use crate::receipts::{BATCH_COUNT, Circumstances, GatherError, Sealing, Subject, wasm_request};
 use crate::sandbox::{BindError, Sandbox, Terms};
@@ -187,6 +188,11 @@ impl Pipeline {
     /// How it signs: a router's receipts are numbered with the pipeline's.
     pub(crate) const fn sealing(&self) -> &Sealing {
         &self.sealing
+    }
+
+    /// What no request's limits may pass here.
+    pub(crate) const fn ceilings(&self) -> &Limits {
+        self.sandbox.ceilings()
     }
 
     /// The request as a receipt will name it: what a requester signs before the run.

@@ -161,7 +161,8 @@ impl Router {
             return Err(RouteError::Cancelled);
         }
         let circumstances = with_metadata(request, circumstances);
-        let decided = run::check(request).and_then(|limits| Ok((limits, self.choose(request)?)));
+        let decided = run::check(request, self.pipeline.ceilings())
+            .and_then(|limits| Ok((limits, self.choose(request)?)));
         let came = match decided {
             Err(refusal) => Err(self.refused(request, refusal, circumstances)),
             Ok((limits, Chosen::Capsule(capsule))) => {

@@ -148,6 +148,11 @@ impl Sandbox {
         }
     }
 
+    /// What no request's limits may pass.
+    pub(crate) const fn ceilings(&self) -> &Limits {
+        &self.ceilings
+    }
+
     /// The same for another metering.
     pub(crate) const fn with_metering(mut self, metering: Metering) -> Self {
         self.metering = metering;

@@ -1,9 +1,12 @@
 //! What a routed run may use: limits as asked, as resolved, and as they were seen.
 //!
 //! Enters: numbers of a caller, any numbers. Leaves: [`RunLimits`], each a whole number of its unit or none.
-//! Refuses: a negative number, one beyond what a receipt can hold, and no limit at all above profile `dev`.
+//! Refuses: a negative number, one beyond what a receipt can hold, no limit at all above profile `dev`, and for a capsule what
+//! no memory has or its host does not allow.
 
 use tenzik_receipt::{Int, Profile};
+
+use crate::limits::{Limits, PAGE_BYTES};
 
 /// The limits of a routed run, in the order of their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,18 +144,29 @@ impl Default for LimitsAsked {
 
 /// A limit that nobody can mean, or that the profile does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the limit {} is {got}: {} to {allowed} are allowed at profile {}", limit.name(), i32::from(!*unlimited), profile.name())]
+#[error("the limit {} is {got}: {} to {allowed} are allowed at profile {}", limit.name(), lower(*least, *unlimited), profile.name())]
 pub struct InvalidLimits {
     /// Which.
     pub limit: Limit,
     /// What was asked.
     pub got: i64,
+    /// The least that is allowed: 1, or for a capsule's memory a page.
+    pub least: u64,
     /// The most that is allowed.
     pub allowed: u64,
     /// Whether 0, which is no limit, is allowed too.
     pub unlimited: bool,
     /// The profile.
     pub profile: Profile,
+}
+
+/// The lower end of what is allowed, in words.
+fn lower(least: u64, unlimited: bool) -> String {
+    match (least, unlimited) {
+        (1, true) => "0".to_owned(),
+        (_, true) => format!("0 and {least}"),
+        (_, false) => least.to_string(),
+    }
 }
 
 impl LimitsAsked {
@@ -169,30 +183,74 @@ impl LimitsAsked {
     }
 
     fn resolve_one(&self, limit: Limit, profile: Profile) -> Result<Option<u64>, InvalidLimits> {
-        let Some(got) = self.get(limit) else {
-            return Ok(limit.default_at(profile));
-        };
-        // A result that is held in memory, and calls that are, are bounded everywhere.
-        let bounded = limit.is_the_routers() || limit == Limit::OutputBytes;
-        let unlimited = profile == Profile::Dev && !bounded;
-        let allowed = limit.sensible_max();
-        match u64::try_from(got) {
-            Ok(0) if unlimited => Ok(None),
-            Ok(number @ 1..) if number <= allowed => Ok(Some(number)),
-            _ => Err(InvalidLimits {
-                limit,
-                got,
-                allowed,
-                unlimited,
-                profile,
-            }),
+        match self.get(limit) {
+            None => Ok(limit.default_at(profile)),
+            Some(got) => within(limit, got, (1, limit.sensible_max()), profile),
         }
+    }
+
+    /// Holds what is asked for a capsule against its host's ceilings. What was not asked for is the host's own affair.
+    pub(super) fn check_for_capsule(
+        &self,
+        profile: Profile,
+        ceilings: &Limits,
+    ) -> Result<(), InvalidLimits> {
+        let pages = u64::from(ceilings.memory_pages).min(MEMORY_PAGES_MAX);
+        let memory = (
+            Limit::MemoryBytes,
+            (PAGE_BYTES, pages * PAGE_BYTES),
+            self.get(Limit::MemoryBytes),
+        );
+        let output = (
+            Limit::OutputBytes,
+            (1, ceilings.output_bytes.into()),
+            self.get(Limit::OutputBytes),
+        );
+        // Both bound its time, so the smaller one does. 0 bounds nothing.
+        let times = [Limit::CpuMs, Limit::WallMs];
+        let time = times
+            .into_iter()
+            .filter_map(|limit| Some((self.get(limit).filter(|number| *number != 0)?, limit)))
+            .min()
+            .map(|(number, limit)| (limit, (1, ceilings.time_ms.into()), Some(number)));
+        for (limit, bounds, got) in [Some(memory), Some(output), time].into_iter().flatten() {
+            let Some(got) = got else { continue };
+            within(limit, got, bounds, profile)?;
+        }
+        Ok(())
     }
 
     /// A limit as a receipt has it: what was asked for, if it is a number that fits.
     pub(crate) fn asked(&self, limit: Limit) -> Option<Int> {
         let asked = u64::try_from(self.get(limit)?).ok()?;
         Int::new(asked).ok()
+    }
+}
+
+/// The most pages of a 32-bit memory.
+const MEMORY_PAGES_MAX: u64 = 65_536;
+
+/// One limit as it was asked for; `None` is no limit.
+fn within(
+    limit: Limit,
+    got: i64,
+    (least, allowed): (u64, u64),
+    profile: Profile,
+) -> Result<Option<u64>, InvalidLimits> {
+    // A result that is held in memory, and calls that are, are bounded everywhere.
+    let bounded = limit.is_the_routers() || limit == Limit::OutputBytes;
+    let unlimited = profile == Profile::Dev && !bounded;
+    match u64::try_from(got) {
+        Ok(0) if unlimited => Ok(None),
+        Ok(number) if (least..=allowed).contains(&number) => Ok(Some(number)),
+        _ => Err(InvalidLimits {
+            limit,
+            got,
+            least,
+            allowed,
+            unlimited,
+            profile,
+        }),
     }
 }
 

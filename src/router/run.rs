@@ -17,7 +17,7 @@ use crate::capability::Capability;
 use crate::control::{Control, Phase};
 use crate::gateway::{Session, SessionLimits, Tools, Transcript};
 use crate::json;
-use crate::limits::{LimitsAsked as CapsuleLimits, label};
+use crate::limits::{Limits, LimitsAsked as CapsuleLimits, PAGE_BYTES, label};
 use crate::outcome::{AbortCode, Ending, HostFault, Outcome, Request};
 use crate::pipeline::{Order, Run, RunError};
 use crate::receipts::{Attested, Circumstances, Subject};
@@ -25,12 +25,29 @@ use crate::sandbox::Terms;
 
 /// The longest input that is taken; a backend's own may be lower.
 const INPUT_BYTES_MAX: usize = json::TEXT_BYTES_MAX;
-/// A page of WebAssembly memory.
-const PAGE_BYTES: u64 = 65_536;
+/// What every module can be given.
+const NO_CEILINGS: Limits = Limits {
+    fuel: u64::MAX,
+    host_calls: u32::MAX,
+    memory_pages: u32::MAX,
+    output_bytes: u32::MAX,
+    time_ms: u32::MAX,
+};
 
-/// Holds a request against what can be said without a backend.
-pub(super) fn check(request: &ExecuteRequest) -> Result<RunLimits, Refusal> {
+/// Holds a request against what can be said without a backend. `ceilings` are those of this host's capsule path.
+pub(super) fn check(request: &ExecuteRequest, ceilings: &Limits) -> Result<RunLimits, Refusal> {
     let limits = request.limits.resolve(request.profile)?;
+    if matches!(request.code, Code::Capsule(_)) {
+        // What another host allows, it says itself.
+        let ceilings = if is_here(request) {
+            ceilings
+        } else {
+            &NO_CEILINGS
+        };
+        request
+            .limits
+            .check_for_capsule(request.profile, ceilings)?;
+    }
     let wants_tools = match &request.code {
         Code::Capsule(capsule) if capsule.bytes.is_empty() => return Err(Refusal::MissingCode),
         Code::Capsule(capsule) => capsule.grants.contains(Capability::Tools),
@@ -45,6 +62,11 @@ pub(super) fn check(request: &ExecuteRequest) -> Result<RunLimits, Refusal> {
     }
     check_input(request)?;
     Ok(limits)
+}
+
+/// Whether a capsule goes to the capsule path of this host.
+fn is_here(request: &ExecuteRequest) -> bool {
+    request.backend.as_ref().is_none_or(|it| *it == WASM)
 }
 
 fn check_input(request: &ExecuteRequest) -> Result<(), Refusal> {
@@ -156,7 +178,7 @@ impl Router {
         let code = refusal.code();
         let subject = match &request.code {
             // What would have run is the capsule path's, and so is the request's identity.
-            Code::Capsule(capsule) if request.backend.as_ref().is_none_or(|it| *it == WASM) => {
+            Code::Capsule(capsule) if is_here(request) => {
                 let limits = request.limits.resolve(request.profile);
                 let limits = limits.or_else(|_| LimitsAsked::default().resolve(request.profile));
                 let order = limits.map(|limits| order(request, capsule, &limits));

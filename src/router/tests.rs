@@ -336,6 +336,57 @@ fn the_callers_metadata_is_in_every_receipt() {
     }
 }
 
+/// Whoever asks in the router's terms is answered in them, and not in the capsule path's pages.
+#[test]
+fn what_no_capsule_may_have_is_an_invalid_limit_by_the_routers_name() {
+    let router = with([Told::new("told", Profile::Hardened)]);
+    let asked = |limits: &[(Limit, i64)]| {
+        let code = Code::Capsule(Capsule::new(echo_capsule()));
+        let mut request = ExecuteRequest::new(code, *b"[1]", Profile::Hardened);
+        for (limit, number) in limits {
+            request.limits = request.limits.with(*limit, Some(*number));
+        }
+        request
+    };
+    let week = 7 * 24 * 3_600_000;
+    for (limit, got) in [
+        (Limit::MemoryBytes, 1),
+        (Limit::MemoryBytes, 65_535),
+        (Limit::MemoryBytes, 1 << 44),
+        (Limit::WallMs, week),
+        (Limit::CpuMs, week),
+        (Limit::OutputBytes, 64 << 20),
+    ] {
+        let error = execute(&router, &asked(&[(limit, got)])).expect_err("it is refused");
+        let RouteError::Refused {
+            refusal: Refusal::InvalidLimits(invalid),
+            receipt,
+        } = error
+        else {
+            panic!("{error}");
+        };
+        assert_eq!((invalid.limit, invalid.got), (limit, got));
+        assert!(!(invalid.least..=invalid.allowed).contains(&got.unsigned_abs()));
+        let Claim::Refused(claim) = receipt.claim() else {
+            panic!("another claim");
+        };
+        assert_eq!(claim.code, label("invalid_limits"));
+    }
+    for limits in [
+        &[(Limit::MemoryBytes, 65_536 * 4)][..],
+        &[(Limit::CpuMs, week), (Limit::WallMs, 900)],
+    ] {
+        assert!(execute(&router, &asked(limits)).is_ok(), "{limits:?}");
+    }
+    // Another host has other ceilings, but no memory of that size either.
+    let mut elsewhere = asked(&[(Limit::MemoryBytes, 1 << 44)]);
+    elsewhere.backend = Some(label("told"));
+    let code = |request: &ExecuteRequest| execute(&router, request).expect_err("refused").code();
+    assert_eq!(code(&elsewhere), "invalid_limits");
+    elsewhere.limits = LimitsAsked::default().with(Limit::MemoryBytes, Some(1 << 30));
+    assert_eq!(code(&elsewhere), "backend_denied", "it runs no capsules");
+}
+
 #[test]
 fn what_isolates_nothing_is_denied_unless_the_host_says_so() {
     let router = router(false);
