@@ -42,7 +42,8 @@ pub trait Backend: Send + Sync {
     fn languages(&self) -> Vec<Label>;
 
     /// Whether it holds a limit, at a profile. At `dev` one that is not held is reported as such; above it a request that
-    /// asks for it is refused.
+    /// asks for it is refused, and a default is left out of the claim. A job has that default all the same: a backend does for
+    /// it what it can.
     fn holds(&self, limit: Limit, profile: Profile) -> bool;
 
     /// Looks whether it could run something now. Takes seconds at most.

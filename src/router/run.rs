@@ -135,7 +135,7 @@ impl Router {
         let held = with_the_routers(attempt.limits, limits, tool_calls);
         let attested = Attested {
             request,
-            limits: super::claimed(limits),
+            limits: super::claimed(&in_force(request, backend, limits)),
             backend: backend.kind(),
             attempt: &attempt,
             held: &held,
@@ -222,6 +222,17 @@ impl Router {
         };
         delivered(of_capsule(run, limits), limits)
     }
+}
+
+/// The limits as a claim has them. What a backend does not hold is denied above `dev` where it was asked for; a profile's default
+/// that it does not hold is tried all the same, and no claim says that it was a limit of this run.
+fn in_force(request: &ExecuteRequest, backend: &dyn Backend, limits: &RunLimits) -> RunLimits {
+    let is_held = |limit: Limit| {
+        request.limits.get(limit).is_some()
+            || limit.is_the_routers()
+            || backend.holds(limit, request.profile)
+    };
+    RunLimits::of(|limit| limits.get(limit).filter(|_| is_held(limit)))
 }
 
 fn session(

@@ -439,6 +439,23 @@ fn a_limit_that_cannot_be_held_is_refused_above_dev_and_told_at_dev() {
     assert_eq!(execution.limits.get(Limit::Pids), Held::default());
 }
 
+/// Its claim said `pids: 128`, and no limit on processes was in force.
+#[test]
+fn a_default_that_is_not_held_is_not_claimed() {
+    let router = with([Told::new("told", Profile::Hardened)]);
+    let execution = execute(&router, &program(Profile::Hardened)).expect("a result");
+    let claimed = &attested(&execution.receipt).request.limits;
+    let names: Vec<_> = claimed.keys().map(Label::as_str).collect();
+    let held = [
+        "chain_steps",
+        "memory_bytes",
+        "output_bytes",
+        "tool_calls",
+        "wall_ms",
+    ];
+    assert_eq!(names, held);
+}
+
 #[test]
 fn names_are_registered_once_and_go_when_they_are_told_to() {
     let router = with([Told::new("told", Profile::Standard)]);

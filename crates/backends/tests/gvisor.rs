@@ -9,7 +9,7 @@ use common::hostile::{self, Target};
 use common::{busybox_root, cannot_run, limited, missing, router, run, shell, shell_command};
 use tenzik::router::{Limit, Refusal, RouteError};
 use tenzik_backends::{Oci, OciConfig};
-use tenzik_receipt::Profile;
+use tenzik_receipt::{Claim, Label, Profile};
 
 /// `None` where it cannot run, with the reason told.
 fn backend_in(state: &Path) -> Option<Oci> {
@@ -62,6 +62,12 @@ fn code_and_input_arrive_and_what_can_be_seen_of_its_isolation_is() {
         assert_eq!(enforced, seen, "{}", limit.name());
     }
     assert_eq!(execution.limits.get(Limit::Pids).applied, None);
+    let Claim::Attested(claim) = execution.receipt.claim() else {
+        panic!("another claim");
+    };
+    // The profile's default, which it cannot hold, is not claimed.
+    let claimed: Vec<_> = claim.request.limits.keys().map(Label::as_str).collect();
+    assert!(!claimed.contains(&"pids") && claimed.contains(&"memory_bytes"));
     let isolation = &execution.isolation;
     assert!(isolation.runtime.is_some() && isolation.root_file_system.is_some());
     assert!(isolation.seccomp.is_none());
