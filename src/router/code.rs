@@ -45,7 +45,7 @@ pub struct CodeTree {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CodeError {
-    /// There is nothing to run.
+    /// There is no file.
     #[error("there is no code")]
     Empty,
     /// The file to run is not in the tree.
@@ -112,17 +112,13 @@ impl CodeTree {
         })
     }
 
-    /// A tree of one file, which is run.
+    /// A tree of one file, which is run. Where there is nothing in it, it is the router that refuses it, with a receipt.
     ///
     /// # Errors
-    /// [`CodeError::Empty`] if there is nothing in it; [`CodeError::Path`].
+    /// [`CodeError::Path`], [`CodeError::TooLarge`].
     pub fn single(name: &str, content: impl Into<Arc<[u8]>>) -> Result<Self, CodeError> {
-        let content = content.into();
-        if content.is_empty() {
-            return Err(CodeError::Empty);
-        }
         let file = File {
-            content,
+            content: content.into(),
             executable: false,
         };
         Self::new(BTreeMap::from([(name.to_owned(), file)]), name)

@@ -34,6 +34,14 @@ impl Code {
             Self::Program(program) => &program.language,
         }
     }
+
+    /// Whether there is nothing in what is run.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Capsule(capsule) => capsule.bytes.is_empty(),
+            Self::Program(program) => program.tree.entry().is_empty(),
+        }
+    }
 }
 
 /// A capsule with what it is granted.

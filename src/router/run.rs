@@ -49,7 +49,7 @@ pub(super) fn check(request: &ExecuteRequest, ceilings: &Limits) -> Result<RunLi
             .check_for_capsule(request.profile, ceilings)?;
     }
     let wants_tools = match &request.code {
-        Code::Capsule(capsule) if capsule.bytes.is_empty() => return Err(Refusal::MissingCode),
+        code if code.is_empty() => return Err(Refusal::MissingCode),
         Code::Capsule(capsule) => capsule.grants.contains(Capability::Tools),
         Code::Program(program) => {
             let invalid = |reason| Refusal::InvalidRequest { reason };

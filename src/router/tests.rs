@@ -248,6 +248,7 @@ fn every_refusal_has_a_receipt_that_names_the_request() {
             asked(|it| it.code = Code::Capsule(Capsule::new(b"".as_slice()))),
             "missing_code",
         ),
+        (asked(|it| it.code = without_code()), "missing_code"),
     ] {
         let error = execute(&router, &request).expect_err("it is refused");
         assert_eq!(error.code(), code);
@@ -269,6 +270,18 @@ fn every_refusal_has_a_receipt_that_names_the_request() {
         let input = receipt.claim().input().open();
         assert_eq!(input, Some(&Blake3::of(&request.input)));
     }
+}
+
+/// A tree whose entrypoint is there, and empty.
+fn without_code() -> Code {
+    let file = |content: &[u8]| File {
+        content: content.into(),
+        executable: false,
+    };
+    let files = [("lib.sh", file(b"echo")), ("main.sh", file(b""))];
+    let files = files.map(|(path, file)| (path.to_owned(), file));
+    let tree = CodeTree::new(files.into(), "main.sh").expect("a tree");
+    Code::Program(Program::new(label("shell"), tree))
 }
 
 #[test]
@@ -673,6 +686,17 @@ fn what_cannot_be_meant_is_refused_before_anything_runs() {
     );
     assert_eq!(
         refused(&|request| request.code = Code::Capsule(Capsule::new(Vec::new()))),
+        "missing_code"
+    );
+    assert_eq!(
+        refused(&|request| request.code = without_code()),
+        "missing_code"
+    );
+    assert_eq!(
+        refused(&|request| {
+            let tree = CodeTree::single("main.sh", *b"").expect("a tree of nothing");
+            request.code = Code::Program(Program::new(label("shell"), tree));
+        }),
         "missing_code"
     );
     assert_eq!(
