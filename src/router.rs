@@ -168,8 +168,9 @@ impl Router {
             Ok((limits, Chosen::Capsule(capsule))) => {
                 self.run_capsule((request, capsule), &limits, circumstances, control)
             }
-            Ok((limits, Chosen::Backend(backend))) => {
-                self.run_on(&*backend, request, &limits, circumstances, control)
+            Ok((limits, Chosen::Backend(backend, readiness))) => {
+                let chosen = (&*backend, readiness);
+                self.run_on(chosen, request, &limits, circumstances, control)
             }
         };
         control.enter(Phase::Over);

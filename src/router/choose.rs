@@ -15,8 +15,8 @@ use crate::router::Limit;
 
 /// Who runs a request.
 pub(super) enum Chosen<'a> {
-    /// A backend that can hold what the profile promises.
-    Backend(Arc<dyn Backend>),
+    /// A backend that can hold what the profile promises, and what it was last seen to be ready with.
+    Backend(Arc<dyn Backend>, Readiness),
     /// The capsule path.
     Capsule(&'a Capsule),
 }
@@ -33,7 +33,7 @@ impl Router {
     /// Where a request runs.
     pub(super) fn choose<'a>(&self, request: &'a ExecuteRequest) -> Result<Chosen<'a>, Refusal> {
         match (&request.backend, &request.code) {
-            (Some(named), _) if *named != WASM => self.named(request, named).map(Chosen::Backend),
+            (Some(named), _) if *named != WASM => self.named(request, named),
             // Whatever the profile, nothing is stricter than the capsule path.
             (_, Code::Capsule(capsule)) => Ok(Chosen::Capsule(capsule)),
             (Some(_), Code::Program(program)) => Err(denied(
@@ -41,11 +41,11 @@ impl Router {
                 &WASM,
                 format!("it does not run {}", program.language),
             )),
-            (None, Code::Program(_)) => self.first(request).map(Chosen::Backend),
+            (None, Code::Program(_)) => self.first(request),
         }
     }
 
-    fn named(&self, request: &ExecuteRequest, kind: &Label) -> Result<Arc<dyn Backend>, Refusal> {
+    fn named<'a>(&self, request: &ExecuteRequest, kind: &Label) -> Result<Chosen<'a>, Refusal> {
         let found = self
             .all()
             .into_iter()
@@ -57,7 +57,7 @@ impl Router {
             ));
         };
         match self.fits(request, &*backend) {
-            Ok(()) => Ok(backend),
+            Ok(readiness) => Ok(Chosen::Backend(backend, readiness)),
             Err(Unfit::Denied(reason)) => Err(denied(request, kind, reason)),
             Err(Unfit::Unavailable(reason)) => {
                 Err(unavailable(request, vec![(kind.clone(), reason)]))
@@ -66,7 +66,7 @@ impl Router {
     }
 
     /// The first that fits. If none does, and each that runs the language was denied, the first denial is the answer.
-    fn first(&self, request: &ExecuteRequest) -> Result<Arc<dyn Backend>, Refusal> {
+    fn first<'a>(&self, request: &ExecuteRequest) -> Result<Chosen<'a>, Refusal> {
         let (mut tried, mut refused) = (Vec::new(), None);
         let language = request.code.language();
         for backend in self.all() {
@@ -74,7 +74,7 @@ impl Router {
                 continue;
             }
             match self.fits(request, &*backend) {
-                Ok(()) => return Ok(backend),
+                Ok(readiness) => return Ok(Chosen::Backend(backend, readiness)),
                 Err(Unfit::Unavailable(reason)) => tried.push((backend.kind(), reason)),
                 Err(Unfit::Denied(reason)) => {
                     refused.get_or_insert((backend.kind(), reason));
@@ -90,7 +90,7 @@ impl Router {
         }
     }
 
-    fn fits(&self, request: &ExecuteRequest, backend: &dyn Backend) -> Result<(), Unfit> {
+    fn fits(&self, request: &ExecuteRequest, backend: &dyn Backend) -> Result<Readiness, Unfit> {
         let (language, profile) = (request.code.language(), request.profile);
         let deny = |reason: String| Err(Unfit::Denied(reason));
         if !backend.languages().contains(language) {
@@ -121,7 +121,7 @@ impl Router {
     }
 
     /// What the last probe said, or a new one.
-    fn is_ready(&self, backend: &dyn Backend) -> Result<(), Unfit> {
+    fn is_ready(&self, backend: &dyn Backend) -> Result<Readiness, Unfit> {
         let kind = backend.kind();
         let known = self.read().iter().find_map(|entry| {
             let (at, readiness) = entry.probed.as_ref()?;
@@ -144,7 +144,7 @@ impl Router {
             readiness
         });
         match readiness {
-            Readiness::Ready { .. } => Ok(()),
+            ready @ Readiness::Ready { .. } => Ok(ready),
             Readiness::Unavailable { reason, .. } => Err(Unfit::Unavailable(reason)),
         }
     }

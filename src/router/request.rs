@@ -10,7 +10,7 @@ use tenzik_receipt::{InputType, Int, Label, Profile, Seed, Sha256, SignedReceipt
 
 use super::code::CodeTree;
 use super::limits::{Held, LimitsAsked, PerLimit};
-use crate::backend::{Captured, Ended, Isolation};
+use crate::backend::{Captured, Ended, Isolation, Readiness};
 use crate::capability::Grants;
 use crate::gateway::{ToolGateway, Transcript};
 
@@ -192,10 +192,14 @@ pub struct Execution {
     pub wall: Duration,
     /// The backend's name.
     pub backend: Label,
-    /// What it ran on, with version.
+    /// What it ran on, with version, by the backend's word on this run.
     pub version: Label,
+    /// What the last probe before this run said, which may be a minute old. The capsule path is always ready.
+    pub readiness: Readiness,
     /// The profile that was in force.
     pub profile: Profile,
+    /// The limits as they were asked for.
+    pub asked: LimitsAsked,
     /// What was done about each limit, and seen of it.
     pub limits: PerLimit<Held>,
     /// What was seen of its isolation.

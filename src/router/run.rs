@@ -12,7 +12,7 @@ use tenzik_receipt::{InputType, Label, Profile, Stage};
 use super::limits::{Held, Limit, LimitsAsked, PerLimit, RunLimits};
 use super::request::{Capsule, Code, ExecuteRequest, Execution, WASM};
 use super::{Refusal, RouteError, Router};
-use crate::backend::{Attempt, Backend, BackendError, Captured, Ended, Isolation, Job};
+use crate::backend::{Attempt, Backend, BackendError, Captured, Ended, Isolation, Job, Readiness};
 use crate::capability::Capability;
 use crate::control::{Control, Phase};
 use crate::gateway::{Session, SessionLimits, Tools, Transcript};
@@ -90,7 +90,7 @@ impl Router {
     /// Runs a request on a backend that is not the capsule path.
     pub(super) fn run_on(
         &self,
-        backend: &dyn Backend,
+        (backend, readiness): (&dyn Backend, Readiness),
         request: &ExecuteRequest,
         limits: &RunLimits,
         circumstances: Circumstances,
@@ -153,7 +153,9 @@ impl Router {
             wall: attempt.wall,
             backend: backend.kind(),
             version: attempt.version,
+            readiness,
             profile: request.profile,
+            asked: request.limits,
             limits: held,
             isolation: attempt.isolation,
             receipt,
@@ -220,7 +222,7 @@ impl Router {
             Err(RunError::Cancelled) => return Err(RouteError::Cancelled),
             Err(error) => return Err(RouteError::Capsule(Box::new(error))),
         };
-        delivered(of_capsule(run, limits), limits)
+        delivered(of_capsule(run, request, limits), limits)
     }
 }
 
@@ -354,7 +356,7 @@ pub(super) fn order(request: &ExecuteRequest, capsule: &Capsule, limits: &RunLim
     }
 }
 
-fn of_capsule(run: Run, limits: &RunLimits) -> Execution {
+fn of_capsule(run: Run, request: &ExecuteRequest, limits: &RunLimits) -> Execution {
     let Run { outcome, receipt } = run;
     Execution {
         limits: capsule_limits(&outcome, limits),
@@ -365,8 +367,12 @@ fn of_capsule(run: Run, limits: &RunLimits) -> Execution {
         tool_calls: outcome.called.tool_calls,
         transcript: outcome.called.transcript,
         backend: WASM.clone(),
+        readiness: Readiness::Ready {
+            version: outcome.engine.clone(),
+        },
         version: outcome.engine,
         profile: Profile::Hardened,
+        asked: request.limits,
         isolation: Isolation::default(),
         receipt,
     }

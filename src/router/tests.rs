@@ -67,6 +67,12 @@ impl Told {
         self
     }
 
+    const fn ready() -> Readiness {
+        Readiness::Ready {
+            version: label("probed 1"),
+        }
+    }
+
     fn unavailable(mut self) -> Self {
         self.ready = false;
         self
@@ -92,9 +98,7 @@ impl Backend for Told {
     }
     fn probe(&self) -> Readiness {
         match self.ready {
-            true => Readiness::Ready {
-                version: label("told 1"),
-            },
+            true => Self::ready(),
             false => Readiness::Unavailable {
                 reason: "it is told so".to_owned(),
                 remedy: "tell it otherwise".to_owned(),
@@ -158,8 +162,13 @@ fn a_run_is_attested_with_all_that_was_seen() {
     request
         .metadata
         .insert(label("ticket"), Value::Int(Int::new(4).expect("small")));
+    request.limits = request.limits.with(Limit::WallMs, Some(9_000));
     let execution = execute(&router, &request).expect("a result");
     assert_eq!(execution.value(), Some(&b"{\"a\":1}"[..]));
+    assert_eq!(execution.asked, request.limits);
+    // By the probe, whatever the run itself says.
+    assert_eq!(execution.version, label("told 1"));
+    assert_eq!(execution.readiness, Told::ready());
     assert_eq!(verdict(&execution.receipt), Verdict::Passed);
     let claim = attested(&execution.receipt);
     assert_eq!(claim.status, AttestedStatus::Ok);
@@ -775,6 +784,7 @@ fn a_capsule_goes_to_the_pipeline_and_can_be_run_again() {
     let execution = execute(&router, &request).expect("a result");
     assert_eq!(execution.value(), Some(&b"[1]"[..]));
     assert!(execution.receipt.claim().is_replayable());
+    assert!(matches!(execution.readiness, Readiness::Ready { .. }));
     assert_eq!(
         (execution.profile, execution.backend),
         (Profile::Hardened, WASM.clone())

@@ -10,6 +10,7 @@ mod failure;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tenzik::backend::Readiness;
 use tenzik::control::{Control, Phase};
 use tenzik::pipeline::Pipeline;
 use tenzik::receipts::{Circumstances, Sealer};
@@ -130,6 +131,7 @@ fn members(execution: &Execution) -> Value {
         let held = execution.limits.get(limit);
         json!({
             "limit": limit.name(),
+            "asked": execution.asked.get(limit),
             "applied": held.applied,
             "enforced": held.enforced,
             "observed": held.observed,
@@ -139,6 +141,7 @@ fn members(execution: &Execution) -> Value {
     json!({
         "backend": execution.backend.as_str(),
         "version": execution.version.as_str(),
+        "readiness": readiness(&execution.readiness),
         "profile": execution.profile.name(),
         "id": execution.receipt.id().to_string(),
         "status": execution.receipt.claim().status(),
@@ -150,4 +153,14 @@ fn members(execution: &Execution) -> Value {
         "isolation": execution.isolation.seen.as_slice().iter().map(|seen| seen.as_str()).collect::<Vec<_>>(),
         "limits": Limit::ALL.map(held),
     })
+}
+
+/// What the backend's probe said before the run.
+fn readiness(readiness: &Readiness) -> Value {
+    match readiness {
+        Readiness::Ready { version } => json!({"state": "ready", "version": version.as_str()}),
+        Readiness::Unavailable { reason, remedy } => {
+            json!({"state": "not_yet", "reason": reason, "remedy": remedy})
+        }
+    }
 }

@@ -30,8 +30,15 @@ fn the_command_is_its_own_launcher() {
     let Some(machine) = machine() else { return };
     let text = r#"printf '{"ok":"%s"}\n' "$(id -u)" >&3"#;
     let standard = ["--json", "exec", "--profile", "standard", "--lang", "shell"];
-    let output = machine.exits(0, &[&standard[..], &["--code", text]].concat());
+    let rest = ["--code", text, "--limit", "pids=16"];
+    let output = machine.exits(0, &[&standard[..], &rest].concat());
     let told = json(&output);
+    assert_eq!(told["readiness"]["state"], "ready");
+    assert!(told["readiness"]["version"].is_string(), "{told}");
+    for limit in told["limits"].as_array().expect("limits") {
+        let asked = (limit["limit"] == "pids").then_some(16);
+        assert_eq!(limit["asked"].as_u64(), asked, "{limit}");
+    }
     assert_eq!(told["backend"], "sandbox");
     assert_eq!(told["output"], "\"65534\"");
     let seen = told["isolation"].as_array().expect("a list");
