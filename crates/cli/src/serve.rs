@@ -56,7 +56,7 @@ pub(crate) fn serve(args: Args, console: Console) -> Result<Reply, Failure> {
     }
 }
 
-/// What the configuration names to run programs on.
+/// What the configuration names to run programs on. Where a JavaScript runtime is, the user's settings say, as for `exec`.
 fn backends(config: &NodeConfig) -> Result<Vec<Arc<dyn Backend>>, Failure> {
     let Some(executions) = &config.executions else {
         return Ok(Vec::new());

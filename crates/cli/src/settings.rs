@@ -3,7 +3,7 @@
 //! Enters: the user's file, the project's `tenzik.toml`, `TENZIK_…` variables, in rising order of weight; flags are
 //! the verbs' own and weigh most. Leaves: [`Settings`], every value set, each with where it comes from.
 //! Refuses: keys that are not known, values of another kind or out of range, and a project file that would choose the
-//! user's key, whom the user trusts, or where compiled code is taken from.
+//! user's key, whom the user trusts, where compiled code is taken from, or which programs run code.
 
 mod error;
 mod layer;
@@ -94,6 +94,7 @@ impl Preset {
                 instances_max: 1,
                 ..runtime
             },
+            runtimes: Runtimes::default(),
             origins: BTreeMap::new(),
         }
     }
@@ -112,7 +113,29 @@ pub(crate) struct Settings {
     pub(crate) security: SecurityConfig,
     /// What a run has unless it asks.
     pub(crate) runtime: RuntimeConfig,
+    /// Where the JavaScript runtimes are.
+    pub(crate) runtimes: Runtimes,
     origins: BTreeMap<&'static str, Origin>,
+}
+
+/// Where the JavaScript runtimes are; one that is absent is looked for in the usual places.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Runtimes {
+    pub(crate) bun: Option<PathBuf>,
+    pub(crate) deno: Option<PathBuf>,
+    pub(crate) node: Option<PathBuf>,
+}
+
+impl Runtimes {
+    /// What is set for this system's user, for a verb that has no other part in the user's settings. A user without a home has
+    /// variables.
+    pub(crate) fn of_user() -> Result<Self, ConfigError> {
+        let settings = match Home::find() {
+            Ok(home) => Settings::load(&home)?,
+            Err(_) => resolve(vec![Layer::environment()?]),
+        };
+        Ok(settings.runtimes)
+    }
 }
 
 impl Settings {

@@ -127,3 +127,103 @@ fn doctor_tells_of_each_runtime() {
         assert!(told.lines().any(|line| line.starts_with(name)), "{told}");
     }
 }
+
+/// The part of that name of a doctor's.
+fn part(told: &Output, name: &str) -> serde_json::Value {
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).expect("JSON");
+    let parts = told["parts"].as_array().expect("parts");
+    let part = parts.iter().find(|part| part["name"] == name);
+    part.expect("it is one of the parts").clone()
+}
+
+/// A remedy said to name the place of a runtime, and there was nowhere to name it: doctor went on saying that there is none.
+#[test]
+fn doctor_and_exec_find_a_runtime_where_the_setting_says() {
+    let Some(node) = node() else { return };
+    let home = tempfile::tempdir().expect("a directory");
+    let doctor = || tenzik(home.path(), &["--json", "doctor"]);
+    if part(&doctor(), "sandbox")["state"] != "ready" {
+        return missing("no sandbox");
+    }
+    let config = home.path().join("config");
+    std::fs::create_dir(&config).expect("a directory");
+    let set = |path: &Path| {
+        let text = format!("[runtimes]\nnode = {:?}\n", path.display().to_string());
+        std::fs::write(config.join("config.toml"), text).expect("a file");
+    };
+    set(&home.path().join("nothing"));
+    let found = part(&doctor(), "node");
+    assert_eq!(found["state"], "not_yet", "{found}");
+    let remedy = found["remedy"].as_str().expect("words");
+    for words in [
+        "npm install --ignore-scripts",
+        "@26.",
+        "TENZIK_RUNTIMES_NODE",
+    ] {
+        assert!(remedy.contains(words), "{remedy}");
+    }
+    let code = "export default () => process.version;";
+    let words = [
+        "--json",
+        "exec",
+        "--profile",
+        "standard",
+        "--backend",
+        "node",
+    ];
+    let rest = ["--lang", "javascript", "--code", code];
+    let words = [&words[..], &rest].concat();
+    assert_eq!(tenzik(home.path(), &words).status.code(), Some(1));
+
+    set(&node);
+    let found = part(&doctor(), "node");
+    assert_eq!(found["state"], "ready", "{found}");
+    let ran = tenzik(home.path(), &words);
+    let answer: serde_json::Value = serde_json::from_slice(&ran.stdout).expect("JSON");
+    assert!(
+        answer["output"]
+            .as_str()
+            .is_some_and(|it| it.contains("v26.")),
+        "{answer}"
+    );
+
+    // The variable weighs more than the file, and the option more than both.
+    let mut elsewhere = Command::new(env!("CARGO_BIN_EXE_tenzik"));
+    elsewhere
+        .env("TENZIK_HOME", home.path())
+        .env("TENZIK_RUNTIMES_NODE", home.path().join("nothing"));
+    let ran = elsewhere.args(&words).output().expect("it starts");
+    assert_eq!(ran.status.code(), Some(1), "{ran:?}");
+    let option = format!("node={}", node.display());
+    let ran = elsewhere.args(["--runtime", &option]).output();
+    assert_eq!(ran.expect("it starts").status.code(), Some(0));
+}
+
+/// Whoever wrote a project would choose the program that is given the user's input.
+#[test]
+fn a_projects_file_names_no_runtime() {
+    let home = tempfile::tempdir().expect("a directory");
+    let project = "[runtimes]\nnode = \"node\"\n";
+    std::fs::write(home.path().join("tenzik.toml"), project).expect("a file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tenzik"));
+    command
+        .env("TENZIK_HOME", home.path().join("home"))
+        .current_dir(home.path())
+        .args(["config", "show"]);
+    let refused = command.output().expect("it starts");
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success() && told.contains("runtimes.node"),
+        "{told}"
+    );
+}
+
+#[test]
+fn doctor_tells_of_the_backends_that_are_nowhere_installed() {
+    let home = tempfile::tempdir().expect("a directory");
+    let told = tenzik(home.path(), &["--json", "doctor"]);
+    assert_eq!(part(&told, "wasm")["state"], "ready");
+    let remote = part(&told, "remote");
+    assert_eq!(remote["state"], "not_yet");
+    assert!(remote["remedy"].as_str().expect("words").contains("--url"));
+}

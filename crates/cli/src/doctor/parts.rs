@@ -18,7 +18,7 @@ use tenzik_receipt::{KeyUse, PublicKey, Status, Trust};
 use super::{Part, State};
 use crate::error::{Exit, Failure};
 use crate::home::Home;
-use crate::settings::{PROJECT_FILE, Settings, unknown_variables};
+use crate::settings::{PROJECT_FILE, Runtimes, Settings, unknown_variables};
 use crate::{exec, keyfile, system, text, trust};
 
 /// Every part, those that others build on first.
@@ -36,7 +36,9 @@ pub(super) fn all() -> Vec<Part> {
         Err(error) => parts.push(Part::refused("home", error)),
     }
     parts.push(variables());
-    parts.extend(exec::standing().into_iter().map(backend));
+    // What keeps the settings from being read is a part of its own.
+    let runtimes = Runtimes::of_user().unwrap_or_default();
+    parts.extend(exec::standing(&runtimes).into_iter().map(backend));
     parts
 }
 

@@ -71,7 +71,7 @@ pub(crate) struct Args {
     /// Where goes what they were asked and answered
     #[arg(long, value_name = "FILE", requires = "tools")]
     pub(super) transcript: Option<PathBuf>,
-    /// Where a JavaScript runtime is, if not in the usual places
+    /// Where a JavaScript runtime is, if not where the settings say
     #[arg(long = "runtime", value_name = "bun|deno|node=PATH", value_parser = runtime)]
     pub(super) runtimes: Vec<(String, PathBuf)>,
     /// What a JavaScript function may do, once for each: net=HOST, read=PATH, run=PROGRAM, write=PATH; without a value, all

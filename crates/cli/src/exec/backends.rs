@@ -1,6 +1,6 @@
 //! The backends that there are on this system.
 //!
-//! Enters: what the command line says of them. Leaves: a router that knows them, or their standing, for `doctor`.
+//! Enters: what command line and settings say of them. Leaves: a router that knows them, or their standing, for `doctor`.
 //! Refuses: a root file system that is none.
 
 use std::path::Path;
@@ -9,19 +9,13 @@ use std::sync::Arc;
 use tenzik::backend::Backend;
 use tenzik::router::Router;
 
-use super::Args;
+use super::{Args, Standing};
 use crate::error::{Exit, Failure};
+use crate::settings::Runtimes;
 
 /// What this command is called with to be the launcher of the OS sandbox. It is no verb.
 #[cfg(target_os = "linux")]
 pub(crate) const CONFINE: &str = "confine-in-sandbox";
-
-/// One backend, for `doctor`: its name, and whether it is ready or why not and what would help.
-pub(crate) struct Standing {
-    pub(crate) name: &'static str,
-    pub(crate) readiness: tenzik::backend::Readiness,
-    pub(crate) profile: &'static str,
-}
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -37,9 +31,13 @@ mod linux {
     };
     use tenzik_receipt::Label;
 
-    use super::{Args, CONFINE, Exit, Failure, Router, Standing, add};
+    use super::{Args, CONFINE, Exit, Failure, Router, Runtimes, Standing, add};
 
-    pub(super) fn register(router: &Router, args: &Args) -> Result<(), Failure> {
+    pub(super) fn register(
+        router: &Router,
+        args: &Args,
+        runtimes: &Runtimes,
+    ) -> Result<(), Failure> {
         // Nothing else has images.
         if args.image.is_some() {
             add(router, docker(None))?;
@@ -49,7 +47,7 @@ mod linux {
             add(router, contained(OciConfig::new, root)?)?;
             add(router, contained(OciConfig::gvisor, root)?)?;
         }
-        javascript(router, args)?;
+        javascript(router, args, runtimes)?;
         add(router, Process::new(ProcessConfig::default()))?;
         match sandbox() {
             Ok(sandbox) => add(router, sandbox),
@@ -61,6 +59,10 @@ mod linux {
 
     /// What helps where the launcher cannot be had.
     const LAUNCHER_HINT: &str = "let everybody read and execute the file of this command";
+
+    /// What helps where a runtime that is there cannot be shown in a sandbox.
+    const RUNTIME_HINT: &str =
+        "let everybody read and execute what is named, and reach it from the root";
 
     fn no_sandbox(error: &SandboxError) -> Failure {
         Failure::new(Exit::Other, "sandbox", error.to_string(), LAUNCHER_HINT)
@@ -77,10 +79,24 @@ mod linux {
         Oci::new(config(root.to_owned(), commands())).map_err(|error| no_root(&error))
     }
 
-    fn sandboxed(runtime: Runtime) -> Result<JavaScript, ConfigError> {
-        let mut config = JavaScriptConfig::new(runtime);
+    fn sandboxed(runtime: Runtime, runtimes: &Runtimes) -> Result<JavaScript, ConfigError> {
+        let mut config = placed(runtime, runtimes);
         config.sandbox = Some(JavaScriptSandbox::new(launcher()));
         JavaScript::new(config)
+    }
+
+    /// A runtime where the settings have it.
+    fn placed(runtime: Runtime, runtimes: &Runtimes) -> JavaScriptConfig {
+        let mut config = JavaScriptConfig::new(runtime);
+        let place = match runtime {
+            Runtime::Bun => &runtimes.bun,
+            Runtime::Deno => &runtimes.deno,
+            Runtime::Node => &runtimes.node,
+        };
+        if let Some(path) = place {
+            config.executable.clone_from(path);
+        }
+        config
     }
 
     /// The engine that its own client would ask, if that is behind a socket.
@@ -107,7 +123,10 @@ mod linux {
 
     /// A backend of a node's, by its name.
     pub(super) fn named(kind: &str, root: Option<&Path>) -> Result<Arc<dyn Backend>, Failure> {
-        let function = |runtime| sandboxed(runtime).map_err(|error| unfit(&error.to_string()));
+        let function = |runtime| {
+            let runtimes = Runtimes::of_user()?;
+            sandboxed(runtime, &runtimes).map_err(|error| unfit(&error.to_string()))
+        };
         // The configuration is refused that names one of these and no root.
         let root = root.unwrap_or_else(|| Path::new(""));
         Ok(match kind {
@@ -125,10 +144,10 @@ mod linux {
     }
 
     /// Each runtime that can be had as it was asked for; in the sandbox, unless this system itself is allowed and enough.
-    fn javascript(router: &Router, args: &Args) -> Result<(), Failure> {
+    fn javascript(router: &Router, args: &Args, runtimes: &Runtimes) -> Result<(), Failure> {
         let (mut some, mut first) = (false, None);
         for runtime in [Runtime::Node, Runtime::Deno, Runtime::Bun] {
-            let backend = config(runtime, args).and_then(|config| {
+            let backend = config(runtime, args, runtimes).and_then(|config| {
                 JavaScript::new(config).map_err(|error: ConfigError| error.to_string())
             });
             match backend {
@@ -146,8 +165,12 @@ mod linux {
         }
     }
 
-    fn config(runtime: Runtime, args: &Args) -> Result<JavaScriptConfig, String> {
-        let mut config = JavaScriptConfig::new(runtime);
+    fn config(
+        runtime: Runtime,
+        args: &Args,
+        runtimes: &Runtimes,
+    ) -> Result<JavaScriptConfig, String> {
+        let mut config = placed(runtime, runtimes);
         let named = args
             .runtimes
             .iter()
@@ -181,29 +204,31 @@ mod linux {
         Failure::new(Exit::Usage, "root", error.to_string(), hint)
     }
 
-    /// How a backend stands that needs the launcher.
-    fn probed<E: std::fmt::Display>(backend: Result<impl Backend, E>) -> Readiness {
+    /// How a backend stands that needs files that everybody can reach.
+    fn probed<E: std::fmt::Display>(backend: Result<impl Backend, E>, hint: &str) -> Readiness {
         match backend {
             Ok(backend) => backend.probe(),
             Err(error) => Readiness::Unavailable {
                 reason: error.to_string(),
-                remedy: LAUNCHER_HINT.to_owned(),
+                remedy: hint.to_owned(),
             },
         }
     }
 
-    pub(super) fn standing() -> Vec<Standing> {
+    pub(super) fn standing(runtimes: &Runtimes) -> Vec<Standing> {
         let process = Process::new(ProcessConfig::default());
         let standing = |name, profile, readiness| Standing {
             name,
             readiness,
             profile,
         };
-        let functions = Runtime::ALL
-            .map(|runtime| standing(runtime.name(), "standard", probed(sandboxed(runtime))));
+        let functions = Runtime::ALL.map(|runtime| {
+            let readiness = probed(sandboxed(runtime, runtimes), RUNTIME_HINT);
+            standing(runtime.name(), "standard", readiness)
+        });
         let others = vec![
             standing("process", process.profile_max().name(), process.probe()),
-            standing("sandbox", "standard", probed(sandbox())),
+            standing("sandbox", "standard", probed(sandbox(), LAUNCHER_HINT)),
             standing("runc", "standard", Oci::look(OciRuntime::Runc)),
             standing("gvisor", "hardened", Oci::look(OciRuntime::Gvisor)),
             standing("docker", "standard", docker(None).probe()),
@@ -215,15 +240,15 @@ mod linux {
 
 /// Registers what this system has. Of those that fit the first is taken: a container where there is a root for it, this
 /// system itself where that is allowed, and the sandbox where it is not. Where a node is named, there is nothing but that.
-pub(super) fn register(router: &Router, args: &Args) -> Result<(), Failure> {
+pub(super) fn register(router: &Router, args: &Args, runtimes: &Runtimes) -> Result<(), Failure> {
     if let Some(remote) = args.remote()? {
         return add(router, remote);
     }
     #[cfg(target_os = "linux")]
-    return linux::register(router, args);
+    return linux::register(router, args, runtimes);
     #[cfg(not(target_os = "linux"))]
     {
-        let _ = (router, args);
+        let _ = (router, args, runtimes);
         Ok(())
     }
 }
@@ -255,10 +280,13 @@ fn unknown(kind: &str) -> Failure {
     )
 }
 
-/// How each stands.
-pub(crate) fn standing() -> Vec<Standing> {
+/// How those of this system stand, with the JavaScript runtimes where the settings have them.
+pub(super) fn standing(runtimes: &Runtimes) -> Vec<Standing> {
     #[cfg(target_os = "linux")]
-    return linux::standing();
+    return linux::standing(runtimes);
     #[cfg(not(target_os = "linux"))]
-    Vec::new()
+    {
+        let _ = runtimes;
+        Vec::new()
+    }
 }

@@ -178,7 +178,7 @@ fn from_toml(kind: Kind, value: &toml::Value, base: &Path) -> Option<Value> {
         (Kind::Number(max), toml::Value::Integer(number)) => {
             within(u64::try_from(*number).ok()?, max)
         }
-        (Kind::Directory | Kind::Path, toml::Value::String(path)) => {
+        (Kind::Directory | Kind::Executable | Kind::Path, toml::Value::String(path)) => {
             Some(Value::Path(base.join(path)))
         }
         (Kind::Preset, toml::Value::String(name)) => Preset::from_name(name).map(Value::Preset),
@@ -191,7 +191,7 @@ fn from_text(kind: Kind, text: &str) -> Option<Value> {
         Kind::Flag => text.parse().ok().map(Value::Flag),
         Kind::Grants => grants(text.split(',')).map(Value::Grants),
         Kind::Number(max) => within(text.parse().ok()?, max),
-        Kind::Directory | Kind::Path => Some(Value::Path(text.into())),
+        Kind::Directory | Kind::Executable | Kind::Path => Some(Value::Path(text.into())),
         Kind::Preset => Preset::from_name(text).map(Value::Preset),
     }
 }
@@ -214,7 +214,7 @@ fn refused(key: &Key, place: &str, got: &str) -> ConfigError {
             Kind::Flag => "true or false".to_owned(),
             Kind::Grants => "a list of base64, hash, json, random, time, tools".to_owned(),
             Kind::Number(max) => format!("a whole number from 1 to {max}"),
-            Kind::Directory | Kind::Path => "a path".to_owned(),
+            Kind::Directory | Kind::Executable | Kind::Path => "a path".to_owned(),
             Kind::Preset => "default, development or production".to_owned(),
         },
     }

@@ -30,6 +30,8 @@ pub(crate) enum Value {
 pub(crate) enum Kind {
     /// A directory, or none. A project's file may not set it.
     Directory,
+    /// A program; without it, the one that the system has. A project's file may not set it.
+    Executable,
     /// `true` or `false`.
     Flag,
     /// A list of capabilities.
@@ -58,7 +60,7 @@ pub(crate) struct Key {
 impl Kind {
     /// Whether only the user may set it: whoever wrote a project would choose whom the user trusts, or what code he runs.
     pub(crate) const fn is_users(self) -> bool {
-        matches!(self, Self::Directory | Self::Path)
+        matches!(self, Self::Directory | Self::Executable | Self::Path)
     }
 }
 
@@ -128,6 +130,9 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     number!("limits.time_ms", COUNT_MAX, runtime.limits.time_ms),
     key!("preset", Kind::Preset, Preset, preset, preset),
+    key!("runtimes.bun", Kind::Executable, Path, runtimes.bun, path),
+    key!("runtimes.deno", Kind::Executable, Path, runtimes.deno, path),
+    key!("runtimes.node", Kind::Executable, Path, runtimes.node, path),
     key!(
         "security.allowed_capabilities",
         Kind::Grants,
