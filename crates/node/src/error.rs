@@ -242,6 +242,13 @@ impl ApiError {
         self
     }
 
+    /// The same, told of a program that may have run: whoever sends it again under another id may have it done twice.
+    #[must_use]
+    pub(crate) fn behind_its_beginning(mut self) -> Self {
+        self.told.hint = "it may have run: see what it did before you send it again".into();
+        self
+    }
+
     /// The status.
     pub const fn status(&self) -> StatusCode {
         self.status

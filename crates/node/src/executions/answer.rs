@@ -4,6 +4,7 @@
 //! for byte. Refuses nothing: where there is
 //! no receipt, the line says why.
 
+use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -78,7 +79,7 @@ impl Answer {
         let error = came.as_ref().err().map(told);
         error.iter().for_each(ApiError::log);
         let Some(receipt) = receipt else {
-            return Self::failed(&error.unwrap_or_else(|| ApiError::internal("no receipt")));
+            return Self::failed(&error.unwrap_or_else(|| lost("no receipt")));
         };
         let claim = receipt.claim();
         let wall = execution.map(|execution| execution.wall);
@@ -146,7 +147,7 @@ impl Answer {
         let raw: &RawValue = match serde_json::from_slice(&bytes) {
             Ok(raw) => raw,
             // Its canonical form is JSON.
-            Err(error) => return Self::failed(&ApiError::internal(error)),
+            Err(error) => return Self::failed(&lost(error)),
         };
         let value = execution.and_then(Execution::value);
         let answer = Self::written(&End {
@@ -200,6 +201,11 @@ impl Stream {
     }
 }
 
+/// The node's own failure where a program may have run.
+pub(super) fn lost(cause: impl fmt::Display) -> ApiError {
+    ApiError::internal(cause).behind_its_beginning()
+}
+
 fn cancelled() -> ApiError {
     let message = "it was cancelled before it began";
     ApiError::conflict("cancelled", message, "send it again, under another id")
@@ -218,11 +224,31 @@ fn told(error: &RouteError) -> ApiError {
     let hint = "the receipt says what is known";
     match error {
         RouteError::Cancelled => cancelled(),
-        RouteError::Capsule(error) => ApiError::internal(error),
+        RouteError::Capsule(error) => lost(error),
         RouteError::Backend { backend, .. } => {
             let message = format!("the backend {backend} failed");
             ApiError::unprocessable(error.code(), message, hint).caused_by(error)
         }
         _ => ApiError::unprocessable(error.code(), text::shown(&error.to_string()), hint),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tenzik::pipeline::RunError;
+
+    use super::*;
+
+    /// It said "try again" of a program that had run and whose receipt could not be signed.
+    #[test]
+    fn a_caller_is_not_told_to_send_again_what_may_have_run() {
+        let unsigned = RouteError::Capsule(Box::new(RunError::SignerPanicked));
+        for error in [told(&unsigned), lost("it panicked")] {
+            let body = String::from_utf8(error.to_body()).expect("JSON");
+            assert!(body.contains("it may have run"), "{body}");
+            assert!(!body.contains("try again"), "{body}");
+        }
+        let never = String::from_utf8(told(&RouteError::Cancelled).to_body()).expect("JSON");
+        assert!(never.contains("send it again"), "{never}");
     }
 }

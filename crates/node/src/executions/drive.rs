@@ -14,7 +14,7 @@ use tenzik_receipt::{LogPromise, Timestamp};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, sleep};
 
-use super::answer::Answer;
+use super::answer::{self, Answer};
 use super::live::Live;
 use super::logged::logged;
 use super::share::{Both, Share};
@@ -65,7 +65,7 @@ impl Executions {
             own.keep(&live, &share, over).await;
         });
         if let Err(error) = driven.await {
-            let answer = Answer::failed(&ApiError::internal(error));
+            let answer = Answer::failed(&answer::lost(error));
             let over = Over::without_receipt(answer);
             self.keep(&begun.live, &begun.share, over).await;
         }
@@ -156,7 +156,7 @@ impl Executions {
                 logs,
                 place: Some(place),
             },
-            Err(error) => Over::without_receipt(Answer::failed(&ApiError::internal(error))),
+            Err(error) => Over::without_receipt(Answer::failed(&answer::lost(error))),
         }
     }
 
