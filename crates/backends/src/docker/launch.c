@@ -37,6 +37,15 @@ static void connect_tools(void) {
     place(fd, 4);
 }
 
+/* The pipe of the word. It is opened before the host is told that all is: once it has spoken the host lets go of its end, and
+ * a pipe that has no other end cannot be opened. */
+static int open_word(void) {
+    int fd = open(WAY "go", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        _exit(NO_WAY);
+    return fd;
+}
+
 /* The bytes that can be written below /tmp, and whether nothing can be written below the root, as this sandbox has it. */
 static void report(void) {
     struct statvfs tmp, root;
@@ -49,10 +58,9 @@ static void report(void) {
         _exit(NO_WAY);
 }
 
-static void wait_for_word(void) {
+static void wait_for_word(int fd) {
     char word;
-    int fd = open(WAY "go", O_RDONLY);
-    if (fd < 0 || read(fd, &word, 1) != 1)
+    if (read(fd, &word, 1) != 1)
         _exit(NO_WAY);
     close(fd);
 }
@@ -66,8 +74,9 @@ int main(int count, char **words) {
     place(open(WAY "result", O_WRONLY), 3);
     if (strcmp(words[1], "4") == 0)
         connect_tools();
+    int word = open_word();
     report();
-    wait_for_word();
+    wait_for_word(word);
     execvp(words[2], words + 2);
     perror(words[2]);
     return NO_PROGRAM;

@@ -163,6 +163,7 @@ fn failed(error: &io::Error) -> BackendError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::executable;
 
     #[test]
     fn a_report_is_two_numbers_and_a_program_has_not_spoken_before_it() {
@@ -196,6 +197,52 @@ mod tests {
             let refused = (0..4).any(|_| way.report().is_err());
             assert!(refused, "{text:?}");
         }
+    }
+
+    /// The launcher opened the pipe of the word only after its report. Where the host had spoken and let go by then, there was
+    /// nobody at the other end, and it waited until the run's time was over.
+    #[test]
+    fn the_launcher_has_the_pipe_of_the_word_before_it_reports() {
+        let Some(bubblewrap) = executable("bwrap", "/usr/local/bin:/usr/bin:/bin") else {
+            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "no bubblewrap");
+            return;
+        };
+        let directory = tempfile::tempdir().expect("a directory");
+        let way = Way::new(directory.path(), b"1", false).expect("a way");
+        // Its report finds no room.
+        while (&way.result).write(&[0; 4_096]).is_ok() {}
+        let mut launcher = std::process::Command::new(bubblewrap)
+            .args(["--die-with-parent", "--tmpfs", "/tmp", "--bind"])
+            .arg(way.path())
+            .args([PLACE, "/.tenzik/launch", "3", "/none"])
+            .spawn()
+            .expect("it starts");
+        let opened = (0..1_000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            somebody_else_has(&way.go)
+        });
+        let ended = launcher.try_wait().expect("a child");
+        let _ = launcher.kill();
+        launcher.wait().expect("an end");
+        assert!(opened && ended.is_none(), "{ended:?}");
+    }
+
+    /// Whether a process beside this one has a file open.
+    fn somebody_else_has(file: &File) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+
+        let place = |told: fs::Metadata| (told.dev(), told.ino());
+        let wanted = place(file.metadata().expect("it is open"));
+        let own = std::process::id().to_string();
+        let processes = fs::read_dir("/proc").expect("processes").flatten();
+        processes
+            .filter(|process| {
+                let name = process.file_name().to_string_lossy().into_owned();
+                name != own && name.bytes().all(|byte| byte.is_ascii_digit())
+            })
+            .filter_map(|process| fs::read_dir(process.path().join("fd")).ok())
+            .flat_map(|open| open.flatten())
+            .any(|open| fs::metadata(open.path()).is_ok_and(|told| place(told) == wanted))
     }
 
     /// The launcher's connection is the run's. A program that opens the socket by its name finds nobody there.
