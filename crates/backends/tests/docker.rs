@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use common::engine::{Engine, engine};
 use common::hostile::{self, Target};
+use common::watch::{argued, bombed, watched};
 use common::{
     busybox_root, is_gone, is_running, limited, router, run, shell, shell_command, value,
 };
@@ -143,12 +144,13 @@ fn a_program_cannot_say_that_it_met_a_limit() {
 #[test]
 fn a_fork_bomb_meets_a_limit_and_is_gone() {
     for (router, profile) in runtimes() {
-        let text = "bomb() { bomb | bomb & sleep 98871; }; bomb";
         let mut limits = vec![(Limit::WallMs, 4_000), (Limit::MemoryBytes, 128 << 20)];
         if profile == Profile::Standard {
             limits.push((Limit::Pids, 16));
         }
-        let (limit, execution) = reached(run(&router, &limited(shell(text, profile), &limits)));
+        let bomb = argued(limited(shell(hostile::BOMB, profile), &limits), "98871");
+        let (came, found) = watched(&["98871"], || run(&router, &bomb));
+        let (limit, execution) = reached(came);
         let met = [Limit::CpuMs, Limit::MemoryBytes, Limit::Pids, Limit::WallMs];
         assert!(met.contains(&limit), "{limit:?}");
         if profile == Profile::Standard {
@@ -158,7 +160,8 @@ fn a_fork_bomb_meets_a_limit_and_is_gone() {
                 "{held:?}"
             );
         }
-        assert!(is_gone("98871"));
+        assert!(bombed(&execution) && found.is_whole(), "it never went off");
+        assert!(found.is_gone());
     }
 }
 

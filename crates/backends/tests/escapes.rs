@@ -6,9 +6,15 @@
 
 #[path = "escapes/attempts.rs"]
 mod attempts;
+#[path = "escapes/capsules.rs"]
+mod capsules;
 #[path = "escapes/columns.rs"]
 mod columns;
 mod common;
+#[path = "escapes/processes.rs"]
+mod processes;
+#[path = "escapes/tools.rs"]
+mod tools;
 
 use std::fmt::Write as _;
 use std::path::Path;

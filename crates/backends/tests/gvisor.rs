@@ -6,6 +6,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::hostile::{self, Target};
+use common::watch::{argued, bombed, watched};
 use common::{busybox_root, cannot_run, limited, missing, router, run, shell, shell_command};
 use tenzik::router::{Limit, Refusal, RouteError};
 use tenzik_backends::{Oci, OciConfig};
@@ -107,20 +108,18 @@ fn a_fork_bomb_ends_with_the_clock_at_the_latest_and_nothing_of_it_is_left() {
         return;
     };
     let limits = [(Limit::MemoryBytes, 256 << 20), (Limit::WallMs, 3_000)];
-    let bomb = limited(
-        target.request("bomb() { bomb | bomb & sleep 60; }; bomb"),
-        &limits,
-    );
-    let came = run(&target.router, &bomb);
-    assert!(
-        matches!(
-            came,
-            Err(RouteError::ResourceLimit { .. }
-                | RouteError::Timeout { .. }
-                | RouteError::Failed { .. })
-        ),
-        "{came:?}"
-    );
+    let bomb = argued(limited(target.request(hostile::BOMB), &limits), "96771");
+    let (came, found) = watched(&["96771"], || run(&target.router, &bomb));
+    let Err(
+        RouteError::ResourceLimit { execution, .. }
+        | RouteError::Timeout { execution, .. }
+        | RouteError::Failed { execution, .. },
+    ) = came
+    else {
+        panic!("{came:?}")
+    };
+    assert!(bombed(&execution) && found.is_whole(), "it never went off");
+    assert!(found.is_gone());
     assert_eq!(left_in(state.path()), Vec::<PathBuf>::new());
 }
 

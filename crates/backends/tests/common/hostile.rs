@@ -7,7 +7,15 @@ use std::net::TcpListener;
 use tenzik::router::{ExecuteRequest, Execution, Limit, RouteError, Router};
 use tenzik_receipt::Profile;
 
-use super::{is_gone, limited, run, shell, value};
+use super::watch::{argued, bombed, marked, watched};
+use super::{limited, run, shell, value};
+
+/// Pauses of a program, in seconds. On a machine that has much to do a short one may be over before anybody looked.
+pub(crate) const PAUSES: [&str; 3] = ["0.3", "2", "8"];
+/// A shell that becomes ever more of them, all with its own arguments. One that can make no process ends, so the first makes
+/// none but the bomb.
+pub(crate) const BOMB: &str =
+    "bomb() { echo bomb >&2; bomb | bomb & sleep 60; }; bomb & while :; do :; done";
 
 /// A backend under test.
 pub(crate) struct Target {
@@ -32,7 +40,12 @@ impl Target {
 
     /// The limit that a program meets.
     pub(crate) fn meets(&self, text: &str, limits: &[(Limit, i64)]) -> (Limit, Box<Execution>) {
-        match run(&self.router, &limited(self.request(text), limits)) {
+        self.ends(&limited(self.request(text), limits))
+    }
+
+    /// As [`meets`](Self::meets), for a request that has its limits.
+    pub(crate) fn ends(&self, request: &ExecuteRequest) -> (Limit, Box<Execution>) {
+        match run(&self.router, request) {
             Err(RouteError::ResourceLimit { limit, execution }) => (limit, execution),
             Err(RouteError::Timeout { execution, .. }) => (Limit::WallMs, execution),
             other => panic!("{other:?}"),
@@ -100,18 +113,20 @@ pub(crate) fn fills_the_memory(target: &Target) {
     );
 }
 
-/// `word` is a number that no other test sleeps for.
+/// `word` is a number that no other test has.
 pub(crate) fn bombs_with_forks(target: &Target, word: &str) {
-    let text = format!("bomb() {{ bomb | bomb & sleep {word}; }}; bomb");
     let limits = [(Limit::Pids, 16), (Limit::WallMs, 3_000)];
-    let (limit, execution) = target.meets(&text, &limits);
+    let request = limited(argued(target.request(BOMB), word), &limits);
+    let (came, found) = watched(&[word], || target.ends(&request));
+    let (limit, execution) = came;
     assert!(matches!(limit, Limit::Pids | Limit::WallMs), "{limit:?}");
     let held = execution.limits.get(Limit::Pids);
     assert!(
         held.enforced && held.observed.is_some_and(|peak| peak <= 16),
         "{held:?}"
     );
-    assert!(is_gone(word));
+    assert!(bombed(&execution) && found.is_whole(), "it never went off");
+    assert!(found.is_gone());
 }
 
 pub(crate) fn burns_the_processor(target: &Target) {
@@ -136,17 +151,19 @@ pub(crate) fn fills_the_disk(target: &Target) {
 }
 
 /// The clock ends also what does not want to end, in groups and sessions of its own. `words` are numbers of seconds. A run that
-/// was over before its program began, on a machine that has much to do, shows nothing and is given more time.
+/// was over before all of its program began, on a machine that has much to do, shows nothing and is given more time.
 pub(crate) fn ignores_the_clock(target: &Target, words: [&str; 3]) {
     let [one, two, three] = words;
     let text = format!(
         "trap '' TERM INT HUP; sleep {one} & setsid sleep {two} & echo began; sleep {three}"
     );
+    let request = marked(target.request(&text), &words);
     let began = [2_000, 8_000, 32_000].into_iter().any(|wall_ms| {
-        let (limit, execution) = target.meets(&text, &[(Limit::WallMs, wall_ms)]);
+        let request = limited(request.clone(), &[(Limit::WallMs, wall_ms)]);
+        let ((limit, execution), found) = watched(&words, || target.ends(&request));
         assert_eq!(limit, Limit::WallMs);
-        assert!(words.into_iter().all(is_gone));
-        execution.stdout.bytes == b"began\n"
+        assert!(found.is_gone());
+        execution.stdout.bytes == b"began\n" && found.is_whole()
     });
     assert!(began, "it never began");
 }
@@ -166,20 +183,31 @@ pub(crate) fn sees_no_other_guest(target: &Target, word: &str) {
         i=2; while [ $i -lt 5000 ]; do [ $i = $$ ] || kill -9 $i; i=$((i+1)); done 2>/dev/null
         echo "{{\"ok\":\"$n\"}}" >&3"#
     );
+    let patient = marked(target.request(&patient), &[word]);
     std::thread::scope(|scope| {
-        let other = scope.spawn(|| target.value(&patient));
+        let other = scope.spawn(|| watched(&[word], || value(&target.router, &patient)));
         // Whether the first has begun by then makes no difference to what must come of it.
         std::thread::sleep(std::time::Duration::from_millis(1_500));
         assert_eq!(target.value(&looking), "\"\"");
-        assert_eq!(other.join().expect("it lived"), "1");
+        let (value, found) = other.join().expect("it lived");
+        assert_eq!(value, "1");
+        assert!(found.is_whole() && found.is_gone());
     });
-    assert!(is_gone(word));
 }
 
+/// What it leaves was there, by its own word and by what this system has of it, and then is not.
 pub(crate) fn leaves_something_behind(target: &Target, word: &str) {
-    let text = format!(r#"setsid sleep {word} <&- >&- 2>&- 3>&- & echo '{{"ok":1}}' >&3"#);
-    assert_eq!(target.value(&text), "1");
-    assert!(is_gone(word));
+    let left = PAUSES.into_iter().any(|pause| {
+        let text = format!(
+            r#"setsid sleep {word} <&- >&- 2>&- 3>&- & sleep {pause}
+            grep -q {word} /proc/$!/cmdline && r=1 || r=0; echo "{{\"ok\":$r}}" >&3"#
+        );
+        let request = marked(target.request(&text), &[word]);
+        let (value, found) = watched(&[word], || value(&target.router, &request));
+        assert!(found.is_gone());
+        value == "1" && found.is_whole()
+    });
+    assert!(left, "nothing was ever left");
 }
 
 pub(crate) fn forges_a_result_on_standard_output(target: &Target) {

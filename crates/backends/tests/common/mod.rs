@@ -5,6 +5,8 @@ pub(crate) mod hostile;
 
 pub(crate) mod engine;
 
+pub(crate) mod watch;
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -38,18 +40,19 @@ fn key() -> SecretKey {
 
 /// A router with this backend alone.
 pub(crate) fn router(backend: impl Backend + 'static) -> Router {
-    let sealer = Sealer::new(key(), Epoch::from_bytes([1; 16])).expect("a receipt key");
-    let pipeline = Pipeline::new(
-        &SecurityConfig::default(),
-        &RuntimeConfig::default(),
-        sealer,
-    );
-    let router = Router::new(
-        Arc::new(pipeline.expect("an engine")),
-        RouterConfig { unsafe_host: true },
-    );
+    let router = router_of(&SecurityConfig::default());
     router.register(Arc::new(backend)).expect("a new name");
     router
+}
+
+/// A router without a backend but the capsule path, with these settings.
+pub(crate) fn router_of(security: &SecurityConfig) -> Router {
+    let sealer = Sealer::new(key(), Epoch::from_bytes([1; 16])).expect("a receipt key");
+    let pipeline = Pipeline::new(security, &RuntimeConfig::default(), sealer);
+    Router::new(
+        Arc::new(pipeline.expect("an engine")),
+        RouterConfig { unsafe_host: true },
+    )
 }
 
 /// A shell program with the input `{"a":1}`.

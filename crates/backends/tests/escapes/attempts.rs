@@ -1,17 +1,15 @@
 //! What a program tries, and what became of it.
 
-use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::process::Command;
-use std::sync::Arc;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use tenzik::router::{Code, CodeTree, ExecuteRequest, Execution, File, Limit, Program, RouteError};
+use tenzik::router::{Code, CodeTree, ExecuteRequest, Execution, Limit, Program, RouteError};
 use tenzik_receipt::{Label, Profile};
 
-use crate::columns::Column;
-use crate::common::{CALLS, is_gone, limited, run, shell, tools};
+use crate::capsules;
+use crate::columns::{Column, Guest};
+use crate::common::{limited, run, shell};
+use crate::processes::{fork_bomb, ignore_signals, leave_children, poke};
+use crate::tools::{flood_gateway, guess_token, read_no_answers};
 
 /// What became of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +122,9 @@ impl Attempt {
         if column.profile == Profile::Dev && self.harms() {
             return Became::NotTried;
         }
+        if column.guest == Guest::Capsule {
+            return capsules::became(self, column);
+        }
         match self {
             Self::ReadHostFile => read_host_file(column),
             Self::WriteHostFile => write_host_file(column),
@@ -138,8 +139,8 @@ impl Attempt {
             Self::ReachNetwork => reach_network(column),
             Self::ExecuteDropped => yes_or_no(
                 column,
-                "printf '#!/bin/sh\nexit 0\n' > \"$HOME/x\" && chmod +x \"$HOME/x\" && \"$HOME/x\"",
-                "fs.writeFileSync('/tmp/x', '#!/bin/sh\\nexit 0\\n', { mode: 0o755 }); cp.execFileSync('/tmp/x')",
+                "printf '#!/bin/sh\nexit 0\n' > \"$HOME/x\" && chmod +x \"$HOME/x\" || r=unprepared; \"$HOME/x\"",
+                "prepare(() => fs.writeFileSync('/tmp/x', '#!/bin/sh\\nexit 0\\n', { mode: 0o755 })); finish('/tmp/x')",
             ),
             Self::Trace => poke(column, "ptrace"),
             Self::Mount => poke(column, "mount"),
@@ -152,7 +153,7 @@ impl Attempt {
                 ),
                 (
                     Limit::MemoryBytes,
-                    if column.is_javascript {
+                    if column.is_javascript() {
                         512 << 20
                     } else {
                         64 << 20
@@ -163,7 +164,10 @@ impl Attempt {
             Self::BurnProcessor => bounded(
                 column,
                 ("while :; do :; done", "for (;;);"),
-                (Limit::CpuMs, if column.is_javascript { 3_000 } else { 300 }),
+                (
+                    Limit::CpuMs,
+                    if column.is_javascript() { 3_000 } else { 300 },
+                ),
             ),
             Self::FloodOutput => flood_output(column),
             Self::ForgeResult => forge_result(column),
@@ -176,7 +180,7 @@ impl Attempt {
     }
 }
 
-fn ask(column: &Column, request: &ExecuteRequest) -> Result<Execution, RouteError> {
+pub(crate) fn ask(column: &Column, request: &ExecuteRequest) -> Result<Execution, RouteError> {
     let mut request = request.clone();
     if request.limits.get(Limit::WallMs).is_none() {
         request = limited(request, &[(Limit::WallMs, 120_000)]);
@@ -187,12 +191,6 @@ fn ask(column: &Column, request: &ExecuteRequest) -> Result<Execution, RouteErro
     run(&column.router, &request)
 }
 
-/// A number for each backend's children, so that none is taken for another's.
-fn word(column: &Column, kind: u32) -> String {
-    let own: u32 = column.name.bytes().map(u32::from).sum();
-    format!("{}", 90_000_000 + own * 100 + kind)
-}
-
 /// What stands around a function of JavaScript.
 const FUNCTION: &str = "\
 import fs from 'node:fs';
@@ -201,12 +199,25 @@ import os from 'node:os';
 import cp from 'node:child_process';
 const later = (ms) => new Promise((done) => setTimeout(done, ms));
 const tried = async (what) => { try { await what(); return 1; } catch { return 0; } };
+// What is no attempt itself, and must succeed for there to be one.
+let unprepared;
+const prepare = (what) => { try { what(); } catch (error) { unprepared = String(error); throw error; } };
+// Deno's own way to start a program: Node's would want to read all variables, too.
+const deno = globalThis.Deno;
+const quiet = { stdin: 'null', stdout: 'null', stderr: 'null', detached: true };
+const begin = (path, ...args) => deno
+    ? new deno.Command(path, { args, ...quiet }).spawn()
+    : cp.spawn(path, args, { detached: true, stdio: 'ignore' }).on('error', () => {});
+const finish = (path, ...args) => {
+    if (!deno) cp.execFileSync(path, args, { stdio: 'ignore' });
+    else if (!new deno.Command(path, { args }).outputSync().success) throw 0;
+};
 export default async (input, { tools }) => { BODY };
 ";
 
 /// The program in the column's language: a shell's text, or the body of a function.
-fn request(column: &Column, text: &str, body: &str) -> ExecuteRequest {
-    if !column.is_javascript {
+pub(crate) fn request(column: &Column, text: &str, body: &str) -> ExecuteRequest {
+    if !column.is_javascript() {
         return shell(text, column.profile);
     }
     let text = FUNCTION.replace("BODY", body);
@@ -217,15 +228,18 @@ fn request(column: &Column, text: &str, body: &str) -> ExecuteRequest {
 
 /// A command that succeeds where the program gets what it wants, or statements that throw where it does not.
 fn yes_or_no(column: &Column, command: &str, statements: &str) -> Became {
-    let body = format!("return tried(async () => {{ {statements} }});");
+    let body =
+        format!("const r = await tried(async () => {{ {statements} }}); return unprepared ?? r;");
     told(column, &request(column, &asking(command), &body))
 }
 
-fn asking(command: &str) -> String {
-    format!("if {command}; then r=1; else r=0; fi 2>/dev/null; echo \"{{\\\"ok\\\":$r}}\" >&3")
+pub(crate) fn asking(command: &str) -> String {
+    format!(
+        "if {command}; then a=1; else a=0; fi 2>/dev/null; echo \"{{\\\"ok\\\":${{r:-$a}}}}\" >&3"
+    )
 }
 
-fn told(column: &Column, request: &ExecuteRequest) -> Became {
+pub(crate) fn told(column: &Column, request: &ExecuteRequest) -> Became {
     match ask(column, request) {
         Ok(execution) => match execution.value() {
             Some(b"0") => Became::Nothing,
@@ -272,13 +286,17 @@ fn write_host_file(column: &Column) -> Became {
 
 /// That an attempt which succeeds is seen to.
 pub(crate) fn control(column: &Column) {
+    if column.guest == Guest::Capsule {
+        return capsules::control(column);
+    }
     let controls = [
         yes_or_no(column, "true", ""),
+        yes_or_no(column, "/bin/true", "finish('/bin/true')"),
         yes_or_no(column, "false", "throw 0"),
     ];
     assert_eq!(
         controls,
-        [Became::Through, Became::Nothing],
+        [Became::Through, Became::Through, Became::Nothing],
         "{}",
         column.name
     );
@@ -310,47 +328,6 @@ fn reach_network(column: &Column) -> Became {
     }
 }
 
-/// A program of one system call, built once.
-fn poke(column: &Column, call: &str) -> Became {
-    static BUILT: OnceLock<Vec<u8>> = OnceLock::new();
-    let binary = BUILT.get_or_init(|| {
-        let directory = tempfile::tempdir().expect("a directory");
-        let output = directory.path().join("poke");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/escapes/poke.c");
-        let flags = [
-            "-static",
-            "-nostdlib",
-            "-ffreestanding",
-            "-O1",
-            "-fno-stack-protector",
-        ];
-        let built = Command::new("cc")
-            .args(flags)
-            .arg(source)
-            .arg("-o")
-            .arg(&output)
-            .status();
-        assert!(built.expect("a C compiler").success());
-        std::fs::read(output).expect("a program")
-    });
-    let command = format!("./poke {call}");
-    let statements = format!("cp.execFileSync('/code/poke', ['{call}'], {{ stdio: 'ignore' }})");
-    let body = format!("return tried(async () => {{ {statements} }});");
-    let mut request = request(column, &asking(&command), &body);
-    let Code::Program(program) = &mut request.code else {
-        panic!("another code");
-    };
-    let entrypoint = program.tree.entrypoint().to_owned();
-    let own = program.tree.files()[&entrypoint].clone();
-    let poke = File {
-        content: binary.as_slice().into(),
-        executable: true,
-    };
-    let files = BTreeMap::from([(entrypoint.clone(), own), ("poke".to_owned(), poke)]);
-    program.tree = CodeTree::new(files, entrypoint).expect("a tree");
-    told(column, &request)
-}
-
 /// A program without an end but this limit.
 fn bounded(column: &Column, (text, body): (&str, &str), (limit, number): (Limit, i64)) -> Became {
     let limits = [(limit, number), (Limit::WallMs, 60_000)];
@@ -368,57 +345,37 @@ fn bounded(column: &Column, (text, body): (&str, &str), (limit, number): (Limit,
     Became::Bounded
 }
 
-fn fork_bomb(column: &Column) -> Became {
-    let word = word(column, 1);
-    let text = format!("bomb() {{ bomb | bomb & sleep {word}; }}; bomb");
-    let body = format!(
-        "for (;;) {{
-            await tried(() => cp.spawn('/bin/sleep', ['{word}'], {{ stdio: 'ignore' }}).on('error', () => {{}}));
-            await later(1);
-        }}"
-    );
-    let mut request = limited(request(column, &text, &body), &[(Limit::WallMs, 8_000)]);
-    // A runtime of JavaScript has a dozen threads of its own.
-    let pids_max = if column.is_javascript { 64 } else { 16 };
-    if column.holds_pids {
-        request = limited(request, &[(Limit::Pids, pids_max)]);
-    }
-    let ended = ask(column, &request).expect_err("it has no end of its own");
-    let execution = ended.execution().expect("it ran");
-    let held = execution.limits.get(Limit::Pids);
-    if column.holds_pids {
-        assert!(held.enforced, "{}: {held:?}", column.name);
-        assert!(
-            held.observed
-                .is_some_and(|peak| peak <= pids_max.unsigned_abs()),
-            "{held:?}"
-        );
-    }
-    assert!(is_gone(&word), "{}: something is left", column.name);
-    Became::Bounded
-}
-
-/// Four times as much as it may have.
+/// Four times as much as it may have. What was written is by the program's own count.
 fn fill_disk(column: &Column) -> Became {
-    let text = r#"dd if=/dev/zero of=/tmp/full bs=65536 count=64 2>/dev/null
+    // Deno keeps some of its own there.
+    const ALLOWED: i64 = 4 << 20;
+    let text = r#"dd if=/dev/zero of=/tmp/full bs=65536 count=256 2>/dev/null
         sleep 0.2; echo "{\"ok\":$(wc -c < /tmp/full)}" >&3"#;
-    let body = "for (let i = 0; i < 64; i++) await tried(() => fs.appendFileSync('/tmp/full', Buffer.alloc(65536)));
+    let body = "let written = 0, failed;
+        const more = (bytes) => { fs.appendFileSync('/tmp/full', bytes); written += bytes.length; };
+        for (let i = 0; i < 256; i++) try { more(new Uint8Array(65536)); } catch (error) { failed = error; }
         await later(200);
-        try { return fs.statSync('/tmp/full').size; } catch { return 0; }";
-    let request = limited(request(column, text, body), &[(Limit::DiskBytes, 1 << 20)]);
-    let execution = match ask(column, &request) {
-        Ok(execution) => execution,
+        if (written === 0) console.error(String(failed));
+        return written;";
+    let request = limited(request(column, text, body), &[(Limit::DiskBytes, ALLOWED)]);
+    let (execution, met) = match ask(column, &request) {
+        Ok(execution) => (execution, false),
         Err(RouteError::ResourceLimit {
             limit: Limit::DiskBytes,
-            ..
-        }) => return Became::Bounded,
+            execution,
+        }) => (*execution, true),
         Err(error) => panic!("{}: {error}", column.name),
     };
+    let held = execution.limits.get(Limit::DiskBytes);
+    assert_eq!(held.enforced, column.sees_disk, "{}: {held:?}", column.name);
+    if met {
+        return Became::Bounded;
+    }
     let written = String::from_utf8_lossy(execution.value().unwrap_or_default()).into_owned();
     let written: u64 = written.parse().expect("a number");
     match written {
-        0 => Became::Nothing,
-        1..=1_048_576 => Became::Bounded,
+        0 => panic!("{}: {:?}", column.name, execution.stderr),
+        written if written <= ALLOWED.unsigned_abs() => Became::Bounded,
         _ => Became::Through,
     }
 }
@@ -447,116 +404,5 @@ fn forge_result(column: &Column) -> Became {
         Ok(_) => Became::Through,
         Err(RouteError::Failed { .. }) => Became::Nothing,
         Err(error) => panic!("{}: {error}", column.name),
-    }
-}
-
-fn ignore_signals(column: &Column) -> Became {
-    let word = word(column, 2);
-    let text = format!("trap '' TERM INT HUP; while :; do sleep {word}; done");
-    let body = format!(
-        "for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP']) await tried(() => process.on(name, () => {{}}));
-        await tried(() => cp.spawn('/bin/sleep', ['{word}'], {{ stdio: 'ignore' }}).on('error', () => {{}}));
-        await later(100);
-        for (;;);"
-    );
-    let request = limited(request(column, &text, &body), &[(Limit::WallMs, 1_500)]);
-    let ended = ask(column, &request);
-    assert!(
-        matches!(ended, Err(RouteError::Timeout { .. })),
-        "{}: {ended:?}",
-        column.name
-    );
-    match is_gone(&word) {
-        true => Became::Bounded,
-        false => Became::Through,
-    }
-}
-
-fn leave_children(column: &Column) -> Became {
-    let word = word(column, 3);
-    let text =
-        format!("setsid sleep {word} <&- >&- 2>&- 3>&- & sleep 0.2; echo '{{\"ok\":1}}' >&3");
-    let body = format!(
-        "await tried(() => cp.spawn('/bin/sleep', ['{word}'], {{ detached: true, stdio: 'ignore' }}).on('error', () => {{}}).unref());
-        await later(200);
-        return 1;"
-    );
-    ask(column, &request(column, &text, &body)).expect("a result");
-    if is_gone(&word) {
-        return Became::Nothing;
-    }
-    // What got away is this test's own to end.
-    let _ = Command::new("pkill")
-        .args(["-f", &format!("sleep {word}")])
-        .status();
-    Became::Through
-}
-
-fn guess_token(column: &Column) -> Became {
-    let called = Arc::new(AtomicU32::new(0));
-    let body = "const call = '{\"call\":{\"id\":1,\"request\":{\"run_tool\":{\"tool\":\"text:echo\",\"arguments\":{}}}}}';
-        await tried(() => fs.writeSync(3, '0'.repeat(32) + ' tools ' + call + '\\n'));
-        await later(200);
-        return 1;";
-    let mut request = request(column, CALLS, body);
-    request.gateway = Some(tools(&called));
-    let Code::Program(program) = &mut request.code else {
-        panic!("another code");
-    };
-    program
-        .environment
-        .insert("GUESS".to_owned(), "0".repeat(64));
-    // Whatever it makes of the refusal.
-    drop(ask(column, &request));
-    match called.load(Ordering::SeqCst) {
-        0 => Became::Nothing,
-        _ => Became::Through,
-    }
-}
-
-fn flood_gateway(column: &Column) -> Became {
-    let called = Arc::new(AtomicU32::new(0));
-    let text = r#"
-read -r greeting <&4
-token=$(printf '%s' "$greeting" | sed 's/.*"token":"\([0-9a-f]*\)".*/\1/')
-printf '{"hello":{"version":1,"token":"%s"}}\n' "$token" >&4
-i=0; while [ $i -lt 40 ]; do
-  printf '{"call":{"id":%s,"request":{"run_tool":{"tool":"text:echo","arguments":{}}}}}\n' $i >&4
-  read -r answer <&4; i=$((i+1))
-done
-echo '{"ok":1}' >&3
-"#;
-    let body = "for (let i = 0; i < 40; i++) await tried(() => tools.run_tool('text:echo', {})); return 1;";
-    let mut request = limited(request(column, text, body), &[(Limit::ToolCalls, 3)]);
-    request.gateway = Some(tools(&called));
-    let execution = ask(column, &request).expect("a result");
-    assert_eq!(execution.tool_calls, 3, "{}", column.name);
-    match called.load(Ordering::SeqCst) {
-        3 => Became::Bounded,
-        _ => Became::Through,
-    }
-}
-
-/// Discovery is not counted, so nothing but the bound on answers under way holds it.
-fn read_no_answers(column: &Column) -> Became {
-    let called = Arc::new(AtomicU32::new(0));
-    let text = r#"
-read -r greeting <&4
-token=$(printf '%s' "$greeting" | sed 's/.*"token":"\([0-9a-f]*\)".*/\1/')
-printf '{"hello":{"version":1,"token":"%s"}}\n' "$token" >&4
-i=0; while :; do
-  printf '{"call":{"id":%s,"request":{"search_tools":{"query":"","limit":1000}}}}\n' $i >&4
-  i=$((i+1))
-done
-"#;
-    let body = "for (;;) { tools.search_tools('', 1000).catch(() => {}); await later(0); }";
-    let mut request = limited(request(column, text, body), &[(Limit::WallMs, 3_000)]);
-    request.gateway = Some(tools(&called));
-    let ended = ask(column, &request).expect_err("it has no end of its own");
-    let execution = ended.execution().expect("it ran");
-    // What a socket holds of answers, and those that threads hold: far fewer than were asked for in that time.
-    match execution.transcript.len() < 20_000 {
-        true => Became::Bounded,
-        false => Became::Through,
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use tenzik::capability::Grants;
+use tenzik::config::SecurityConfig;
 use tenzik::router::Router;
 use tenzik_backends::{
     Grant, JavaScript, JavaScriptConfig, JavaScriptSandbox, Oci, OciConfig, Process, ProcessConfig,
@@ -10,7 +12,9 @@ use tenzik_backends::{
 use tenzik_receipt::{Profile, Sha256};
 
 use crate::common::engine::engine;
-use crate::common::{busybox_root, cannot_run, javascript, missing, router, shell_command};
+use crate::common::{
+    busybox_root, cannot_run, javascript, missing, router, router_of, shell_command,
+};
 
 /// One backend.
 pub(crate) struct Column {
@@ -19,10 +23,26 @@ pub(crate) struct Column {
     pub(crate) router: Router,
     /// Whether it can bound how many processes there are.
     pub(crate) holds_pids: bool,
-    /// Whether its programs are functions of JavaScript; all others are a shell's.
-    pub(crate) is_javascript: bool,
+    /// Whether it can see the bound on what is written in force.
+    pub(crate) sees_disk: bool,
+    pub(crate) guest: Guest,
     /// The image that its programs name, where it has images.
     pub(crate) image: Option<Sha256>,
+}
+
+/// What runs on a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Guest {
+    Capsule,
+    /// A function of JavaScript.
+    Function,
+    Shell,
+}
+
+impl Column {
+    pub(crate) fn is_javascript(&self) -> bool {
+        self.guest == Guest::Function
+    }
 }
 
 /// All that can run here. What is missing is told, and in continuous integration nothing may be.
@@ -31,8 +51,26 @@ pub(crate) fn columns() -> Vec<Column> {
         .into_iter()
         .chain([docker(false), docker(true)])
         .chain(Runtime::ALL.map(functions))
+        .chain([wasm()])
         .flatten()
         .collect()
+}
+
+/// The capsule path. It allows tools, and so much fuel that a clock is met first.
+fn wasm() -> Option<Column> {
+    let security = SecurityConfig {
+        allowed_capabilities: Grants::all(),
+        ..SecurityConfig::development()
+    };
+    Some(Column {
+        name: "`wasm`",
+        profile: Profile::Hardened,
+        router: router_of(&security),
+        holds_pids: true,
+        sees_disk: true,
+        guest: Guest::Capsule,
+        image: None,
+    })
 }
 
 fn process() -> Option<Column> {
@@ -41,7 +79,8 @@ fn process() -> Option<Column> {
         profile: Profile::Dev,
         router: router(Process::new(ProcessConfig::default())),
         holds_pids: false,
-        is_javascript: false,
+        sees_disk: false,
+        guest: Guest::Shell,
         image: None,
     })
 }
@@ -54,7 +93,8 @@ fn sandbox() -> Option<Column> {
         profile: Profile::Standard,
         router: router(backend),
         holds_pids: true,
-        is_javascript: false,
+        sees_disk: true,
+        guest: Guest::Shell,
         image: None,
     })
 }
@@ -64,12 +104,13 @@ fn runc() -> Option<Column> {
     container("`runc`", Profile::Standard, config)
 }
 
-/// It counts the Sentry's threads with the program's, so it bounds no processes.
+/// It counts the Sentry's threads with the program's, so it bounds no processes; what the Sentry holds of its files is not seen.
 fn gvisor() -> Option<Column> {
     let config = OciConfig::gvisor(root()?.to_owned(), shell_command());
     let column = container("`gvisor`", Profile::Hardened, config)?;
     Some(Column {
         holds_pids: false,
+        sees_disk: false,
         ..column
     })
 }
@@ -90,17 +131,20 @@ fn docker(gvisor: bool) -> Option<Column> {
         profile,
         router: router(engine.backend(gvisor)),
         holds_pids: !gvisor,
-        is_javascript: false,
+        sees_disk: true,
+        guest: Guest::Shell,
         image: Some(engine.image),
     })
 }
 
-/// In the OS sandbox, with all programs permitted where the runtime denies any: what they do it cannot.
+/// In the OS sandbox, with all programs and its one place to write permitted where the runtime denies them: what holds these
+/// attempts is the sandbox.
 fn functions(runtime: Runtime) -> Option<Column> {
     let mut config = JavaScriptConfig::new(runtime);
     config.executable = javascript(runtime)?;
     if runtime != Runtime::Bun {
         config.permissions.run = Grant::All;
+        config.permissions.grant("write=/tmp").expect("a kind");
     }
     let launcher = env!("CARGO_BIN_EXE_tenzik-confine").to_owned();
     config.sandbox = Some(JavaScriptSandbox::new(vec![launcher]));
@@ -114,7 +158,8 @@ fn functions(runtime: Runtime) -> Option<Column> {
         profile: Profile::Standard,
         router: router(backend),
         holds_pids: true,
-        is_javascript: true,
+        sees_disk: true,
+        guest: Guest::Function,
         image: None,
     })
 }
@@ -136,7 +181,8 @@ fn container(name: &'static str, profile: Profile, mut config: OciConfig) -> Opt
         profile,
         router: router(backend),
         holds_pids: true,
-        is_javascript: false,
+        sees_disk: true,
+        guest: Guest::Shell,
         image: None,
     })
 }

@@ -126,15 +126,64 @@ on_each! {
 }
 
 on_each! {
+    fn its_disk_and_its_processes_are_bounded(config: JavaScriptConfig) {
+        let mut config = config;
+        if config.runtime != Runtime::Bun {
+            config.permissions.grant("run").expect("a kind");
+            config.permissions.grant("write=/tmp").expect("a kind");
+        }
+        let Some(router) = router_of(config) else { return };
+        let writes = module(
+            "import fs from 'node:fs';
+            export default () => {
+                let written = 0;
+                try {
+                    for (; written < 64; written++) fs.appendFileSync('/tmp/full', new Uint8Array(1 << 18));
+                } catch {}
+                return written;
+            };",
+        );
+        let execution = run(&router, &limited(writes, &[(Limit::DiskBytes, 4 << 20)])).expect("a result");
+        let written = String::from_utf8_lossy(execution.value().expect("a result")).into_owned();
+        // Some of it a runtime takes for itself.
+        assert!((1..=16).contains(&written.parse::<u32>().expect("a number")), "{written}");
+        assert!(execution.limits.get(Limit::DiskBytes).enforced);
+        let begins = module(
+            "import { spawn } from 'node:child_process';
+            const begin = () => globalThis.Deno
+                ? new Deno.Command('/bin/sleep', { args: ['60'] }).spawn()
+                : spawn('/bin/sleep', ['60'], { stdio: 'ignore' }).on('error', () => {});
+            export default async () => {
+                for (;;) { try { begin(); } catch {} await new Promise((done) => setTimeout(done, 1)); }
+            };",
+        );
+        let limits = [(Limit::Pids, 64), (Limit::WallMs, 4_000)];
+        let execution = match run(&router, &limited(begins, &limits)) {
+            Err(RouteError::Timeout { execution, .. })
+            | Err(RouteError::ResourceLimit { limit: Limit::Pids, execution }) => execution,
+            other => panic!("{other:?}"),
+        };
+        let held = execution.limits.get(Limit::Pids);
+        assert!(held.enforced && held.observed.is_some_and(|peak| peak <= 64), "{held:?}");
+    }
+}
+
+on_each! {
     fn a_worker_is_used_again_whoever_started_it(config: JavaScriptConfig) {
         let Some(router) = router_of(config) else { return };
-        let request = module(
+        // Each limit by its number, since two profiles do not have the same by default; but the one that asks for tools.
+        let limits = Limit::ALL.map(|limit| {
+            let number = limit.default_at(Profile::Standard).expect("each has one");
+            (limit, i64::try_from(number).expect("it is small"))
+        });
+        let limits: Vec<_> = limits.into_iter().filter(|(limit, _)| *limit != Limit::ToolCalls).collect();
+        let request = limited(module(
             "let calls = 0; export default () => {
                 let sum = 0;
                 for (let i = 0; i < 3e7; i++) sum += i % 7;
                 return sum && ++calls;
             };",
-        );
+        ), &limits);
         let mut cpu = Vec::new();
         for count in 1..=3_u32 {
             // Each call from a thread of its own, which is gone when the next begins.
