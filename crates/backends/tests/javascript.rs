@@ -6,6 +6,8 @@ mod common;
 
 #[path = "javascript/calls.rs"]
 mod calls;
+#[path = "javascript/options.rs"]
+mod options;
 #[path = "javascript/permissions.rs"]
 mod permissions;
 #[path = "javascript/sandbox.rs"]

@@ -55,6 +55,16 @@ pub struct Backoff {
     pub elapsed: Duration,
 }
 
+impl Backoff {
+    /// Each pause, without an end.
+    pub(super) fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
+        let max = self.max;
+        std::iter::successors(Some(self.initial), move |pause| {
+            Some(pause.saturating_mul(2).min(max))
+        })
+    }
+}
+
 impl Default for Backoff {
     fn default() -> Self {
         Self {
@@ -260,6 +270,23 @@ mod tests {
         ] {
             assert!(text.contains(word), "{word} in {text}");
         }
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let backoff = Backoff {
+            initial: Duration::from_millis(100),
+            max: Duration::from_millis(700),
+            ..Backoff::default()
+        };
+        let pauses = backoff.pauses().take(6).map(|pause| pause.as_millis());
+        assert_eq!(pauses.collect::<Vec<_>>(), [100, 200, 400, 700, 700, 700]);
+        let longest = Backoff {
+            initial: Duration::MAX,
+            max: Duration::MAX,
+            ..backoff
+        };
+        assert_eq!(longest.pauses().nth(2), Some(Duration::MAX));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::io::Read as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt as _, FdMapping};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -235,17 +235,28 @@ pub(super) fn start_until(
     goes_on: impl Fn() -> bool,
     mut attempt: impl FnMut(Instant) -> Result<Worker, BackendError>,
 ) -> Result<Worker, BackendError> {
-    const LONGEST: std::time::Duration = std::time::Duration::from_secs(30);
+    const LONGEST: Duration = Duration::from_secs(30);
+    // No run may take longer.
+    const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
     let began = Instant::now();
     let once = backoff.elapsed.is_zero();
-    let until = began + if once { LONGEST } else { backoff.elapsed };
-    let mut pause = backoff.initial;
+    let until = began
+        + if once {
+            LONGEST
+        } else {
+            backoff.elapsed.min(WEEK)
+        };
+    let mut pauses = backoff.pauses();
     loop {
         let error = match attempt(until) {
             Ok(worker) => return Ok(worker),
             Err(error) => error,
         };
-        let resume = Instant::now() + pause;
+        let pause = pauses.next().unwrap_or(backoff.max);
+        // A pause that no clock can hold has no end either.
+        let Some(resume) = Instant::now().checked_add(pause) else {
+            return Err(error);
+        };
         if once || !error.retryable || resume >= until || !goes_on() {
             return Err(error);
         }
@@ -255,6 +266,5 @@ pub(super) fn start_until(
             }
             std::thread::sleep(TICK.min(resume.saturating_duration_since(Instant::now())));
         }
-        pause = (pause * 2).min(backoff.max);
     }
 }
