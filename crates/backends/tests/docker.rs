@@ -3,6 +3,8 @@
 #![cfg(target_os = "linux")]
 
 mod common;
+#[path = "docker/versions.rs"]
+mod versions;
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
