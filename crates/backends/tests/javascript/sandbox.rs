@@ -197,8 +197,9 @@ on_each! {
         assert!(cpu[2] < 2 * cpu[0], "{cpu:?}");
         let mut dev = request.clone();
         dev.profile = Profile::Dev;
-        dev.limits = dev.limits.with(Limit::Pids, Some(128));
+        // Nothing else of its key is another.
         assert_eq!(value(&router, &dev), "1");
+        assert_eq!(value(&router, &request), "4");
     }
 }
 
