@@ -1,17 +1,31 @@
 //! What every [`Backend`] must do.
 
+mod stops;
+mod tools;
+mod values;
+
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use tenzik_receipt::{InputType, Label, Profile};
 
+use super::{KERNEL, soon};
 use crate::backend::{Attempt, Backend, BackendError, Ended, Job, Readiness};
 use crate::control::Control;
-use crate::router::{Capsule, Code, CodeTree, Limit, LimitsAsked, Program, RunLimits, WASM};
+use crate::gateway::Session;
+use crate::router::{Code, CodeTree, Limit, LimitsAsked, Program, RunLimits};
 
-/// Programs in a language of the backend's.
+const CANCELLATION: &str = "Backend, Cancellation";
+const EMPTY: &str = "Backend, Empty values";
+const ERRORS: &str = "Backend, Errors and retry";
+const ORDER: &str = "Backend, Order";
+const OWNERSHIP: &str = "Backend, Ownership";
+const THREADS: &str = "Backend, Thread-safety";
+const REPORTS: &str = "Held, enforced and applied";
+
+/// Programs in a language of the backend's. The suite gives each of them JSON but where it says something else.
 #[derive(Clone, Debug)]
 pub struct Programs {
     /// The language.
@@ -24,23 +38,72 @@ pub struct Programs {
     pub prints: CodeTree,
     /// Runs for a minute or more, and gives no result before.
     pub sleeps: CodeTree,
+    /// Gives its input as its result, where the request is of bytes. `None` where it has no requests of bytes: then it is not
+    /// checked that an empty input is an input.
+    pub echoes_bytes: Option<CodeTree>,
+    /// Ends as if all went well, and gives no result. `None` where there is no such end: then it is not checked that no output
+    /// is not an empty output.
+    pub says_nothing: Option<CodeTree>,
+    /// Calls the tool `text:echo` once, with its input as the arguments, and gives the result; fails if the tool does, or if
+    /// there are no tools. `None` where there is no way to tools: then it is not checked that a call is made once and ends with
+    /// its job.
+    pub calls_tool: Option<CodeTree>,
+    /// What a job could leave behind. `None` where nobody can look: then it is not checked that nothing outlives `run`, and
+    /// that neither file nor process is kept.
+    pub leaves: Option<Leftovers>,
 }
 
-/// How long the end of a run may take that was stopped.
-const STOPS_WITHIN: Duration = Duration::from_secs(15);
+/// What a job could leave behind, and how it is seen.
+#[derive(Clone, Debug)]
+pub struct Leftovers {
+    /// Starts a process that would run for a minute, takes two seconds, and gives the result `1` without ending it.
+    pub program: CodeTree,
+    /// Each must find something while the program runs, and nothing when `run` has returned.
+    pub looks: Vec<Look>,
+}
 
-/// Holds a backend against the contract of its trait, at the strictest profile that it serves.
+/// A look for something of a job, from outside of it.
+#[derive(Clone)]
+pub struct Look {
+    what: &'static str,
+    is_there: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl Look {
+    /// A look for `what`, such as `process`, that tells whether it is there now: in `/proc`, in a directory, or among an engine's
+    /// containers. It sees nothing of jobs that are not the suite's.
+    pub fn new(what: &'static str, is_there: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self {
+            what,
+            is_there: Arc::new(is_there),
+        }
+    }
+}
+
+impl fmt::Debug for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Look").field(&self.what).finish()
+    }
+}
+
+/// Holds a backend against the contract of its trait, at the strictest profile that it serves, and without limits at `dev`. It
+/// needs places for eight jobs, or makes jobs wait for one; two at least.
 ///
 /// # Panics
-/// With what is not so, and if the backend is not ready.
+/// With the promise that is broken, and if the backend is not ready.
 pub fn backend(backend: &dyn Backend, programs: &Programs) {
     let suite = Suite { backend, programs };
     suite.is_what_it_says();
     suite.delivers();
     suite.tells_ends();
     suite.refuses();
+    suite.takes_empty_values();
     suite.stops();
+    suite.begins_nothing_that_was_stopped();
+    suite.reaches_tools();
+    suite.leaves_nothing();
     suite.serves_many_at_once();
+    suite.lets_none_wait_for_another();
 }
 
 struct Suite<'a> {
@@ -48,57 +111,69 @@ struct Suite<'a> {
     programs: &'a Programs,
 }
 
+/// A job before it is lent.
+struct Wanted {
+    code: Code,
+    input: Arc<[u8]>,
+    input_type: InputType,
+    profile: Profile,
+    limits: RunLimits,
+    session: Option<Arc<Session>>,
+    control: Control,
+    /// `None` is as the limits say.
+    deadline: Option<Instant>,
+}
+
 impl Suite<'_> {
-    fn run(
-        &self,
-        code: &Code,
-        input: &str,
-        limits: &RunLimits,
-        control: &Control,
-    ) -> Result<Attempt, BackendError> {
-        let input: Arc<[u8]> = input.as_bytes().into();
-        let wall = limits.get(Limit::WallMs).map(Duration::from_millis);
-        self.backend.run(&Job {
-            code,
-            input: &input,
+    /// A job of JSON with the profile's default limits.
+    fn wanted(&self, tree: &CodeTree, input: &str) -> Wanted {
+        let language = self.programs.language.clone();
+        Wanted {
+            code: Code::Program(Program::new(language, tree.clone())),
+            input: input.as_bytes().into(),
             input_type: InputType::Json,
             profile: self.backend.profile_max(),
-            limits,
+            limits: defaults(self.backend.profile_max()),
+            session: None,
+            control: Control::default(),
+            deadline: None,
+        }
+    }
+
+    fn run(&self, wanted: &Wanted) -> Result<Attempt, BackendError> {
+        let wall = wanted.limits.get(Limit::WallMs).map(Duration::from_millis);
+        let deadline = wall.map(|wall| Instant::now() + wall);
+        let came = self.backend.run(&Job {
+            code: &wanted.code,
+            input: &wanted.input,
+            input_type: wanted.input_type,
+            profile: wanted.profile,
+            limits: &wanted.limits,
             tenant: None,
-            gateway: None,
-            control,
-            deadline: wall.map(|wall| Instant::now() + wall),
-        })
+            gateway: wanted.session.as_ref(),
+            control: &wanted.control,
+            deadline: wanted.deadline.or(deadline),
+        });
+        gives_back(wanted, &came);
+        came
     }
 
-    fn program(&self, tree: &CodeTree) -> Code {
-        Code::Program(Program::new(self.programs.language.clone(), tree.clone()))
-    }
-
-    /// The profile's default limits.
-    fn limits(&self) -> RunLimits {
-        let asked = LimitsAsked::default().resolve(self.backend.profile_max());
-        asked.expect("defaults are within bounds")
-    }
-
-    fn attempt(&self, tree: &CodeTree, input: &str) -> Attempt {
-        let ran = self.run(
-            &self.program(tree),
-            input,
-            &self.limits(),
-            &Control::default(),
-        );
-        let attempt = ran.unwrap_or_else(|error| panic!("a run came to nothing: {error}"));
+    fn attempt(&self, wanted: &Wanted) -> Attempt {
+        let ran = self.run(wanted);
+        let attempt = ran.unwrap_or_else(|error| {
+            panic!("{ERRORS}: what the code did is an attempt, whatever it was: {error}")
+        });
         for limit in Limit::ALL {
-            let held = attempt.limits.get(limit);
-            let name = limit.name();
-            assert!(
+            let (held, name) = (attempt.limits.get(limit), limit.name());
+            holds!(
+                REPORTS,
                 !held.enforced || held.applied.is_some(),
                 "{name}: what is enforced was applied"
             );
-            assert!(
-                held.applied.is_none() || self.limits().get(limit).is_some(),
-                "{name}: nothing is applied that is not in force"
+            holds!(
+                EMPTY,
+                held.applied.is_none() || wanted.limits.get(limit).is_some(),
+                "a limit that is `None` is none, and {name} was applied"
             );
         }
         attempt
@@ -106,144 +181,55 @@ impl Suite<'_> {
 
     fn is_what_it_says(&self) {
         let backend = self.backend;
-        assert_eq!(backend.kind(), backend.kind(), "its name stays the same");
-        let languages: Vec<_> = backend.languages();
+        let kind = backend.kind();
+        holds!(
+            "Backend::kind",
+            kind == backend.kind(),
+            "its name stays the same: {kind}"
+        );
+        let languages = backend.languages();
         let distinct: BTreeSet<_> = languages.iter().collect();
-        assert_eq!(
-            distinct.len(),
-            languages.len(),
-            "each language is named once"
+        holds!(
+            "Backend::languages",
+            distinct.len() == languages.len(),
+            "each is named once: {languages:?}"
         );
-        assert!(
+        holds!(
+            "Backend::languages",
             languages.contains(&self.programs.language),
-            "it runs the language of the programs"
+            "the programs' is among them: {languages:?}"
         );
-        assert!(
-            matches!(backend.probe(), Readiness::Ready { .. }),
-            "it is ready: {:?}",
-            backend.probe()
+        let readiness = backend.probe();
+        holds!(
+            "Backend::probe",
+            matches!(readiness, Readiness::Ready { .. }),
+            "it could run something now: {readiness:?}"
         );
     }
+}
 
-    fn delivers(&self) {
-        let long = format!("[{}1]", "\"0123456789\",".repeat(10_000));
-        for input in [
-            "null",
-            "\"\"",
-            r#"{"z":[1.50,{"a":"\u00e9"}],"b":9007199254740993}"#,
-            &long,
-        ] {
-            let attempt = self.attempt(&self.programs.echoes, input);
-            let expected = Ended::Ok(input.as_bytes().into());
-            assert!(
-                attempt.ended == expected,
-                "an input comes back as it was: {:?}",
-                attempt.ended
-            );
-        }
-        let attempt = self.attempt(&self.programs.prints, "null");
-        assert_eq!(
-            attempt.ended,
-            Ended::Ok((*b"1").into()),
-            "what is printed is not the result"
-        );
-    }
+fn defaults(profile: Profile) -> RunLimits {
+    let limits = LimitsAsked::default().resolve(profile);
+    limits.expect("defaults are within bounds")
+}
 
-    fn tells_ends(&self) {
-        let attempt = self.attempt(&self.programs.fails, "null");
-        assert!(
-            matches!(attempt.ended, Ended::Failed { .. }),
-            "code that failed is told as such: {:?}",
-            attempt.ended
-        );
-    }
-
-    /// Not now and not later: such a job is denied.
-    fn refuses(&self) {
-        let control = Control::default();
-        let denied = |code: Code| {
-            let ran = self.run(&code, "null", &self.limits(), &control);
-            ran.is_err_and(|error| error.denied && !error.retryable)
-        };
-        let unknown = Program::new(
-            Label::constant("no-such-language"),
-            self.programs.echoes.clone(),
-        );
-        assert!(
-            denied(Code::Program(unknown)),
-            "a language that it does not have is denied"
-        );
-        if !self.backend.languages().contains(&WASM) {
-            let capsule = Capsule::new(*b"\0asm");
-            assert!(
-                denied(Code::Capsule(capsule)),
-                "a capsule is denied by what runs none"
-            );
-        }
-    }
-
-    fn stops(&self) {
-        let code = self.program(&self.programs.sleeps);
-        let quick = self.limits().with(Limit::WallMs, Some(700));
-        let started = Instant::now();
-        let late = self
-            .run(&code, "null", &quick, &Control::default())
-            .expect("an end");
-        assert_eq!(
-            late.ended,
-            Ended::LimitReached(Limit::WallMs),
-            "the clock ends a run"
-        );
-        assert!(
-            late.limits.get(Limit::WallMs).enforced,
-            "and it is said that it did"
-        );
-        let control = Control::default();
-        let cancelled = thread::scope(|scope| {
-            let run = scope.spawn(|| self.run(&code, "null", &self.limits(), &control));
-            thread::sleep(Duration::from_millis(300));
-            control.cancel();
-            run.join().expect("it does not panic").expect("an end")
-        });
-        assert!(
-            matches!(cancelled.ended, Ended::Aborted { .. }),
-            "a cancelled run is aborted: {:?}",
-            cancelled.ended
-        );
-        assert!(
-            started.elapsed() < STOPS_WITHIN,
-            "a run that is stopped ends soon"
-        );
-        if self.backend.profile_max() != Profile::Dev {
-            // A run that was stopped may have been so before there was anything to hold.
-            let whole = self.attempt(&self.programs.echoes, "null");
-            let held = Limit::ALL.iter().filter(|limit| !limit.is_the_routers());
-            let reported = held
-                .filter(|limit| whole.limits.get(**limit).applied.is_some())
-                .count();
-            assert!(reported > 2, "above dev more is held than clock and output");
-        }
-    }
-
-    fn serves_many_at_once(&self) {
-        thread::scope(|scope| {
-            let runs: Vec<_> = (0..8_u32)
-                .map(|index| {
-                    scope.spawn(move || {
-                        self.attempt(&self.programs.echoes, &index.to_string())
-                            .ended
-                    })
-                })
-                .collect();
-            for (index, run) in runs.into_iter().enumerate() {
-                let ended = run.join().expect("no run panics");
-                let own = index.to_string();
-                assert_eq!(
-                    ended,
-                    Ended::Ok(own.as_bytes().into()),
-                    "each run has its own input and result"
-                );
-            }
-        });
-    }
+/// The job is lent. A result may be the input itself.
+fn gives_back(wanted: &Wanted, came: &Result<Attempt, BackendError>) {
+    let is_result = matches!(
+        came.as_ref().map(|attempt| &attempt.ended),
+        Ok(Ended::Ok(value)) if Arc::ptr_eq(value, &wanted.input)
+    );
+    let own = 1 + usize::from(is_result);
+    holds!(
+        OWNERSHIP,
+        soon(KERNEL, || Arc::strong_count(&wanted.input) == own),
+        "the job is lent, and its input is still held after `run`"
+    );
+    let session = wanted.session.as_ref();
+    holds!(
+        OWNERSHIP,
+        soon(KERNEL, || session
+            .is_none_or(|it| Arc::strong_count(it) == 1)),
+        "the job is lent, and its way to tools is still held after `run`"
+    );
 }

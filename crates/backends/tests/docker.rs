@@ -22,6 +22,7 @@ use common::{
 };
 use tenzik::backend::{Backend, Readiness};
 use tenzik::router::{Code, ExecuteRequest, Execution, Limit, Refusal, RouteError, Router};
+use tenzik::testing::Look;
 use tenzik_backends::{Docker, DockerConfig};
 use tenzik_receipt::{Profile, Sha256};
 
@@ -660,8 +661,19 @@ fn what_a_killed_host_left_is_removed_by_the_next_and_what_a_living_one_runs_is_
 #[test]
 fn it_keeps_the_contract_of_every_backend() {
     let Some(engine) = engine() else { return };
-    tenzik::testing::backend(&engine.backend(false), &common::programs());
+    let container = |word| Look::new("container", move || has(engine, &common::entrypoint(word)));
+    let process = Look::new("process", || is_running("73905"));
+    let programs = common::programs_that_leave("73905", vec![process, container("73905")]);
+    tenzik::testing::backend(&engine.backend(false), &programs);
     if engine.gvisor {
-        tenzik::testing::backend(&engine.backend(true), &common::programs());
+        let programs = common::programs_that_leave("73906", vec![container("73906")]);
+        tenzik::testing::backend(&engine.backend(true), &programs);
+    }
+}
+
+#[test]
+fn a_router_keeps_its_contract_with_it() {
+    for (router, profile) in runtimes() {
+        tenzik::testing::router(&router, &common::programs(), profile);
     }
 }

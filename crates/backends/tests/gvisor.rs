@@ -9,6 +9,7 @@ use common::hostile::{self, Target};
 use common::watch::{argued, bombed, watched};
 use common::{busybox_root, cannot_run, limited, missing, router, run, shell, shell_command};
 use tenzik::router::{Limit, Refusal, RouteError};
+use tenzik::testing::Look;
 use tenzik_backends::{Oci, OciConfig};
 use tenzik_receipt::{Claim, Label, Profile};
 
@@ -207,8 +208,18 @@ fn tools_are_reached_by_a_descriptor_and_a_guessed_token_reaches_none() {
 
 #[test]
 fn it_keeps_the_contract_of_every_backend() {
-    let Some(backend) = backend() else { return };
-    tenzik::testing::backend(&backend, &common::programs());
+    let state = tempfile::tempdir().expect("a directory");
+    let Some(backend) = backend_in(state.path()) else {
+        return;
+    };
+    // The program's processes are the Sentry's, not this system's; the Sentry's own name where it keeps its state.
+    let (place, name) = (state.path().to_owned(), state.path().display().to_string());
+    let looks = vec![
+        Look::new("sandbox", move || !left_in(&place).is_empty()),
+        Look::new("Sentry", move || common::is_running_with(&name)),
+        common::copies("73904"),
+    ];
+    tenzik::testing::backend(&backend, &common::programs_that_leave("73904", looks));
 }
 
 #[test]

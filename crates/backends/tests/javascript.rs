@@ -18,6 +18,7 @@ mod tools;
 mod workers;
 
 use tenzik::router::{Code, CodeTree, ExecuteRequest, Program, RouteError, Router};
+use tenzik::testing::{Leftovers, Look, Programs};
 use tenzik_backends::{JavaScript, JavaScriptConfig, Runtime};
 use tenzik_receipt::{Label, Profile};
 
@@ -64,6 +65,48 @@ fn failure(router: &Router, request: &ExecuteRequest) -> (String, String) {
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// The programs of the contract suites. `word` is a number of seconds that no other test sleeps for.
+fn programs(word: String) -> Programs {
+    let tree = |text: &str| CodeTree::single("main.mjs", text.as_bytes()).expect("a tree");
+    let leaves = format!(
+        "import {{ spawn }} from 'node:child_process';
+        export default () => {{
+            if (globalThis.Deno) new Deno.Command('/bin/sleep', {{ args: ['{word}'] }}).spawn().unref();
+            else spawn('/bin/sleep', ['{word}'], {{ stdio: 'ignore' }}).unref();
+            return new Promise((resolve) => setTimeout(() => resolve(1), 2000));
+        }};"
+    );
+    Programs {
+        language: Label::constant("javascript"),
+        echoes: tree("export default (input, { text, verbatim }) => verbatim(text());"),
+        fails: tree("export default () => process.exit(3);\n"),
+        prints: tree("export default () => { console.log('{\"ok\":2}'); return 1; };"),
+        sleeps: tree("export default () => new Promise((resolve) => setTimeout(resolve, 60000));"),
+        echoes_bytes: Some(tree("export default (input) => input;")),
+        says_nothing: Some(tree("export default () => process.exit(0);")),
+        calls_tool: Some(tree(
+            "export default async (input, { tools }) => tools.run_tool('text:echo', input);",
+        )),
+        leaves: Some(Leftovers {
+            program: tree(&leaves),
+            looks: vec![Look::new("process", move || common::is_running(&word))],
+        }),
+    }
+}
+
+/// A number that begins as it says, and has the runtime in it: their tests run at the same time.
+fn word(begin: u32, runtime: Runtime) -> String {
+    (begin + runtime as u32).to_string()
+}
+
+/// With children, where a runtime can deny them.
+fn with_children(mut config: JavaScriptConfig) -> JavaScriptConfig {
+    if config.runtime != Runtime::Bun {
+        config.permissions.grant("run").expect("a kind");
+    }
+    config
 }
 
 /// A test for each runtime, under its name.

@@ -23,7 +23,7 @@ use tenzik::router::{
     Code, CodeTree, ExecuteRequest, Execution, Limit, Program, Refusal, RouteError, Router,
     RouterConfig,
 };
-use tenzik::testing::Programs;
+use tenzik::testing::{Leftovers, Look, Programs};
 use tenzik_backends::Runtime;
 use tenzik_receipt::{
     Claim, Epoch, Expectations, KeyUse, Label, Profile, SecretKey, Timestamp, Trust, Verdict,
@@ -171,7 +171,7 @@ pub(crate) fn is_denied(router: &Router, profile: Profile) {
     );
 }
 
-/// The programs of the contract suite, for a shell.
+/// The programs of the contract suite, for a shell. Nothing is known of what they leave.
 pub(crate) fn programs() -> Programs {
     let tree = |text: &str| CodeTree::single("main.sh", text.as_bytes()).expect("a tree");
     Programs {
@@ -180,6 +180,12 @@ pub(crate) fn programs() -> Programs {
         fails: tree("exit 3"),
         prints: tree(r#"echo '{"ok":2}'; echo '{"ok":1}' >&3"#),
         sleeps: tree("sleep 60"),
+        echoes_bytes: Some(tree(
+            r#"printf '{"ok_base64":"%s"}\n' "$(base64 | tr -d '\n')" >&3"#,
+        )),
+        says_nothing: Some(tree("true")),
+        calls_tool: Some(tree(CALLS_ONCE)),
+        leaves: None,
     }
 }
 
@@ -210,6 +216,49 @@ pub(crate) fn fails_behind_its_result(
     );
     assert!(!error.is_retryable(), "{error}");
 }
+
+/// The same, with one that leaves a process. `word` is a number of seconds that no other test sleeps for.
+pub(crate) fn programs_that_leave(word: &str, looks: Vec<Look>) -> Programs {
+    let text = format!("sleep {word} & sleep 2; echo '{{\"ok\":1}}' >&3");
+    let program = CodeTree::single(&entrypoint(word), text.as_bytes()).expect("a tree");
+    Programs {
+        leaves: Some(Leftovers { program, looks }),
+        ..programs()
+    }
+}
+
+/// The same, where a program's processes are processes of this system.
+pub(crate) fn programs_seen_by(word: &'static str) -> Programs {
+    let process = Look::new("process", move || is_running(word));
+    programs_that_leave(word, vec![process, copies(word)])
+}
+
+pub(crate) fn entrypoint(word: &str) -> String {
+    format!("leaves-{word}.sh")
+}
+
+/// A look for copies of a program's code.
+pub(crate) fn copies(word: &'static str) -> Look {
+    Look::new("copy of the code", move || {
+        let entries = std::fs::read_dir(std::env::temp_dir())
+            .into_iter()
+            .flatten();
+        let mut copies = entries.flatten().map(|entry| entry.path().join("code"));
+        copies.any(|copy| copy.join(entrypoint(word)).is_file())
+    })
+}
+
+/// Calls a tool with its input, and gives what that gives.
+const CALLS_ONCE: &str = r#"
+read -r greeting <&4 || exit 1
+token=$(printf '%s' "$greeting" | sed 's/.*"token":"\([0-9a-f]*\)".*/\1/')
+printf '{"hello":{"version":1,"token":"%s"}}\n' "$token" >&4
+printf '{"call":{"id":1,"request":{"run_tool":{"tool":"text:echo","arguments":%s}}}}\n' "$(cat)" >&4
+read -r answer <&4 || exit 1
+case $answer in *'"ok":{"result":'*) ;; *) exit 1 ;; esac
+answer=${answer#*'"ok":{"result":'}
+printf '{"ok":%s}\n' "${answer%\}\}\}\}}" >&3
+"#;
 
 /// Whether a process with this word among its arguments is there.
 pub(crate) fn is_running(word: &str) -> bool {

@@ -3,24 +3,26 @@
 use tenzik::control::Control;
 use tenzik::receipts::Circumstances;
 use tenzik::router::{CodeTree, Limit, Refusal, RouteError};
-use tenzik::testing::Programs;
 use tenzik_backends::{JavaScript, JavaScriptConfig, Runtime};
-use tenzik_receipt::{InputType, Label, Profile};
+use tenzik_receipt::{InputType, Profile};
 
-use super::{common, failure, module, named, on_each, program, router_of};
+use super::{
+    common, failure, module, named, on_each, program, programs, router_of, with_children, word,
+};
 use crate::common::{limited, run, value};
 
 on_each! {
     fn it_keeps_the_contract_of_every_backend(config: JavaScriptConfig) {
-        let tree = |text: &str| CodeTree::single("main.mjs", text.as_bytes()).expect("a tree");
-        let programs = Programs {
-            language: Label::constant("javascript"),
-            echoes: tree("export default (input, { text, verbatim }) => verbatim(text());"),
-            fails: tree("export default () => process.exit(3);\n"),
-            prints: tree("export default () => { console.log('{\"ok\":2}'); return 1; };"),
-            sleeps: tree("export default () => new Promise((resolve) => setTimeout(resolve, 60000));"),
-        };
-        tenzik::testing::backend(&JavaScript::new(config).expect("a configuration"), &programs);
+        let programs = programs(word(73_910, config.runtime));
+        let backend = JavaScript::new(with_children(config)).expect("a configuration");
+        tenzik::testing::backend(&backend, &programs);
+    }
+}
+
+on_each! {
+    fn a_router_keeps_its_contract_with_it(config: JavaScriptConfig) {
+        let programs = programs(word(73_920, config.runtime));
+        tenzik::testing::router(&router_of(config), &programs, Profile::Dev);
     }
 }
 

@@ -4,13 +4,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use tenzik::backend::Backend as _;
-use tenzik::router::{CodeTree, ExecuteRequest, Limit, Refusal, RouteError, Router};
-use tenzik::testing::Programs;
+use tenzik::router::{ExecuteRequest, Limit, Refusal, RouteError, Router};
 use tenzik_backends::{JavaScript, JavaScriptSandbox, Runtime};
 use tenzik_receipt::{Label, Profile};
 
 use super::permissions::TRIES;
-use super::{failure, named, on_each, program};
+use super::{failure, named, on_each, program, programs, with_children, word};
 use crate::common::{cannot_run, limited, run, tools, value};
 
 /// A backend in the sandbox; `None` where there can be none.
@@ -36,16 +35,17 @@ use tenzik_backends::JavaScriptConfig;
 
 on_each! {
     fn it_keeps_the_contract_of_every_backend(config: JavaScriptConfig) {
-        let tree = |text: &str| CodeTree::single("main.mjs", text.as_bytes()).expect("a tree");
-        let programs = Programs {
-            language: Label::constant("javascript"),
-            echoes: tree("export default (input, { text, verbatim }) => verbatim(text());"),
-            fails: tree("export default () => process.exit(3);\n"),
-            prints: tree("export default () => { console.log('{\"ok\":2}'); return 1; };"),
-            sleeps: tree("export default () => new Promise((resolve) => setTimeout(resolve, 60000));"),
-        };
-        let Some(backend) = sandboxed(config) else { return };
+        let programs = programs(word(73_930, config.runtime));
+        let Some(backend) = sandboxed(with_children(config)) else { return };
         tenzik::testing::backend(&backend, &programs);
+    }
+}
+
+on_each! {
+    fn a_router_keeps_its_contract_with_it(config: JavaScriptConfig) {
+        let programs = programs(word(73_940, config.runtime));
+        let Some(router) = router_of(config) else { return };
+        tenzik::testing::router(&router, &programs, Profile::Standard);
     }
 }
 
