@@ -1,16 +1,27 @@
 //! What every [`ToolGateway`] must do.
 
+mod chains;
+mod listed;
+
 use std::thread;
+use std::time::Duration;
 
+use super::{PATIENCE, joined, soon};
 use crate::control::Control;
-use crate::gateway::{ChainStep, DescribeLevel, GatewayErrorCode, Json, ToolGateway, ToolId};
+use crate::gateway::{Chain, GatewayError, GatewayErrorCode, Json, ToolGateway, ToolId};
 
-/// A tool of the gateway's, and what it gives for some arguments, however often it is called.
+const CANCELLATION: &str = "ToolGateway, Cancellation";
+const EMPTY: &str = "ToolGateway, Empty values";
+const THREADS: &str = "ToolGateway, Thread-safety";
+
+/// A tool of the gateway's, and what it gives for some arguments, however often it is called; and other tools, where it has them.
 #[derive(Clone, Debug)]
 pub struct KnownTool {
     tool: ToolId,
     arguments: Json,
     result: Json,
+    echoing: Option<ToolId>,
+    slow: Option<ToolId>,
 }
 
 impl KnownTool {
@@ -21,10 +32,34 @@ impl KnownTool {
     pub fn new(tool: &str, arguments: &str, result: &str) -> Self {
         let json = |text: &str| Json::new(text).expect("strict JSON");
         Self {
-            tool: ToolId::new(tool).expect("a tool's id"),
+            tool: id(tool),
             arguments: json(arguments),
             result: json(result),
+            echoing: None,
+            slow: None,
         }
+    }
+
+    /// With a tool that gives its arguments as its result. Without one it is not checked that a step of a chain gets the result
+    /// before it, and of a proxy's server not what it does with a client that reads no answers.
+    ///
+    /// # Panics
+    /// If it is no tool's id.
+    #[must_use]
+    pub fn with_echoing(mut self, tool: &str) -> Self {
+        self.echoing = Some(id(tool));
+        self
+    }
+
+    /// With a tool that takes a minute, whatever its arguments, but where it is cancelled. Without one cancellation is not
+    /// checked, and of a proxy's server nothing that needs a call under way.
+    ///
+    /// # Panics
+    /// If it is no tool's id.
+    #[must_use]
+    pub fn with_slow(mut self, tool: &str) -> Self {
+        self.slow = Some(id(tool));
+        self
     }
 
     pub(super) const fn tool(&self) -> &ToolId {
@@ -39,170 +74,140 @@ impl KnownTool {
         &self.result
     }
 
-    fn step(&self, use_previous: bool) -> ChainStep {
-        ChainStep {
-            tool: self.tool.clone(),
-            arguments: self.arguments.clone(),
-            use_previous,
-        }
+    pub(super) const fn echoing(&self) -> Option<&ToolId> {
+        self.echoing.as_ref()
     }
+
+    pub(super) const fn slow(&self) -> Option<&ToolId> {
+        self.slow.as_ref()
+    }
+}
+
+fn id(tool: &str) -> ToolId {
+    ToolId::new(tool).expect("a tool's id")
 }
 
 /// Holds a gateway against the contract of its trait.
 ///
 /// # Panics
-/// With what is not so.
+/// With the promise that is broken.
 pub fn gateway(gateway: &dyn ToolGateway, known: &KnownTool) {
-    searches(gateway, known);
-    describes(gateway, known);
-    calls(gateway, known);
-    chains(gateway, known);
-    serves_many_at_once(gateway, known);
+    let suite = Suite { gateway, known };
+    suite.searches();
+    suite.lists_namespaces();
+    suite.describes();
+    suite.lists_examples();
+    suite.knows_no_other_tool();
+    suite.calls();
+    suite.chains();
+    suite.passes_results_on();
+    suite.cancels();
+    suite.serves_many_at_once();
 }
 
-fn searches(gateway: &dyn ToolGateway, known: &KnownTool) {
-    let control = Control::default();
-    let found = |query: &str, limit| {
-        let found = gateway.search_tools(query, limit, &control);
-        found.unwrap_or_else(|error| panic!("a search for {query:?}: {error}"))
-    };
-    assert!(found("", 0).is_empty(), "a limit of 0 gives an empty list");
-    assert!(found("", 1).len() <= 1, "no more are given than asked for");
-    let by_id = found(known.tool.as_str(), 100);
-    assert!(
-        by_id.iter().any(|tool| tool.id == known.tool),
-        "a tool is found by its id"
-    );
-    let nowhere = "no tool has 5f0c1c9e in its words";
-    assert!(
-        found(nowhere, 10).is_empty(),
-        "no match is an empty list, and no error"
-    );
-    let names = gateway.list_namespaces(&control).expect("namespaces");
-    assert!(
-        names.windows(2).all(|pair| pair[0] < pair[1]),
-        "namespaces are in order, each once"
-    );
-    let namespace = known.tool.namespace();
-    assert!(
-        names.iter().any(|name| name == namespace),
-        "each tool's namespace is listed"
-    );
+struct Suite<'a> {
+    gateway: &'a dyn ToolGateway,
+    known: &'a KnownTool,
 }
 
-fn describes(gateway: &dyn ToolGateway, known: &KnownTool) {
-    let control = Control::default();
-    let at = |level| {
-        gateway
-            .describe_tool(&known.tool, level, &control)
-            .expect("a description")
-    };
-    let (summary, schema, full) = (
-        at(DescribeLevel::Summary),
-        at(DescribeLevel::Schema),
-        at(DescribeLevel::Full),
-    );
-    assert!(
-        summary.id == known.tool && summary.summary == full.summary,
-        "each level is of the same tool"
-    );
-    assert!(
-        summary.input_schema.is_none()
-            && summary.output_schema.is_none()
-            && summary.notes.is_none(),
-        "a summary is no more than that"
-    );
-    assert!(
-        schema.input_schema == full.input_schema && schema.notes.is_none(),
-        "notes are of the full level alone"
-    );
-    let none = gateway
-        .list_tool_examples(&known.tool, 0, &control)
-        .expect("examples");
-    assert!(none.is_empty(), "a limit of 0 gives an empty list");
-    let one = gateway
-        .list_tool_examples(&known.tool, 1, &control)
-        .expect("examples");
-    assert!(one.len() <= 1, "no more are given than asked for");
-    let absent = absent();
-    let told = [
-        gateway
-            .describe_tool(&absent, DescribeLevel::Full, &control)
-            .map(drop),
-        gateway.list_tool_examples(&absent, 1, &control).map(drop),
-        gateway
-            .run_tool(&absent, &known.arguments, &control)
-            .map(drop),
-    ];
-    for told in told {
-        let code = told.expect_err("there is no such tool").code;
-        assert_eq!(
-            code,
-            GatewayErrorCode::NotFound,
-            "a tool that is not there is not_found"
-        );
+impl Suite<'_> {
+    fn call(&self) -> Result<Json, GatewayError> {
+        let known = self.known;
+        self.gateway
+            .run_tool(&known.tool, &known.arguments, &Control::default())
     }
-}
 
-fn calls(gateway: &dyn ToolGateway, known: &KnownTool) {
-    for _ in 0..2 {
-        let result = gateway.run_tool(&known.tool, &known.arguments, &Control::default());
-        assert_eq!(
-            result.as_ref(),
-            Ok(&known.result),
-            "a call gives its result, the second as the first"
-        );
-    }
-}
-
-fn chains(gateway: &dyn ToolGateway, known: &KnownTool) {
-    let control = Control::default();
-    let refused = |steps: &[ChainStep], why: &str| {
-        let code = gateway.run_chain(steps, &control).expect_err(why).code;
-        assert_eq!(code, GatewayErrorCode::InvalidRequest, "{why}");
-    };
-    refused(&[], "an empty chain is refused");
-    refused(&[known.step(true)], "the first step has nothing before it");
-    let done = gateway
-        .run_chain(&[known.step(false), known.step(false)], &control)
-        .expect("a chain");
-    let results: Vec<_> = done.steps.iter().map(|step| step.result.as_ref()).collect();
-    assert_eq!(
-        results,
-        [Ok(&known.result); 2],
-        "each step gives its result"
-    );
-    let fails = ChainStep {
-        tool: absent(),
-        ..known.step(false)
-    };
-    let stopped = gateway
-        .run_chain(&[known.step(false), fails, known.step(false)], &control)
-        .expect("a failed step is no error of the chain");
-    assert!(
-        stopped.steps.len() == 2 && stopped.result().is_some_and(Result::is_err),
-        "a chain stops behind the first step that fails"
-    );
-}
-
-fn serves_many_at_once(gateway: &dyn ToolGateway, known: &KnownTool) {
-    thread::scope(|scope| {
-        let calls: Vec<_> = (0..8)
-            .map(|_| {
-                scope.spawn(|| gateway.run_tool(&known.tool, &known.arguments, &Control::default()))
-            })
-            .collect();
-        for call in calls {
-            let result = call.join().expect("no call panics");
-            assert_eq!(
-                result.as_ref(),
-                Ok(&known.result),
-                "calls from many threads are answered each"
+    fn calls(&self) {
+        for _ in 0..2 {
+            let result = self.call();
+            holds!(
+                "ToolGateway::run_tool",
+                result.as_ref() == Ok(&self.known.result),
+                "a call gives its result, the second as the first: {result:?}"
             );
         }
-    });
+    }
+
+    fn cancels(&self) {
+        let Some(slow) = &self.known.slow else {
+            return;
+        };
+        let object = Json::new("{}").expect("strict JSON");
+        let calls = |control: &Control| self.gateway.run_tool(slow, &object, control).map(drop);
+        for early in [false, true] {
+            let called = stopped(early, calls);
+            holds!(
+                CANCELLATION,
+                code(&called) == Some(GatewayErrorCode::Cancelled),
+                "a call that takes long is `cancelled` soon after its control is set: {called:?}"
+            );
+        }
+        let steps = [self.step(slow, false), self.step(&self.known.tool, false)];
+        let chained = stopped(false, |control| self.gateway.run_chain(&steps, control));
+        holds!(
+            CANCELLATION,
+            is_cut(&chained),
+            "a chain ends in the step that was cancelled: {chained:?}"
+        );
+        let after = self.call();
+        holds!(
+            CANCELLATION,
+            after.as_ref() == Ok(&self.known.result),
+            "a call that was cancelled takes no later one with it: {after:?}"
+        );
+    }
+
+    fn serves_many_at_once(&self) {
+        thread::scope(|scope| {
+            let calls: Vec<_> = (0..8).map(|_| scope.spawn(|| self.call())).collect();
+            for call in calls {
+                let result = joined(call);
+                holds!(
+                    THREADS,
+                    result.as_ref() == Ok(&self.known.result),
+                    "calls from many threads are answered each: {result:?}"
+                );
+            }
+        });
+    }
+}
+
+/// A call whose control is set before it, or while it is under way.
+fn stopped<T: Send>(early: bool, call: impl FnOnce(&Control) -> T + Send) -> T {
+    let control = Control::default();
+    if early {
+        control.cancel();
+    }
+    thread::scope(|scope| {
+        let call = scope.spawn(|| call(&control));
+        // If it has not begun by then, it is as one that was cancelled before.
+        thread::sleep(Duration::from_millis(100));
+        control.cancel();
+        holds!(
+            CANCELLATION,
+            soon(PATIENCE, || call.is_finished()),
+            "a call that takes long returns soon after its control is set"
+        );
+        joined(call)
+    })
+}
+
+/// Whether a chain was cancelled in its first step.
+fn is_cut(chained: &Result<Chain, GatewayError>) -> bool {
+    let cancelled = |error: &GatewayError| error.code == GatewayErrorCode::Cancelled;
+    match chained {
+        Ok(chain) => match &chain.steps[..] {
+            [step] => step.result.as_ref().is_err_and(cancelled),
+            _ => false,
+        },
+        Err(error) => cancelled(error),
+    }
+}
+
+fn code<T>(came: &Result<T, GatewayError>) -> Option<GatewayErrorCode> {
+    came.as_ref().err().map(|error| error.code)
 }
 
 fn absent() -> ToolId {
-    ToolId::new("nothing:5f0c1c9e").expect("a tool's id")
+    id("nothing:5f0c1c9e")
 }
