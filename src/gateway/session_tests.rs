@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -21,6 +22,14 @@ fn json(text: &str) -> Json {
     Json::new(text).expect("JSON")
 }
 
+fn example(title: &str) -> ToolExample {
+    ToolExample {
+        title: title.to_owned(),
+        arguments: json("{}"),
+        result: Some(json("{}")),
+    }
+}
+
 /// Tools that echo, fail, panic and count.
 fn tools(called: Arc<AtomicU32>) -> Arc<dyn ToolGateway> {
     let echo = Tool::new(
@@ -31,11 +40,7 @@ fn tools(called: Arc<AtomicU32>) -> Arc<dyn ToolGateway> {
     .with_tags(["copy"])
     .with_input_schema(json(r#"{"type":"object"}"#))
     .with_notes("nothing else")
-    .with_examples(vec![ToolExample {
-        title: "one".to_owned(),
-        arguments: json("{}"),
-        result: Some(json("{}")),
-    }]);
+    .with_examples(vec![example("one")]);
     let count = Tool::new(id("count"), "Counts its calls", move |_, _| {
         called.fetch_add(1, Ordering::Relaxed);
         Ok(json("1"))
@@ -411,6 +416,21 @@ proptest! {
 
 #[test]
 fn direct_keeps_the_contract_of_every_gateway() {
-    let known = crate::testing::KnownTool::new("text:echo", r#"{"a":1.50}"#, r#"{"a":1.50}"#);
-    crate::testing::gateway(&*tools(Arc::default()), &known);
+    let echo = Tool::new(id("text:echo"), "Echoes", |arguments, _| {
+        Ok(arguments.clone())
+    })
+    .with_input_schema(json(r#"{"type":"object"}"#))
+    .with_notes("nothing else")
+    .with_examples(vec![example("one"), example("two")]);
+    let wait = Tool::new(id("wait"), "Waits to be cancelled", |_, control| {
+        while !control.is_cancelled() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        Err(GatewayError::cancelled())
+    });
+    let direct = Direct::new([echo, wait]).expect("two tools");
+    let known = crate::testing::KnownTool::new("text:echo", r#"{"a":1.50}"#, r#"{"a":1.50}"#)
+        .with_echoing("text:echo")
+        .with_slow("wait");
+    crate::testing::gateway(&direct, &known);
 }

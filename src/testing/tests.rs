@@ -2,6 +2,8 @@
 
 mod backends;
 mod gateways;
+#[cfg(unix)]
+mod servers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -17,6 +17,7 @@ use crate::gateway::{
     ChainStep, DescribeLevel, GatewayError, GatewayErrorCode, Json, Operation, Session,
     SessionLimits, ToolGateway as _, ToolId,
 };
+use crate::testing::{KnownTool, Served, Stream, proxy_client, proxy_server};
 use std::sync::Arc;
 
 fn id(text: &str) -> ToolId {
@@ -59,6 +60,12 @@ fn session(seen: &Arc<Seen>) -> Arc<Session> {
     };
     let gateway = Arc::new(Direct::new([echo, wait, count]).expect("three tools"));
     Arc::new(Session::new(gateway, limits, Control::default()))
+}
+
+fn known() -> KnownTool {
+    KnownTool::new("text:echo", r#"{"a":1.50}"#, r#"{"a":1.50}"#)
+        .with_echoing("text:echo")
+        .with_slow("wait")
 }
 
 /// A server on a thread, and the client's end of its stream.
@@ -144,8 +151,7 @@ fn every_operation_comes_through_with_full_fidelity() {
 fn a_client_keeps_the_contract_of_every_gateway() {
     let (stream, _server) = served(&session(&Arc::default()), &token(), true);
     let client = connected(&stream, None).expect("a gateway");
-    let known = crate::testing::KnownTool::new("text:echo", r#"{"a":1.50}"#, r#"{"a":1.50}"#);
-    crate::testing::gateway(&client, &known);
+    crate::testing::gateway(&client, &known());
 }
 
 #[test]
@@ -255,28 +261,6 @@ fn what_is_no_frame_ends_the_connection() {
             "{line:?}"
         );
     }
-}
-
-#[test]
-fn a_frame_without_an_end_is_not_held_in_memory() {
-    let mut line = b"{\"call\":".to_vec();
-    line.resize(FRAME_BYTES_MAX + 10, b' ');
-    assert!(matches!(told(&line), Ended::Refused(reason) if reason.contains("more than")));
-}
-
-#[test]
-fn more_calls_at_once_than_there_may_be_are_refused() {
-    let call = |id| {
-        format!(
-            "{{\"call\":{{\"id\":{id},\"request\":{{\"run_tool\":{{\"tool\":\"wait\",\"arguments\":{{}}}}}}}}}}\n"
-        )
-    };
-    let flood: String = (0..=CALLS_AT_ONCE_MAX).map(call).collect();
-    assert!(matches!(told(flood.as_bytes()), Ended::Refused(reason) if reason.contains("at once")));
-    let twice = format!("{}{}", call(3), call(3));
-    assert!(
-        matches!(told(twice.as_bytes()), Ended::Refused(reason) if reason.contains("under way"))
-    );
 }
 
 #[test]
@@ -463,31 +447,44 @@ proptest! {
     }
 }
 
-#[test]
-fn both_halves_keep_the_protocol() {
-    use crate::testing::{KnownTool, Served, Stream, proxy_client, proxy_server};
-    let known = KnownTool::new("text:echo", r#"{"a":1.50}"#, r#"{"a":1.50}"#);
-    let streams = |stream: UnixStream| Stream {
-        reader: Box::new(stream.try_clone().expect("a clone")),
-        writer: Box::new(stream),
-    };
-    let session = session(&Arc::default());
-    proxy_server(
-        &|| {
-            let token = token();
-            let (stream, _) = served(&session, &token, false);
-            Served {
-                stream: streams(stream),
-                token,
-            }
+/// The server's half of a connection, with what tells of its end.
+fn opened(session: &Arc<Session>) -> Served {
+    let (token, (ours, theirs)) = (token(), UnixStream::pair().expect("a pair"));
+    let (tell, ended) = std::sync::mpsc::channel();
+    let (session, its) = (Arc::clone(session), token.clone());
+    std::thread::spawn(move || {
+        serve(&session, &its, false, &ours, &ours);
+        drop((ours, tell));
+    });
+    Served {
+        stream: Stream {
+            reader: Box::new(theirs.try_clone().expect("a clone")),
+            writer: Box::new(theirs),
         },
-        &known,
-    );
+        token,
+        ended: Some(ended),
+    }
+}
+
+#[test]
+fn the_server_keeps_the_protocol() {
+    let session = session(&Arc::default());
+    proxy_server(&|| opened(&session), &known());
+}
+
+#[test]
+fn the_client_keeps_the_protocol() {
     let echo = Tool::new(id("text:echo"), "Echoes", |arguments, _| {
         Ok(arguments.clone())
     });
+    let wait = Tool::new(id("wait"), "Waits", |_, control: &Control| {
+        while !control.is_cancelled() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err(GatewayError::cancelled())
+    });
     let tools: Arc<dyn crate::gateway::ToolGateway> =
-        Arc::new(Direct::new([echo]).expect("one tool"));
+        Arc::new(Direct::new([echo, wait]).expect("two tools"));
     proxy_client(
         &|stream, token| {
             let client = Client::connect(stream.reader, stream.writer, token);
@@ -496,7 +493,7 @@ fn both_halves_keep_the_protocol() {
                 .map_err(|error| error.to_string())
         },
         &tools,
-        &known,
+        &known(),
     );
 }
 
