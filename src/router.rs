@@ -43,7 +43,22 @@ pub struct RouterConfig {
     pub unsafe_host: bool,
 }
 
-/// Sends requests to backends and signs what came of them. Share one; all methods take `&self`, from any number of threads.
+/// Sends requests to backends and signs what came of them.
+///
+/// - **Thread-safety**: share one. All methods take `&self`, and are called from any number of threads at once; backends come
+///   and go while requests run.
+/// - **Cancellation**: a request that is cancelled before it begins is [`RouteError::Cancelled`], and leaves no receipt. One that
+///   runs ends as its backend ends it, most often as [`RouteError::Aborted`], and its receipt says so.
+/// - **Errors and retry**: nothing is tried again, and nothing on a backend that was not chosen. What ran, and what was refused,
+///   has its receipt in the error. [`RouteError::is_retryable`] says whether the same request may succeed later.
+/// - **Ownership**: a request is lent, and nothing of it is kept; an [`Execution`] is the caller's. A registered backend is shared
+///   until it is taken out and what runs on it has ended.
+/// - **Order**: of several backends that could run a request, the first that was registered does. Requests are independent;
+///   none waits for another but for a place on its backend, and for a signature where receipts are signed together.
+/// - **Empty values**: an empty input of bytes is an input, and of JSON it is refused. A limit that is not asked for is the
+///   profile's default. No backend is the first that fits; no gateway is no tools; no tenant is a tenant too.
+///
+/// `tenzik::testing::router` (feature `testing`) holds one, with any backend in it, against this.
 pub struct Router {
     pipeline: Arc<Pipeline>,
     config: RouterConfig,

@@ -1,21 +1,35 @@
 //! What a router must do with the backends that are registered in it, whoever wrote them.
 
+mod ends;
+mod registered;
+
+use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
-use tenzik_receipt::{Claim, Profile, Timestamp};
+use tenzik_receipt::{InputType, Profile, Timestamp};
 
-use super::Programs;
+use super::{KERNEL, PATIENCE, Programs, joined, soon};
 use crate::control::Control;
 use crate::receipts::Circumstances;
 use crate::router::{
-    Code, CodeTree, ExecuteRequest, Execution, Limit, Program, Refusal, RouteError, Router,
+    Code, CodeTree, ExecuteRequest, Execution, Limit, Program, RouteError, Router,
 };
 
-/// Holds a router, with a backend in it that runs these programs at this profile, against what it promises.
+const CANCELLATION: &str = "Router, Cancellation";
+const EMPTY: &str = "Router, Empty values";
+const ERRORS: &str = "Router, Errors and retry";
+const ORDER: &str = "Router, Order";
+const OWNERSHIP: &str = "Router, Ownership";
+const THREADS: &str = "Router, Thread-safety";
+
+/// Time for sixteen requests at once, on a machine that has much else to do.
+const AT_ONCE_MS: i64 = 300_000;
+
+/// Holds a router, with a backend in it that runs these programs at this profile, against what it promises. Backends of the
+/// suite's own are registered in it for a while, behind those that are there.
 ///
 /// # Panics
-/// With what is not so.
+/// With the promise that is broken.
 pub fn router(router: &Router, programs: &Programs, profile: Profile) {
     let suite = Suite {
         router,
@@ -24,7 +38,9 @@ pub fn router(router: &Router, programs: &Programs, profile: Profile) {
     };
     suite.every_end_has_its_receipt();
     suite.what_cannot_be_held_is_refused_and_leaves_a_receipt();
+    suite.empty_values_are_what_they_are();
     suite.a_cancelled_request_ends();
+    suite.backends_come_and_go();
     suite.requests_are_independent();
 }
 
@@ -41,82 +57,85 @@ impl Suite<'_> {
     }
 
     fn run(&self, request: &ExecuteRequest) -> Result<Execution, RouteError> {
-        self.router
-            .execute(request, Circumstances::at(Timestamp::EPOCH))
+        self.run_controlled(request, &Control::default())
     }
 
-    fn every_end_has_its_receipt(&self) {
-        let echoed = self.run(&self.request(&self.programs.echoes, "{\"a\":1.50}"));
-        let execution = echoed.unwrap_or_else(|error| panic!("it runs: {error}"));
-        assert_eq!(execution.value(), Some(&b"{\"a\":1.50}"[..]));
-        assert_eq!(execution.profile, self.profile, "the profile is passed on");
-        assert_eq!(execution.receipt.claim().status(), "ok");
-        for limit in Limit::ALL {
-            let held = execution.limits.get(limit);
-            assert!(!held.enforced || held.applied.is_some(), "{}", limit.name());
-        }
-        let failed = self.run(&self.request(&self.programs.fails, "null"));
-        let failed = failed.expect_err("code that fails is an error");
-        let receipt = failed.receipt().expect("which has its receipt");
-        assert_eq!(receipt.claim().status(), "failed");
-        let mut late = self.request(&self.programs.sleeps, "null");
-        late.limits = late.limits.with(Limit::WallMs, Some(500));
-        let late = self.run(&late).expect_err("the clock ends it");
-        assert!(matches!(late, RouteError::Timeout { .. }), "{late}");
-        assert_eq!(
-            late.receipt().map(|it| it.claim().status()),
-            Some("timed_out")
+    fn run_controlled(
+        &self,
+        request: &ExecuteRequest,
+        control: &Control,
+    ) -> Result<Execution, RouteError> {
+        let circumstances = Circumstances::at(Timestamp::EPOCH);
+        let came = self
+            .router
+            .execute_controlled(request, circumstances, control);
+        let is_result = |execution: &Execution| match &execution.ended {
+            crate::backend::Ended::Ok(value) => Arc::ptr_eq(value, &request.input),
+            _ => false,
+        };
+        let own = 1 + usize::from(came.as_ref().is_ok_and(is_result));
+        holds!(
+            OWNERSHIP,
+            soon(KERNEL, || Arc::strong_count(&request.input) == own),
+            "the request is lent, and its input is still held when it is over"
         );
+        came
     }
 
-    fn what_cannot_be_held_is_refused_and_leaves_a_receipt(&self) {
-        let mut absurd = self.request(&self.programs.echoes, "null");
-        absurd.limits = absurd.limits.with(Limit::Pids, Some(-1));
-        let open = self.request(&self.programs.echoes, "{");
-        for (request, code) in [(absurd, "invalid_limits"), (open, "invalid_input")] {
-            let refused = self.run(&request).expect_err("it is refused");
-            assert_eq!(refused.code(), code);
-            let receipt = refused.receipt().expect("a refusal has its receipt");
-            assert!(matches!(receipt.claim(), Claim::Refused(_)));
+    fn empty_values_are_what_they_are(&self) {
+        let refused = self.run(&self.request(&self.programs.echoes, ""));
+        let code = refused.as_ref().err().map(RouteError::code);
+        holds!(
+            EMPTY,
+            code == Some("invalid_input"),
+            "nothing is no JSON, and refused: {code:?}"
+        );
+        if let Some(tree) = &self.programs.echoes_bytes {
+            let mut request = self.request(tree, "");
+            request.input_type = InputType::Bytes;
+            let echoed = self.run(&request);
+            let value = echoed.as_ref().map(Execution::value);
+            holds!(
+                EMPTY,
+                matches!(value, Ok(Some(b""))),
+                "an empty input of bytes is an input, and an empty result a result: {value:?}"
+            );
         }
-        let mut elsewhere = self.request(&self.programs.echoes, "null");
-        elsewhere.backend = Some(tenzik_receipt::Label::constant("no-such-backend"));
-        let refused = self.run(&elsewhere).expect_err("nobody else runs it");
-        assert!(
-            matches!(
-                refused,
-                RouteError::Refused {
-                    refusal: Refusal::RuntimeUnavailable { .. },
-                    ..
-                }
-            ),
-            "a backend that is missing is an error, never another backend: {refused}"
+        let mut tools = self.request(&self.programs.echoes, "1");
+        tools.limits = tools.limits.with(Limit::ToolCalls, Some(1));
+        let refused = self.run(&tools);
+        let code = refused.as_ref().err().map(RouteError::code);
+        holds!(
+            EMPTY,
+            code == Some("missing_gateway"),
+            "no gateway is no tools, and a request that asks for some is refused: {code:?}"
         );
     }
 
     fn a_cancelled_request_ends(&self) {
-        let (request, control) = (
-            self.request(&self.programs.sleeps, "null"),
-            Control::default(),
-        );
-        let circumstances = || Circumstances::at(Timestamp::EPOCH);
+        let request = self.request(&self.programs.sleeps, "null");
+        let control = Control::default();
         let ended = thread::scope(|scope| {
-            let run = scope.spawn(|| {
-                self.router
-                    .execute_controlled(&request, circumstances(), &control)
-            });
-            thread::sleep(Duration::from_millis(300));
+            let run = scope.spawn(|| self.run_controlled(&request, &control));
+            thread::sleep(std::time::Duration::from_millis(300));
             control.cancel();
-            run.join().expect("it does not panic")
+            holds!(
+                CANCELLATION,
+                soon(PATIENCE, || run.is_finished()),
+                "a request ends soon after its control is set"
+            );
+            joined(run)
         });
-        let ended = ended.expect_err("a cancelled run is an error");
-        assert!(matches!(ended, RouteError::Aborted { .. }), "{ended}");
-        let never = self
-            .router
-            .execute_controlled(&request, circumstances(), &control);
-        assert!(
+        holds!(
+            CANCELLATION,
+            matches!(&ended, Err(error @ RouteError::Aborted { .. }) if error.receipt().is_some()),
+            "one that is cancelled while it runs is aborted, with its receipt: {ended:?}"
+        );
+        let never = self.run_controlled(&request, &control);
+        holds!(
+            CANCELLATION,
             matches!(never, Err(RouteError::Cancelled)),
-            "what is cancelled before it begins never does"
+            "one that is cancelled before it begins never does: {never:?}"
         );
     }
 
@@ -124,16 +143,20 @@ impl Suite<'_> {
         thread::scope(|scope| {
             let runs: Vec<_> = (0..16_u32)
                 .map(|index| {
-                    scope.spawn(move || {
-                        let own = index.to_string();
-                        let execution = self.run(&self.request(&self.programs.echoes, &own));
-                        execution.map(|execution| execution.value() == Some(own.as_bytes()))
-                    })
+                    let own = index.to_string();
+                    let mut request = self.request(&self.programs.echoes, &own);
+                    request.limits = request.limits.with(Limit::WallMs, Some(AT_ONCE_MS));
+                    scope.spawn(move || (self.run(&request), own))
                 })
                 .collect();
             for run in runs {
-                let own = run.join().expect("no run panics");
-                assert!(matches!(own, Ok(true)), "each has its own result: {own:?}");
+                let (came, own) = joined(run);
+                let value = came.as_ref().map(Execution::value);
+                holds!(
+                    THREADS,
+                    matches!(value, Ok(Some(value)) if value == own.as_bytes()),
+                    "of requests from many threads each has its own result: {value:?}"
+                );
             }
         });
     }

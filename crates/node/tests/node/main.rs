@@ -17,5 +17,6 @@ mod runs;
 mod setup;
 mod sink;
 mod slow;
+mod suites;
 mod tls;
 mod unlogged;

@@ -26,7 +26,11 @@ fn now() -> Timestamp {
     "2026-11-28T12:00:00Z".parse().expect("a time")
 }
 
-fn remote(url: &str, node: PublicKey, languages: Vec<Label>) -> Result<Remote, RemoteError> {
+pub(crate) fn remote(
+    url: &str,
+    node: PublicKey,
+    languages: Vec<Label>,
+) -> Result<Remote, RemoteError> {
     let config = RemoteConfig {
         kind: Label::constant("remote"),
         url: url.to_owned(),
