@@ -22,6 +22,7 @@
 mod client;
 mod frame;
 mod server;
+mod turns;
 
 use std::fmt;
 

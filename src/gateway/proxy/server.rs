@@ -5,20 +5,17 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 
 use super::frame::{FrameError, Frames, FromClient, FromServer, write};
+use super::turns::{LOOK, Next, Turn, Turns, Watch};
 use super::{Token, VERSION};
 use crate::control::Control;
 use crate::gateway::{Operation, Session};
 
 /// How many calls of one connection are answered at once. A client that sends more is not waited for.
 pub const CALLS_AT_ONCE_MAX: usize = 16;
-
-/// How many threads a connection has at once: those of its calls, as many whose answers the client has not read yet, and the
-/// one that reads.
-pub(super) const THREADS_MAX: usize = 2 * CALLS_AT_ONCE_MAX + 1;
 
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,13 +42,11 @@ pub fn serve(
 ) -> Ended {
     let connection = Connection {
         session: Arc::clone(session),
-        stream: Mutex::new(Stream {
-            frames: Frames::new(reader),
-            ended: None,
-        }),
         writer: Mutex::new(writer),
         calls: Mutex::new(HashMap::new()),
-        threads: Mutex::new(Threads { all: 1, calling: 0 }),
+        frames: Mutex::new(Frames::new(reader)),
+        turns: Mutex::new(Turns::default()),
+        changed: Condvar::new(),
     };
     let ended = connection.serve(token, inherited);
     if let Ended::Refused(reason) = &ended {
@@ -62,27 +57,20 @@ pub fn serve(
     ended
 }
 
-/// A connection's threads are alike. One of them reads; when it has a call it leaves the stream to the next, makes the call and
-/// answers it itself. So an answer waits for no other thread, and a call that takes long keeps nobody from being read.
+/// A connection's threads are alike: whoever reads a call makes it and answers it, so that an answer waits for no other thread.
+///
+/// While a call is made somebody else has to read. One that is alone is most often over before another thread has woken, so
+/// the stream is left to nobody; a thread that watches takes it if the call is still under way at its next look. Where
+/// calls come together the next thread is woken at once.
 struct Connection<R, W> {
     session: Arc<Session>,
-    stream: Mutex<Stream<R>>,
     writer: Mutex<W>,
     /// The calls that are under way.
     calls: Mutex<HashMap<u64, Control>>,
-    threads: Mutex<Threads>,
-}
-
-struct Stream<R> {
-    frames: Frames<R>,
-    /// Set by the thread that read the last frame.
-    ended: Option<Ended>,
-}
-
-struct Threads {
-    all: usize,
-    /// Those that have a call, or an answer left to write.
-    calling: usize,
+    frames: Mutex<Frames<R>>,
+    turns: Mutex<Turns>,
+    /// Told when somebody is to look at the turns.
+    changed: Condvar,
 }
 
 impl<R: Read + Send, W: Write + Send> Connection<R, W> {
@@ -94,7 +82,7 @@ impl<R: Read + Send, W: Write + Send> Connection<R, W> {
         if let Err(error) = self.send(&greeting) {
             return Ended::Failed(error.to_string());
         }
-        match self.stream().frames.next() {
+        match self.frames().next() {
             Ok(Some(FromClient::Hello {
                 version: VERSION,
                 token: shown,
@@ -110,43 +98,54 @@ impl<R: Read + Send, W: Write + Send> Connection<R, W> {
             Ok(Some(_)) => return Ended::Refused("the first frame is hello".to_owned()),
             other => return ended(other),
         }
-        thread::scope(|scope| self.take_turns(scope));
-        self.stream().ended.take().unwrap_or(Ended::Closed)
+        thread::scope(|scope| {
+            // The first reads, and is a thread of the connection like the others.
+            let mut turn = self.turns().first();
+            while let Some(next) = self.read_and_call(scope, turn) {
+                turn = next;
+            }
+        });
+        self.turns().ended.take().unwrap_or(Ended::Closed)
     }
 
-    fn take_turns<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) {
-        while let Some((id, request, control)) = self.next_call(scope) {
-            let answer = self.session.call_controlled(&request, &control);
-            // The id is free again when the client can know of it.
-            self.calls().remove(&id);
-            // A client that is gone wants no answer.
-            let _ = self.send(&FromServer::Answer { id, answer });
-            self.threads().calling -= 1;
+    fn wait_and_call<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) {
+        let mut turn = self.wait_for_a_turn();
+        while let Some(own) = turn {
+            turn = self.read_and_call(scope, own);
         }
     }
 
-    /// Waits for its turn, and reads up to a call; `None` when the connection is over.
-    fn next_call<'scope>(
+    /// Reads up to a call, makes it and answers it; then it is this thread's turn again, as soon as there is one. `None` when the
+    /// connection is over.
+    fn read_and_call<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
-    ) -> Option<(u64, Operation, Control)> {
-        let mut stream = self.stream();
-        if stream.ended.is_some() {
-            return None;
+        turn: Turn,
+    ) -> Option<Turn> {
+        let (id, request, control) = match self.next_call() {
+            Ok(call) => call,
+            Err(ended) => return self.end(ended),
+        };
+        if let Err(error) = self.leave_the_stream(scope, turn) {
+            return self.end(Ended::Failed(format!("no thread for a call: {error}")));
         }
-        let ended = loop {
-            match stream.frames.next() {
+        let answer = self.session.call_controlled(&request, &control);
+        // The id is free again when the client can know of it.
+        self.calls().remove(&id);
+        // A client that is gone wants no answer.
+        let _ = self.send(&FromServer::Answer { id, answer });
+        let turn = self.turns().back_from_a_call();
+        turn.or_else(|| self.wait_for_a_turn())
+    }
+
+    fn next_call(&self) -> Result<(u64, Operation, Control), Ended> {
+        let mut frames = self.frames();
+        loop {
+            match frames.next() {
                 Ok(Some(FromClient::Call { id, request })) => {
                     let control = Control::default();
-                    if let Err(reason) = self.begin(id, &control) {
-                        break Ended::Refused(reason);
-                    }
-                    match self.leave_the_stream(scope) {
-                        Ok(()) => return Some((id, request, control)),
-                        Err(error) => {
-                            break Ended::Failed(format!("no thread for a call: {error}"));
-                        }
-                    }
+                    self.begin(id, &control).map_err(Ended::Refused)?;
+                    return Ok((id, request, control));
                 }
                 Ok(Some(FromClient::Cancel { id })) => {
                     if let Some(control) = self.calls().get(&id) {
@@ -154,27 +153,60 @@ impl<R: Read + Send, W: Write + Send> Connection<R, W> {
                     }
                 }
                 Ok(Some(FromClient::Hello { .. })) => {
-                    break Ended::Refused("hello comes once".to_owned());
+                    return Err(Ended::Refused("hello comes once".to_owned()));
                 }
-                other => break ended(other),
+                other => return Err(ended(other)),
             }
-        };
-        stream.ended = Some(ended);
+        }
+    }
+
+    fn end<T>(&self, ended: Ended) -> Option<T> {
+        self.turns().ended = Some(ended);
         // Nobody waits for what is under way.
         self.calls().values().for_each(Control::cancel);
+        self.changed.notify_all();
         None
     }
 
-    /// This thread has a call. If no other is left to read, one more is begun; at the bound none is, and the stream is read
-    /// again when a client that reads no answers has read one.
-    fn leave_the_stream<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) -> io::Result<()> {
-        let mut threads = self.threads();
-        if threads.calling + 1 == threads.all && threads.all < THREADS_MAX {
-            thread::Builder::new().spawn_scoped(scope, || self.take_turns(scope))?;
-            threads.all += 1;
+    /// This thread has a call. At the bound on threads nobody is left to read, until a client that reads no answers has read one.
+    fn leave_the_stream<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        turn: Turn,
+    ) -> io::Result<()> {
+        let mut turns = self.turns();
+        match turns.leave(turn) {
+            Next::Nobody => {}
+            Next::Waiting => self.changed.notify_one(),
+            Next::Another => {
+                thread::Builder::new().spawn_scoped(scope, || self.wait_and_call(scope))?;
+                turns.all += 1;
+            }
         }
-        threads.calling += 1;
         Ok(())
+    }
+
+    fn wait_for_a_turn(&self) -> Option<Turn> {
+        let mut turns = self.turns();
+        let mut watch = Watch::default();
+        loop {
+            if turns.ended.is_some() {
+                return None;
+            }
+            if let Some(turn) = turns.take(&mut watch) {
+                return Some(turn);
+            }
+            turns = match watch.is_on() {
+                true => {
+                    let waited = self.changed.wait_timeout(turns, LOOK);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                false => {
+                    let waited = self.changed.wait(turns);
+                    waited.unwrap_or_else(PoisonError::into_inner)
+                }
+            };
+        }
     }
 
     fn begin(&self, id: u64, control: &Control) -> Result<(), String> {
@@ -189,12 +221,12 @@ impl<R: Read + Send, W: Write + Send> Connection<R, W> {
         Ok(())
     }
 
-    fn stream(&self) -> MutexGuard<'_, Stream<R>> {
-        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    fn frames(&self) -> MutexGuard<'_, Frames<R>> {
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn threads(&self) -> MutexGuard<'_, Threads> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn calls(&self) -> MutexGuard<'_, HashMap<u64, Control>> {

@@ -524,7 +524,7 @@ fn a_client_that_reads_no_answers_is_soon_not_read_either() {
     std::thread::sleep(Duration::from_millis(500));
     let answered = session.tool_calls();
     assert!(
-        answered as usize <= server::THREADS_MAX,
+        answered as usize <= turns::THREADS_MAX,
         "{answered} calls were made for nobody"
     );
     stream.shutdown(Shutdown::Both).expect("it is ours");
