@@ -7,7 +7,12 @@ use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use arbitrary::{Arbitrary, Unstructured};
-use tenzik::capability::{Capability, Grants, IMPORTS, Import, NumberType};
+use tenzik::capability::{Grants, IMPORTS, Import, NumberType};
+use tenzik::control::Control;
+use tenzik::gateway::direct::{Direct, Tool};
+use tenzik::gateway::{
+    GatewayError, GatewayErrorCode, Json, SessionLimits, ToolGateway, ToolId, Tools,
+};
 use tenzik::limits::LimitsAsked;
 use tenzik::outcome::Request;
 use tenzik::pipeline::Order;
@@ -43,7 +48,7 @@ fn order(script: &Script) -> Order {
     Order {
         capsule: Arc::from(&capsule[..]),
         terms: Terms {
-            grants: Grants::all().difference(&Capability::Tools.into()),
+            grants: Grants::all(),
             limits: LimitsAsked {
                 fuel: Some(u64::from(script.fuel).clamp(1, 20_000_000)),
                 output_bytes: Some(u32::from(script.output_bytes).max(1)),
@@ -51,7 +56,7 @@ fn order(script: &Script) -> Order {
                 ..LimitsAsked::default()
             },
             policy: None,
-            tools: None,
+            tools: Some(Tools::new(Arc::clone(&TOOLS), TOOL_LIMITS)),
         },
         request: Request {
             input: Arc::from(input(script)),
@@ -78,14 +83,29 @@ fn input(script: &Script) -> Vec<u8> {
     input
 }
 
-fn imports() -> impl Iterator<Item = &'static Import> {
-    IMPORTS.iter().filter(|row| row.capability != Some(Capability::Tools))
-}
+/// So few that a script comes to their end.
+const TOOL_LIMITS: SessionLimits = SessionLimits {
+    tool_calls: 8,
+    chain_steps: 1,
+};
+
+/// A tool of every name: what it does is in its arguments and its name alone, so that each run is told the same.
+static TOOLS: LazyLock<Arc<dyn ToolGateway>> = LazyLock::new(|| {
+    let names = (b'0'..=b'z').filter_map(|byte| ToolId::new(char::from(byte).to_string()).ok());
+    let tool = |id: ToolId| {
+        let fails = id.as_str().as_bytes()[0] % 4 == 0;
+        Tool::new(id, "Gives back", move |arguments: &Json, _: &Control| match fails {
+            true => Err(GatewayError::new(GatewayErrorCode::ToolFailed, arguments.as_str())),
+            false => Ok(arguments.clone()),
+        })
+    };
+    Arc::new(Direct::new(names.map(tool)).expect("each name once"))
+});
 
 /// A capsule whose text has units of so many bytes.
 fn capsule(unit_bytes: u32) -> Vec<u8> {
     let mut text = String::from("(module\n");
-    for row in imports() {
+    for row in IMPORTS.iter() {
         writeln!(text, "(import \"{}\" \"{}\" {})", row.module, row.name, signature(row)).expect("a string");
     }
     if unit_bytes == 2 {
@@ -93,8 +113,8 @@ fn capsule(unit_bytes: u32) -> Vec<u8> {
     }
     text += READER;
     text += &RUN.replace("UNIT", &unit_bytes.to_string());
-    let count = imports().count();
-    for (index, row) in imports().enumerate() {
+    let count = IMPORTS.iter().count();
+    for (index, row) in IMPORTS.iter().enumerate() {
         let test = format!("(i32.eq (i32.rem_u (local.get $op) (i32.const {count})) (i32.const {index}))");
         writeln!(text, "(if {test} (then {} (br $next)))", call(row)).expect("a string");
     }

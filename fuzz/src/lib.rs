@@ -83,15 +83,15 @@ pub(crate) fn same_claim(order: &Order) {
         return;
     }
     assert_eq!(claim, other, "two allocations give two claims");
-    if let Some(outcome) = outcome {
-        SECOND.assert_agrees(order, &outcome);
+    if let Some(outcome) = &outcome {
+        SECOND.assert_agrees(order, outcome);
     }
     let evidence = Evidence {
         capsule: &order.capsule,
         input: &order.request.input,
         secret: None,
         seed: None,
-        transcript: None,
+        transcript: outcome.as_ref().map(Outcome::transcript),
     };
     match REPLAYER.replay(&claim, &evidence) {
         Ok(Replay::Same) | Err(ReplayError::Aborted | ReplayError::NotReplayable { .. }) => {}
