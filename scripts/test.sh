@@ -225,6 +225,13 @@ check_interop() {
     fi
 }
 
+# New finds go to a folder of their own; the seeds in the repository stay as they are.
+fuzz_one() {
+    mkdir -p "fuzz/work/$1" "fuzz/corpus/$1"
+    cargo ${toolchain[@]+"${toolchain[@]}"} fuzz run -s none "$1" "fuzz/work/$1" "fuzz/corpus/$1" -- \
+        -max_total_time="$2" -rss_limit_mb=8192 -print_final_stats=1
+}
+
 check_fuzz() {
     local seconds=${TENZIK_FUZZ_SECONDS:-20}
     [[ $seconds == 0 ]] && return
@@ -240,13 +247,28 @@ check_fuzz() {
     else
         export RUSTC_BOOTSTRAP=1
     fi
-    local target
-    for target in gateway host_calls log_files log_trees metering node_bodies peers_file pipeline receipt validation; do
-        # New finds go to a folder of their own; the seeds in the repository stay as they are.
-        mkdir -p "fuzz/work/$target" "fuzz/corpus/$target"
-        cargo ${toolchain[@]+"${toolchain[@]}"} fuzz run -s none "$target" "fuzz/work/$target" "fuzz/corpus/$target" -- \
-            -max_total_time="$seconds" -rss_limit_mb=8192 -print_final_stats=1 2>&1 | tail -n 12
+    cargo ${toolchain[@]+"${toolchain[@]}"} fuzz build -s none
+    local targets=(gateway host_calls log_files log_trees metering node_bodies peers_file pipeline receipt validation)
+    local logs target pids
+    logs=$(mktemp -d)
+    # As many at once as there are processors: each takes one.
+    while ((${#targets[@]} > 0)); do
+        pids=()
+        for target in "${targets[@]:0:$(nproc)}"; do
+            fuzz_one "$target" "$seconds" >"$logs/$target" 2>&1 &
+            pids+=("$!:$target")
+        done
+        for target in "${pids[@]}"; do
+            if ! wait "${target%%:*}"; then
+                echo "FAILED: the fuzz target ${target#*:}"
+                failures=$((failures + 1))
+                tail -n 60 "$logs/${target#*:}"
+            fi
+            tail -n 12 "$logs/${target#*:}" | sed "s/^/${target#*:}: /"
+        done
+        targets=("${targets[@]:$(nproc)}")
     done
+    rm -r "$logs"
     unset RUSTC_BOOTSTRAP
 }
 
