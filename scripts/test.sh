@@ -249,7 +249,7 @@ check_fuzz() {
     fi
     cargo ${toolchain[@]+"${toolchain[@]}"} fuzz build -s none
     local targets=(gateway host_calls log_files log_trees metering node_bodies peers_file pipeline receipt validation)
-    local logs target pids
+    local logs target pids lines
     logs=$(mktemp -d)
     # As many at once as there are processors: each takes one.
     while ((${#targets[@]} > 0)); do
@@ -259,12 +259,13 @@ check_fuzz() {
             pids+=("$!:$target")
         done
         for target in "${pids[@]}"; do
+            lines=12
             if ! wait "${target%%:*}"; then
                 echo "FAILED: the fuzz target ${target#*:}"
                 failures=$((failures + 1))
-                tail -n 60 "$logs/${target#*:}"
+                lines=60
             fi
-            tail -n 12 "$logs/${target#*:}" | sed "s/^/${target#*:}: /"
+            tail -n "$lines" "$logs/${target#*:}" | sed "s/^/${target#*:}: /"
         done
         targets=("${targets[@]:$(nproc)}")
     done

@@ -195,12 +195,7 @@ impl Group {
             return Ok(());
         }
         self.kill();
-        let until = Instant::now() + PATIENCE;
-        let mut removed = Ok(());
-        for directory in self.directories() {
-            removed = removed.and(remove_directory(&directory, until));
-        }
-        removed
+        remove_each(self.directories())
     }
 
     /// Removes one that another made and does not remove, whatever controllers that took. All in it has ended.
@@ -212,13 +207,8 @@ impl Group {
             Some(Version::Two) => vec![PathBuf::from(MOUNT)],
             None => Vec::new(),
         };
-        let until = Instant::now() + PATIENCE;
-        let mut removed = Ok(());
-        for mount in mounts {
-            let directory = mount.join(&self.parent).join(&self.name);
-            removed = removed.and(remove_directory(&directory, until));
-        }
-        removed
+        let below = |mount: PathBuf| mount.join(&self.parent).join(&self.name);
+        remove_each(mounts.into_iter().map(below))
     }
 
     /// Where it is: one directory for each controller of version 1, one in all of version 2.
@@ -383,6 +373,16 @@ fn listed(file: &Path) -> Vec<Pid> {
     let text = fs::read_to_string(file).unwrap_or_default();
     let numbers = text.lines().filter_map(|line| line.parse().ok());
     numbers.filter_map(Pid::from_raw).collect()
+}
+
+/// Removes the directories of a group that has no processes: all that can be, and gives the first failure.
+fn remove_each(directories: impl IntoIterator<Item = PathBuf>) -> io::Result<()> {
+    let until = Instant::now() + PATIENCE;
+    let mut removed = Ok(());
+    for directory in directories {
+        removed = removed.and(remove_directory(&directory, until));
+    }
+    removed
 }
 
 /// Removes a group that has no processes. The kernel may still be ending the last one.

@@ -30,6 +30,8 @@ pub(crate) use report::Report;
 pub(crate) use source_map::{Line, lines_of_map};
 use symbols::Symbols;
 pub(crate) use symbols::{SOURCE_MAP, traces};
+#[cfg(test)]
+pub(crate) use vlq::write as write_vlq;
 
 /// Looks at runs, and writes down what it sees.
 pub(crate) struct Debugger {

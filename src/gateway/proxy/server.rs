@@ -98,24 +98,21 @@ impl<R: Read + Send, W: Write + Send> Connection<R, W> {
             Ok(Some(_)) => return Ended::Refused("the first frame is hello".to_owned()),
             other => return ended(other),
         }
-        thread::scope(|scope| {
-            // The first reads, and is a thread of the connection like the others.
-            let mut turn = self.turns().first();
-            while let Some(next) = self.read_and_call(scope, turn) {
-                turn = next;
-            }
-        });
+        // The first reads, and is a thread of the connection like the others.
+        let first = self.turns().first();
+        thread::scope(|scope| self.take_turns(scope, Some(first)));
         self.turns().ended.take().unwrap_or(Ended::Closed)
     }
 
-    fn wait_and_call<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) {
-        let mut turn = self.wait_for_a_turn();
-        while let Some(own) = turn {
+    /// What a thread does until the connection is over.
+    fn take_turns<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, first: Option<Turn>) {
+        let mut turn = first;
+        while let Some(own) = turn.or_else(|| self.wait_for_a_turn()) {
             turn = self.read_and_call(scope, own);
         }
     }
 
-    /// Reads up to a call, makes it and answers it; then it is this thread's turn again, as soon as there is one. `None` when the
+    /// Reads up to a call, makes it and answers it; then it is this thread's turn again, if nobody reads. `None` also when the
     /// connection is over.
     fn read_and_call<'scope>(
         &'scope self,
@@ -134,8 +131,7 @@ impl<R: Read + Send, W: Write + Send> Connection<R, W> {
         self.calls().remove(&id);
         // A client that is gone wants no answer.
         let _ = self.send(&FromServer::Answer { id, answer });
-        let turn = self.turns().back_from_a_call();
-        turn.or_else(|| self.wait_for_a_turn())
+        self.turns().back_from_a_call()
     }
 
     fn next_call(&self) -> Result<(u64, Operation, Control), Ended> {
@@ -160,7 +156,7 @@ impl<R: Read + Send, W: Write + Send> Connection<R, W> {
         }
     }
 
-    fn end<T>(&self, ended: Ended) -> Option<T> {
+    fn end(&self, ended: Ended) -> Option<Turn> {
         self.turns().ended = Some(ended);
         // Nobody waits for what is under way.
         self.calls().values().for_each(Control::cancel);
@@ -179,7 +175,7 @@ impl<R: Read + Send, W: Write + Send> Connection<R, W> {
             Next::Nobody => {}
             Next::Waiting => self.changed.notify_one(),
             Next::Another => {
-                thread::Builder::new().spawn_scoped(scope, || self.wait_and_call(scope))?;
+                thread::Builder::new().spawn_scoped(scope, || self.take_turns(scope, None))?;
                 turns.all += 1;
             }
         }

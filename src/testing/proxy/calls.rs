@@ -40,6 +40,12 @@ fn told(answer: &Value) -> (Option<u64>, Option<&str>) {
     )
 }
 
+/// Holds the next frame to be the answer of this call, with this code.
+fn answered(client: &mut Greeted, expected: (Option<u64>, Option<&str>), why: &str) {
+    let answer = client.frames.next().unwrap_or_default();
+    holds!(FRAMES, told(&answer) == expected, "{why}: {answer}");
+}
+
 impl Suite<'_> {
     /// A case with a tool that takes long.
     fn slowly(
@@ -102,25 +108,22 @@ impl Suite<'_> {
             let mut client = Greeted::let_in(served);
             client.frames.send(&slow_call(1, slow));
             client.frames.send(&known_call(2, known));
-            let other = client.frames.next().unwrap_or_default();
-            holds!(
-                FRAMES,
-                told(&other) == (Some(2), None),
-                "answers come in the order in which they are ready: {other}"
+            answered(
+                &mut client,
+                (Some(2), None),
+                "answers come in the order in which they are ready",
             );
             client.frames.send(&cancel(1));
-            let answer = client.frames.next().unwrap_or_default();
-            holds!(
-                FRAMES,
-                told(&answer) == (Some(1), Some("cancelled")),
-                "the answer of a call that was cancelled comes all the same: {answer}"
+            answered(
+                &mut client,
+                (Some(1), Some("cancelled")),
+                "the answer of a call that was cancelled comes all the same",
             );
             client.frames.send(&known_call(1, known));
-            let again = client.frames.next().unwrap_or_default();
-            holds!(
-                FRAMES,
-                told(&again) == (Some(1), None),
-                "an id whose answer came is free again: {again}"
+            answered(
+                &mut client,
+                (Some(1), None),
+                "an id whose answer came is free again",
             );
             client.leave("a call that was cancelled");
         });
@@ -132,12 +135,7 @@ impl Suite<'_> {
             client.frames.send(&slow_call(1, slow));
             // Its answer shows that the first was read.
             client.frames.send(&known_call(2, known));
-            let other = client.frames.next().unwrap_or_default();
-            holds!(
-                FRAMES,
-                told(&other) == (Some(2), None),
-                "a call is answered: {other}"
-            );
+            answered(&mut client, (Some(2), None), "a call is answered");
             client.leave("a call under way");
         });
     }

@@ -1,16 +1,13 @@
 //! Gateways that break a promise.
 
-use std::thread;
-use std::time::Duration;
-
-use super::{assert_told, told};
+use super::{assert_told, known, told, tools};
 use crate::control::Control;
-use crate::gateway::direct::{Direct, Tool};
+use crate::gateway::direct::Direct;
 use crate::gateway::{
     Chain, ChainStep, DescribeLevel, GatewayError, Json, ToolDescription, ToolExample, ToolGateway,
     ToolId, ToolSummary,
 };
-use crate::testing::{KnownTool, gateway};
+use crate::testing::gateway;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Fault {
@@ -26,22 +23,6 @@ enum Fault {
 }
 
 struct Liar(Direct, Fault);
-
-impl Liar {
-    fn new(fault: Fault) -> Self {
-        let id = |text: &str| ToolId::new(text).expect("an id");
-        let echo = Tool::new(id("text:echo"), "Echoes", |arguments, _| {
-            Ok(arguments.clone())
-        });
-        let slow = Tool::new(id("slow"), "Takes long", |_, control: &Control| {
-            while !control.is_cancelled() {
-                thread::sleep(Duration::from_millis(1));
-            }
-            Err(GatewayError::cancelled())
-        });
-        Self(Direct::new([echo, slow]).expect("two tools"), fault)
-    }
-}
 
 impl ToolGateway for Liar {
     fn search_tools(
@@ -108,10 +89,7 @@ impl ToolGateway for Liar {
 }
 
 fn held(fault: Fault) -> impl FnOnce() {
-    let known = KnownTool::new("text:echo", r#"{"a":1.50}"#, r#"{"a":1.50}"#)
-        .with_echoing("text:echo")
-        .with_slow("slow");
-    move || gateway(&Liar::new(fault), &known)
+    move || gateway(&Liar(tools(), fault), &known())
 }
 
 #[test]

@@ -8,13 +8,12 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::assert_told;
+use super::{assert_told, known, tools};
 use crate::control::Control;
-use crate::gateway::direct::{Direct, Tool};
 use crate::gateway::proxy::{Token, serve};
-use crate::gateway::{GatewayError, Session, SessionLimits, ToolId};
+use crate::gateway::{Session, SessionLimits};
 use crate::testing::proxy::proxy_server_within;
-use crate::testing::{KnownTool, Served, Stream};
+use crate::testing::{Served, Stream};
 
 /// How long a case is waited for that never ends.
 const CASE: Duration = Duration::from_secs(30);
@@ -91,22 +90,11 @@ impl Read for Ahead {
 }
 
 fn session() -> Arc<Session> {
-    let id = |text: &str| ToolId::new(text).expect("an id");
-    let echo = Tool::new(id("text:echo"), "Echoes", |arguments, _| {
-        Ok(arguments.clone())
-    });
-    let slow = Tool::new(id("slow"), "Takes long", |_, control: &Control| {
-        while !control.is_cancelled() {
-            thread::sleep(Duration::from_millis(1));
-        }
-        Err(GatewayError::cancelled())
-    });
     let limits = SessionLimits {
         tool_calls: 300,
         chain_steps: 1,
     };
-    let gateway = Arc::new(Direct::new([echo, slow]).expect("two tools"));
-    Arc::new(Session::new(gateway, limits, Control::default()))
+    Arc::new(Session::new(Arc::new(tools()), limits, Control::default()))
 }
 
 fn opened(session: &Arc<Session>, fault: Fault) -> Served {
@@ -147,11 +135,8 @@ fn opened(session: &Arc<Session>, fault: Fault) -> Served {
 }
 
 fn held(fault: Fault) {
-    let known = KnownTool::new("text:echo", r#"{"a":1.50}"#, r#"{"a":1.50}"#)
-        .with_echoing("text:echo")
-        .with_slow("slow");
     let session = session();
-    proxy_server_within(CASE, &|| opened(&session, fault), &known);
+    proxy_server_within(CASE, &|| opened(&session, fault), &known());
 }
 
 #[test]

@@ -107,6 +107,7 @@ pub(super) fn origins(parts: &Parts) -> BTreeMap<Origin, usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::debug::write_vlq;
 
     /// Two functions, of which the second has code of four sources.
     const MODULE: &str = "(module (memory (export \"memory\") 1) (func $tenzik-like (nop) (nop))
@@ -115,7 +116,8 @@ mod tests {
     fn map(module: &[u8], mappings: &str) -> String {
         let bodies = Functions::of(module);
         let first = bodies.bodies()[0].start + 1;
-        let head = encoded(i64::try_from(first).expect("a small module"));
+        let mut head = String::new();
+        write_vlq(i32::try_from(first).expect("a small module"), &mut head);
         let sources = [
             "tenzik-like.ts",
             "tenzik-run.ts",
@@ -133,21 +135,6 @@ mod tests {
             "mappings": mappings.replace("HEAD", &head),
         })
         .to_string()
-    }
-
-    /// A number as source maps have it.
-    fn encoded(number: i64) -> String {
-        const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let (mut rest, mut text) = (number << 1, String::new());
-        loop {
-            let digit = usize::try_from(rest & 31).expect("five bits");
-            rest >>= 5;
-            let more = if rest > 0 { 32 } else { 0 };
-            text.push(char::from(DIGITS[digit | more]));
-            if rest == 0 {
-                return text;
-            }
-        }
     }
 
     #[test]

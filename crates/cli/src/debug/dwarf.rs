@@ -17,7 +17,7 @@ use std::path::Path;
 use gimli::{EndianSlice, LittleEndian};
 use wasmparser::{Parser, Payload};
 
-use super::lines::{Inlined, Lines, Mapping};
+use super::lines::{Inlined, Lines, MAPPINGS_MAX, Mapping, SOURCES_MAX};
 use crate::place::Functions;
 
 use paths::Sources;
@@ -31,10 +31,6 @@ const LINE_BYTES_MAX: usize = 1024 * 1024;
 const ABBREV_BYTES_MAX: usize = 1024 * 1024;
 /// What is read of the others takes no more memory than they.
 const OTHER_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Names of sources beyond this are no capsule's.
-const SOURCES_MAX: usize = 10_000;
-/// A module of 1 MiB has fewer instructions.
-const MAPPINGS_MAX: usize = 1_000_000;
 /// Rows, entries, attributes and ranges that are looked at: some twenty times what Zig writes, and less than a second.
 const STEPS_MAX: usize = 10_000_000;
 

@@ -13,6 +13,11 @@ const SOURCE_CHARS_MAX: usize = 120;
 /// How many calls are told that were inlined at one byte.
 const INLINED_TOLD: usize = 8;
 
+/// Names of sources beyond this are no capsule's.
+pub(super) const SOURCES_MAX: usize = 10_000;
+/// A module of 1 MiB has fewer instructions.
+pub(super) const MAPPINGS_MAX: usize = 1_000_000;
+
 /// Where the bytes of a module come from.
 #[derive(Debug, Default)]
 pub(super) struct Lines {

@@ -5,13 +5,8 @@
 
 use serde::Deserialize;
 
-use super::lines::{Lines, Mapping, Place};
+use super::lines::{Lines, MAPPINGS_MAX, Mapping, Place, SOURCES_MAX};
 use super::vlq::{self, VlqError};
-
-/// Names of sources beyond this are no capsule's.
-const SOURCES_MAX: usize = 10_000;
-/// A module of 1 MiB has fewer instructions.
-const MAPPINGS_MAX: usize = 1_000_000;
 
 /// Why a source map is not used.
 #[derive(Debug, thiserror::Error)]

@@ -75,7 +75,7 @@ fn signed(number: u64) -> Result<i32, VlqError> {
 
 /// Writes a number: for tests, which make maps.
 #[cfg(test)]
-pub(super) fn write(number: i32, text: &mut String) {
+pub(crate) fn write(number: i32, text: &mut String) {
     let mut rest = (u64::from(number.unsigned_abs()) << 1) | u64::from(number < 0);
     loop {
         let (value, more) = ((rest & 0x1f) as u8, rest >> BITS);
