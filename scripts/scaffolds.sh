@@ -16,6 +16,16 @@ export TENZIK_HOME=$folder/home
 missing=()
 seconds_max=60
 
+# again COMMAND...: three times, with pauses, what takes something from a registry.
+again() {
+    local pause
+    for pause in 5 15; do
+        "$@" && return 0
+        sleep "$pause"
+    done
+    "$@"
+}
+
 # try LANGUAGE NAME [OPTIONS OF new]: the compilers are those of $compilers, or of PATH. Tells how long all of it took.
 try() {
     local language=$1 name=$2 began tenths
@@ -23,7 +33,7 @@ try() {
     began=$(date +%s%N)
     "$tenzik" new "$name" --lang "$language" "$@" >/dev/null 2>&1
     if [[ $language == assemblyscript ]]; then
-        (cd "$name" && npm install --no-audit --no-fund >/dev/null)
+        (cd "$name" && again npm install --no-audit --no-fund >/dev/null)
     fi
     PATH=${compilers:-$PATH} "$tenzik" build "$name" | grep '^built'
     "$tenzik" test "$name" | grep '^passed'
@@ -101,7 +111,7 @@ own_rust() {
     command -v rustup >/dev/null || return 1
     version=$(rustc --version | cut -d ' ' -f 2)
     export RUSTUP_HOME=$root/target/rust-wasm32
-    rustup toolchain install "$version" --profile minimal --target wasm32-unknown-unknown --no-self-update >/dev/null 2>&1 || return 1
+    again rustup toolchain install "$version" --profile minimal --target wasm32-unknown-unknown --no-self-update >/dev/null 2>&1 || return 1
     export RUSTUP_TOOLCHAIN=$version
 }
 

@@ -23,6 +23,16 @@ skip() {
     fi
 }
 
+# again COMMAND...: three times, with pauses, what takes something from a registry.
+again() {
+    local pause
+    for pause in 5 15; do
+        "$@" && return 0
+        sleep "$pause"
+    done
+    "$@"
+}
+
 # have TOOL [DEBIAN PACKAGE]: whether the tool is there, installing it if this is root on Debian.
 have() {
     command -v "$1" >/dev/null && return 0
@@ -50,13 +60,13 @@ have_runsc() {
 # The JavaScript runtimes that the tests run, by lockfile.
 install_runtimes() {
     have npm npm || return 1
-    (cd crates/backends/runtimes && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+    (cd crates/backends/runtimes && again npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
 }
 
 # What the models of the capsules need before Node 22.18, and what builds those in AssemblyScript, by lockfile.
 install_capsules() {
     have npm npm || return 1
-    (cd capsules && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+    (cd capsules && again npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
 }
 
 check_rust() {
@@ -147,7 +157,7 @@ check_web() {
     fi
     (
         cd web/replay
-        npm ci --ignore-scripts --no-audit --no-fund
+        again npm ci --ignore-scripts --no-audit --no-fund
         npm run build
         TENZIK="${CARGO_TARGET_DIR:-$PWD/../../target}/release/tenzik" TENZIK_GENERATED=${TENZIK_GENERATED_V8:-1000} npm test
     )
@@ -175,7 +185,7 @@ check_c_capsule() {
     version=$(sed -n 's/.*`pip install ziglang==\([0-9.]*\)`.*/\1/p' capsules/crc32/build.sh)
     have python3 python3 || true
     python3 -m venv "$venv" >/dev/null 2>&1 || { have pyvenv python3-venv || true; }
-    if ! python3 -m venv "$venv" || ! "$venv/bin/pip" install -q --disable-pip-version-check "ziglang==$version"; then
+    if ! python3 -m venv "$venv" || ! again "$venv/bin/pip" install -q --disable-pip-version-check "ziglang==$version"; then
         skip "the capsule in C was not rebuilt: ziglang $version cannot be installed"
         return
     fi
@@ -237,7 +247,7 @@ check_fuzz() {
     [[ $seconds == 0 ]] && return
     step "a smoke of each fuzz target, $seconds seconds each"
     cargo metadata --manifest-path fuzz/Cargo.toml --locked --format-version 1 >/dev/null
-    if ! command -v cargo-fuzz >/dev/null && ! cargo install cargo-fuzz --locked --quiet; then
+    if ! command -v cargo-fuzz >/dev/null && ! again cargo install cargo-fuzz --locked --quiet; then
         skip "no fuzz smoke: cargo-fuzz cannot be installed"
         return
     fi

@@ -10,13 +10,25 @@ trap 'rm -r "$folder"' EXIT
 mkdir "$folder/bin" "$folder/work"
 ln -s "$program" "$folder/bin/tenzik"
 
+# again COMMAND...: three times, with pauses, what takes something from a registry.
+again() {
+    local pause
+    for pause in 5 15; do
+        "$@" && return 0
+        sleep "$pause"
+    done
+    "$@"
+}
+
+declare -f again >"$folder/steps.sh"
 awk '
     /^```[a-z]+ [a-z.]+$/ { print "cat >" $2 " <<\047END OF FILE\047"; inside = 1; next }
     /^```/ && inside { print "END OF FILE"; inside = 0; next }
     inside { print; next }
-    /^    \$ / { command = substr($0, 7); print "printf \047$ %s\\n\047 " quoted(command); print command }
+    /^    \$ / { command = substr($0, 7); print "printf \047$ %s\\n\047 " quoted(command); print tries(command) command }
+    function tries(command) { return command ~ /^npm (ci|install)( |$)/ ? "again " : "" }
     function quoted(text) { gsub(/\047/, "\047\\\047\047", text); return "\047" text "\047" }
-' docs/tutorial.md >"$folder/steps.sh"
+' docs/tutorial.md >>"$folder/steps.sh"
 count=$(grep -c "^printf" "$folder/steps.sh")
 ((count >= 14)) || { echo "docs/tutorial.md has only $count commands"; exit 1; }
 

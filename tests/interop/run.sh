@@ -17,11 +17,21 @@ missing() {
     exit 77
 }
 
+# again COMMAND...: three times, with pauses, what takes something from a registry.
+again() {
+    local pause
+    for pause in 5 15; do
+        "$@" && return 0
+        sleep "$pause"
+    done
+    "$@"
+}
+
 # install PACKAGE...: from Debian, if this is root on Debian.
 install() {
     [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null || return 0
-    apt-get update -qq >/dev/null 2>&1 || true
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1 || true
+    again apt-get update -qq >/dev/null 2>&1 || true
+    DEBIAN_FRONTEND=noninteractive again apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1 || true
 }
 
 # The packages come from Debian, so no module is downloaded.
@@ -40,7 +50,7 @@ build_python() {
     command -v python3 >/dev/null || install python3
     python3 -m venv "$venv" >/dev/null 2>&1 || install python3-venv
     python3 -m venv "$venv" >/dev/null 2>&1 || missing "no Python with venv"
-    "$venv/bin/pip" install -q --disable-pip-version-check --require-hashes -r tests/interop/requirements.txt ||
+    again "$venv/bin/pip" install -q --disable-pip-version-check --require-hashes -r tests/interop/requirements.txt ||
         missing "tests/interop/requirements.txt cannot be installed"
 }
 

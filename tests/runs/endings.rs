@@ -1,11 +1,14 @@
 //! Endings that a capsule chooses, and those that its output decides.
 
+use tenzik::config::SecurityConfig;
 use tenzik::outcome::Ending;
 use tenzik::pipeline::RunError;
 use tenzik_receipt::{Blake3, InputType};
 
-use crate::common::{assert_verifies, circumstances, pipeline};
-use crate::support::{Story, capsule, claim, import, with};
+use crate::common::{assert_verifies, circumstances, pipeline_with};
+use crate::support::{
+    GENEROUS, Story, capsule, claim, few_slots, generous, import, lenient, said, with,
+};
 
 fn returns(code: i32) -> Story {
     with("", &format!("(result i32) (i32.const {code})"))
@@ -164,11 +167,12 @@ fn a_surrogate_that_is_still_held_at_the_end_traps() {
 
 #[test]
 fn an_aborted_run_is_an_error_where_runs_must_be_repeatable_and_leaves_a_receipt() {
-    let mut story = with("", "(loop (br 0))");
-    story.0.terms.limits.fuel = Some(1_000_000_000);
+    let mut story = with("", "(loop (br 0))").fuel(GENEROUS);
     story.0.terms.limits.time_ms = Some(10);
-    assert_eq!(story.said(), "aborted time_limit");
-    match pipeline().run(&story.0, circumstances()) {
+    let host = |security| pipeline_with(&generous(security), &few_slots());
+    let run = story.run_on(&host(lenient()));
+    assert_eq!(said(&run), "aborted time_limit");
+    match host(SecurityConfig::default()).run(&story.0, circumstances()) {
         Err(RunError::Aborted {
             capsule,
             input,

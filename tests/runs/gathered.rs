@@ -16,7 +16,7 @@ use tenzik_receipt::{
 
 use crate::common::{assert_verifies, circumstances, now, pipeline, sealer, trust};
 use crate::refusals::refused_by;
-use crate::support::{Story, few_slots, import, lenient, with};
+use crate::support::{GENEROUS, Story, few_slots, generous, import, lenient, with};
 
 /// A pipeline that gathers, and would wait for an hour if it had to.
 fn gathering(security: &SecurityConfig) -> Pipeline {
@@ -115,12 +115,12 @@ fn threads_that_run_at_the_same_time_share_signatures_and_none_is_left_waiting()
 
 #[test]
 fn refusals_and_aborted_runs_are_signed_so_too() {
-    let pipeline = gathering(&SecurityConfig::default());
+    let pipeline = gathering(&generous(SecurityConfig::default()));
     let mut story = echo();
     story.0.terms.limits.fuel = Some(0);
     refused_by(&pipeline, &story, Stage::Binding, "limit");
     let spin = with("", "(loop $again (br $again))").limits(LimitsAsked {
-        fuel: Some(1_000_000_000),
+        fuel: Some(GENEROUS),
         time_ms: Some(5),
         ..LimitsAsked::default()
     });

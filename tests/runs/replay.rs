@@ -9,8 +9,8 @@ use tenzik_receipt::{
     Status, Trust, Verdict, WasmClaim, WasmLimits, verify,
 };
 
-use crate::common::{assert_verifies, key, read};
-use crate::support::{Story, claim, import, with};
+use crate::common::{assert_verifies, key, pipeline_with, read};
+use crate::support::{GENEROUS, Story, claim, few_slots, generous, import, lenient, with};
 
 static REPLAYER: LazyLock<Replayer> = LazyLock::new(|| Replayer::new(10_000).expect("an engine"));
 
@@ -207,9 +207,9 @@ fn other_tables_and_units_are_unknown_and_never_false() {
 
 #[test]
 fn a_claim_that_says_aborted_cannot_be_run_again() {
-    let mut story = with("", "(loop (br 0))").fuel(900_000_000);
+    let mut story = with("", "(loop (br 0))").fuel(GENEROUS);
     story.0.terms.limits.time_ms = Some(10);
-    let run = story.run();
+    let run = story.run_on(&pipeline_with(&generous(lenient()), &few_slots()));
     assert_eq!(
         replay(&story, claim(&run)),
         Err(ReplayError::NotReplayable {

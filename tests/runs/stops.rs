@@ -8,26 +8,24 @@ use tenzik::outcome::{AbortCode, Ending};
 use tenzik::pipeline::Pipeline;
 
 use crate::common::pipeline_with;
-use crate::support::{Story, claim, few_slots, import, lenient, with};
+use crate::support::{GENEROUS, Story, claim, few_slots, generous, import, lenient, with};
 
-/// A host that pays for anything, so that only the clock is left.
-fn generous() -> Pipeline {
-    let mut security = lenient();
-    security.limits_max.fuel = 1 << 52;
-    pipeline_with(&security, &few_slots())
+/// A host that pays for anything.
+fn host() -> Pipeline {
+    pipeline_with(&generous(lenient()), &few_slots())
 }
 
 fn endless(story: Story, time_ms: u32) {
     let story = story.limits(LimitsAsked {
-        fuel: Some(1 << 52),
+        fuel: Some(GENEROUS),
         time_ms: Some(time_ms),
         ..LimitsAsked::default()
     });
-    let run = story.run_on(&generous());
+    let run = story.run_on(&host());
     assert_eq!(*run.outcome.ending(), Ending::Aborted(AbortCode::TimeLimit));
     let wall = run.outcome.wall();
     assert!(wall >= Duration::from_millis(time_ms.into()), "{wall:?}");
-    assert!(wall < Duration::from_secs(5), "{wall:?}");
+    assert!(wall < Duration::from_secs(60), "{wall:?}");
     // What it used depends on the machine, so nothing of it is claimed.
     let claim = claim(&run);
     assert_eq!(run.outcome.usage(), None);
@@ -81,9 +79,9 @@ fn recursion_without_end_uses_up_the_stack() {
 
 #[test]
 fn after_a_stop_the_host_goes_on() {
-    let pipeline = generous();
+    let pipeline = host();
     let stopped = with("", "(loop (br 0))").limits(LimitsAsked {
-        fuel: Some(1 << 52),
+        fuel: Some(GENEROUS),
         time_ms: Some(20),
         ..LimitsAsked::default()
     });

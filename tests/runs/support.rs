@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use tenzik::capability::{Capability, Grants};
 use tenzik::config::{Engines, RuntimeConfig, SecurityConfig};
-use tenzik::limits::LimitsAsked;
+use tenzik::limits::{Limits, LimitsAsked};
 use tenzik::outcome::{Ending, Request};
 use tenzik::pipeline::{Order, Pipeline, Run};
 use tenzik::sandbox::Terms;
@@ -18,6 +18,20 @@ pub(crate) fn lenient() -> SecurityConfig {
     SecurityConfig {
         require_deterministic: false,
         ..SecurityConfig::default()
+    }
+}
+
+/// So much fuel that only the clock is left.
+pub(crate) const GENEROUS: u64 = 1 << 52;
+
+/// A host that gives it.
+pub(crate) fn generous(security: SecurityConfig) -> SecurityConfig {
+    SecurityConfig {
+        limits_max: Limits {
+            fuel: GENEROUS,
+            ..security.limits_max
+        },
+        ..security
     }
 }
 

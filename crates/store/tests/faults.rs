@@ -16,11 +16,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
+use common::opened_again;
 use tempfile::TempDir;
 use tenzik_log::checkpoint::Origin;
-use tenzik_log::{Leaf, LeafRules, Log, StorageError, Visibility, bundle};
+use tenzik_log::{Leaf, LeafRules, Log, Visibility, bundle};
 use tenzik_receipt::{Int, KeyUse, LogPromise, SecretKey, Sha256, SignedReceipt, Timestamp};
 use tenzik_store::DiskStorage;
 
@@ -291,25 +291,10 @@ fn say(word: &str) {
 }
 
 fn open(folder: &Path) -> Result<Log, String> {
-    let storage = DiskStorage::at(folder).map_err(|error| error.to_string())?;
+    let storage = opened_again(|| DiskStorage::at(folder)).map_err(|error| error.to_string())?;
     let key = SecretKey::from_seed(&[3; 32], KeyUse::Checkpoint, Timestamp::EPOCH);
     let origin = Origin::new(ORIGIN).expect("an origin");
     Log::open(Arc::new(storage), key, origin).map_err(|error| error.to_string())
-}
-
-/// The same, where the other thread may be about to start a process: until that is another program, it has this one's files
-/// open, locked ones too.
-fn open_again(folder: &Path) -> Result<Log, String> {
-    let locked = StorageError::Locked {
-        name: folder.display().to_string(),
-    };
-    for _ in 0..200 {
-        match open(folder) {
-            Err(error) if error == locked.to_string() => thread::sleep(Duration::from_millis(20)),
-            other => return other,
-        }
-    }
-    Err(locked.to_string())
 }
 
 struct Fault {
@@ -474,7 +459,7 @@ impl Leaves {
 
     /// Opens the log without faults, and holds it against what was said.
     fn check(&self, folder: &Path, said: &Said, what: &str) {
-        let log = open_again(folder).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let log = open(folder).unwrap_or_else(|error| panic!("{what}: {error}"));
         let committed = log.committed().checkpoint().size();
         let end = committed + log.pending().0 as u64;
         assert!(said.appended <= end, "{what}: {said:?}, there are {end}");
@@ -497,7 +482,7 @@ impl Leaves {
         );
         self.go_on(&log, end as usize, what);
         drop(log);
-        let again = open_again(folder).unwrap_or_else(|error| panic!("{what}, then: {error}"));
+        let again = open(folder).unwrap_or_else(|error| panic!("{what}, then: {error}"));
         let size = again.published().expect(what).checkpoint().size();
         assert_eq!(size, end.max(1) + u64::from(end > 0) * 3, "{what}");
         for (size, root) in &said.signed {

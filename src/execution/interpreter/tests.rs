@@ -189,7 +189,7 @@ fn a_run_is_stopped_by_the_clock_and_by_its_caller() {
     assert_eq!(ended.ending, Ending::Aborted(AbortCode::TimeLimit));
     assert!(started.elapsed() >= Duration::from_millis(50));
     assert!(
-        started.elapsed() < Duration::from_secs(5),
+        started.elapsed() < Duration::from_secs(60),
         "{:?}",
         started.elapsed()
     );

@@ -2,7 +2,6 @@
 #![allow(dead_code, reason = "each test takes what it needs of it")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -43,12 +42,18 @@ impl Author {
         fs::read_to_string(self.path(name)).expect("a file")
     }
 
-    /// A program of the system's shell, by its path.
+    /// A program of the system's shell, by its path. Another process writes it: what this one has open, a child that another
+    /// test is about to start has open too, and a file that somebody may write to cannot be run.
     pub(crate) fn program(&self, name: &str, script: &str) -> String {
         let path = self.scratch.path().join(name);
         fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a file");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
+        let write = r#"printf '#!/bin/sh\n%s\n' "$1" >"$0" && chmod 755 "$0""#;
+        let written = Command::new("sh")
+            .args(["-c", write])
+            .arg(&path)
+            .arg(script)
+            .status();
+        assert!(written.expect("it starts").success());
         path.to_str().expect("text").to_owned()
     }
 

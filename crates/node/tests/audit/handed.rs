@@ -309,7 +309,7 @@ fn a_liar_does_not_use_up_what_is_spent_on_hand_ins() {
     let rows = |token: &Path| liar.row("BASE", token, "") + &honest.row("BASE", token, "");
     let (world, told) = (World::new(&rows), Arc::new(Told::default()));
     let config = AuditConfig {
-        time_ms_max: 50,
+        time_ms_max: 2_000,
         ..AuditConfig::default()
     };
     let auditor = world.auditor_with(&told, config);
@@ -328,7 +328,7 @@ fn a_liar_does_not_use_up_what_is_spent_on_hand_ins() {
     assert_eq!(hand_in(honest.run(&echo("[2]"))), "same");
     let fuel = |origin: &str| world.spent(&format!("handed in {origin}"))["fuel"].clone();
     assert_eq!(fuel("gamma.test/log"), 1_000_000);
-    assert!(fuel("beta.test/log").as_u64() > Some(50_000_000));
+    assert!(fuel("beta.test/log").as_u64() > Some(2_000_000_000));
 }
 
 #[test]

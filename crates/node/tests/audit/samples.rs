@@ -120,14 +120,19 @@ fn an_interpreter_that_is_slower_confirms_all_the_same() {
     peer.append(&[peer.forge(&peer.run(&counting(20_000_000)), |claim| {
         claim.fuel = Some(Disclosed::Open(Int::new(1).expect("in range")));
     })]);
-    let (world, told) = (World::of(&peer, ""), Arc::new(Told::default()));
-    let config = AuditConfig {
-        time_ms_max: 300,
-        ..AuditConfig::default()
+    let audited_within = |time_ms_max| {
+        let (world, told) = (World::of(&peer, ""), Arc::new(Told::default()));
+        let config = AuditConfig {
+            time_ms_max,
+            ..AuditConfig::default()
+        };
+        let auditor = world.auditor_with(&told, config);
+        words(&world.audit(&auditor, "beta", now()))
     };
-    let auditor = world.auditor_with(&told, config);
-    let audited = world.audit(&auditor, "beta", now());
-    assert_eq!(words(&audited), numbered(&["forged"]));
+    // No longer than compiled code takes here, so that the interpreter takes longer.
+    let mut found = [300, 3_000, 30_000].into_iter().map(audited_within);
+    let found = found.find(|found| *found != numbered(&["out_of_patience"]));
+    assert_eq!(found, Some(numbered(&["forged"])));
 }
 
 #[test]

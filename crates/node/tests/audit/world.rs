@@ -67,7 +67,11 @@ pub fn counting(to: u32) -> Order {
            (call $give (f64.const 4))))"
     );
     let mut order = order(wat::parse_str(text).expect("a module"), "null");
-    order.terms.limits.fuel = Some(100 * u64::from(to));
+    order.terms.limits = LimitsAsked {
+        fuel: Some(100 * u64::from(to)),
+        time_ms: Some(10_000),
+        ..LimitsAsked::default()
+    };
     order
 }
 
@@ -154,6 +158,7 @@ impl PeerNode {
         let security = SecurityConfig {
             limits_max: tenzik::limits::Limits {
                 fuel: 1 << 50,
+                time_ms: 10_000,
                 ..security.limits_max
             },
             ..security

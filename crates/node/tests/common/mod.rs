@@ -23,8 +23,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tenzik_log::StorageError;
 use tenzik_node::routes::{self, Routes};
-use tenzik_node::{Ended, Node, NodeConfig, Parts, Server};
+use tenzik_node::{Ended, Node, NodeConfig, NodeError, Parts, Server, SetupError};
 use tenzik_receipt::{Blake3, KeyUse, PublicKey, SecretKey, Timestamp};
 use tokio::sync::oneshot;
 
@@ -69,10 +70,10 @@ impl TestNode {
         more: impl FnOnce(Routes) -> Routes,
     ) -> Self {
         let config = configured(directory.path(), sections);
-        let mut opened = Parts::open(config).expect("a node");
-        parts(&mut opened);
-        opened.follow().expect("peers are followed");
-        let node = Node::new(opened);
+        let mut node_parts = opened(config).expect("a node");
+        parts(&mut node_parts);
+        node_parts.follow().expect("peers are followed");
+        let node = Node::new(node_parts);
         let key = node.receipt_key();
         let routes = more(routes::all());
         let (stop, stopped) = oneshot::channel();
@@ -278,6 +279,37 @@ impl Answer {
             String::from_utf8_lossy(&self.body)
         );
         assert_eq!(self.code(), code);
+    }
+}
+
+/// The parts of a node, in a directory that may have been open before.
+pub fn opened(config: NodeConfig) -> Result<Parts, NodeError> {
+    let is_held = |error: &NodeError| match error {
+        NodeError::InUse { .. } => true,
+        NodeError::Setup(SetupError::Storage(error)) => is_locked(error),
+        _ => false,
+    };
+    unlocked(is_held, || Parts::open(config.clone()))
+}
+
+pub fn is_locked(error: &StorageError) -> bool {
+    matches!(error, StorageError::Locked { .. })
+}
+
+/// Opens what may have been open before, where another test may be about to start a process: until that is another program,
+/// it has this one's files open, locked ones too.
+pub fn unlocked<T, E>(
+    is_held: impl Fn(&E) -> bool,
+    open: impl Fn() -> Result<T, E>,
+) -> Result<T, E> {
+    let began = Instant::now();
+    loop {
+        match open() {
+            Err(error) if is_held(&error) && began.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            other => return other,
+        }
     }
 }
 

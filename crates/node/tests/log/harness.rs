@@ -14,8 +14,9 @@ use tenzik_log::{LeafRules, Visibility};
 use tenzik_node::federation::{Findings, Mirror, Peer};
 use tenzik_node::log::LogService;
 use tenzik_receipt::{KeyUse, PublicKey, SecretKey, Timestamp};
+use tenzik_store::{DiskStorage, Records};
 
-use crate::common::{ALL, Answer, Receipts, TestNode, until, write_key};
+use crate::common::{ALL, Answer, Receipts, TestNode, is_locked, unlocked, until, write_key};
 
 pub(crate) const ORIGIN: &str = "node.example/log";
 /// The seeds of the keys of a log and of a witness.
@@ -167,6 +168,14 @@ pub(crate) fn peer(
 pub(crate) fn write_peers(directory: &TempDir, peers: &[String]) {
     let text = format!("version = 1\n{}", peers.concat());
     fs::write(directory.path().join("peers.toml"), text).expect("a file");
+}
+
+/// Removes the record of a peer that a node has which was stopped.
+pub(crate) fn forget(directory: &TempDir, peer: &str) {
+    let store = directory.path().join("data/store");
+    let store = unlocked(is_locked, || DiskStorage::at(&store)).expect("a storage");
+    let records = Records::new(store.database()).expect("records");
+    assert!(records.delete("peer", peer).expect("deleted"));
 }
 
 /// Sections for a node that follows the peers in `peers.toml`.

@@ -5,12 +5,11 @@ use std::time::Duration;
 use tenzik_log::checkpoint::SignedCheckpoint;
 use tenzik_log::evidence::{Evidence, Finding};
 use tenzik_log::tile::TilePath;
-use tenzik_store::{DiskStorage, Records};
 
 use crate::common::{ALL, Receipts, TestNode, until};
 use crate::hand::{HAND, HandLog, hand_key, hand_node, hand_witness};
 use crate::harness::{
-    FOLLOWING, Following, LOG_SEED, LogNode, ORIGIN, log_key, log_url, peer, shown,
+    FOLLOWING, Following, LOG_SEED, LogNode, ORIGIN, forget, log_key, log_url, peer, shown,
 };
 use crate::served::{Asked, Reply, Served, honest};
 
@@ -412,10 +411,7 @@ fn a_bad_leaf_is_not_forgotten_in_a_crash() {
     } = three;
     let directory = third.node.stop();
     // As if it had ended after the mirror was written, and before the peer's record was.
-    let store = DiskStorage::at(directory.path().join("data/store")).expect("a storage");
-    let records = Records::new(store.database()).expect("records");
-    assert!(records.delete("peer", "liar").expect("deleted"));
-    drop((records, store));
+    forget(&directory, "liar");
     let peers = [peer("liar", &hand_key(), &liar.url(), &[hand_node()], "")];
     let third = Following::start_in(directory, &peers, FOLLOWING);
     let record = third.until_frozen("liar");

@@ -11,7 +11,9 @@ use tenzik_node::{NodeError, Parts};
 use tenzik_receipt::Verifier;
 use tenzik_receipt::merkle::leaf_hash;
 
-use crate::common::{ALL, Answer, NONE, Receipts, TestNode, configured, order_total, until};
+use crate::common::{
+    ALL, Answer, NONE, Receipts, TestNode, configured, opened, order_total, until,
+};
 use crate::harness::{LogNode, ORIGIN, directory, log_sections};
 
 fn ranged(node: &TestNode, path: &str, range: &str) -> Answer {
@@ -286,11 +288,11 @@ fn another_key_does_not_go_on_with_a_log() {
     let directory = log.stop();
     crate::harness::keys(&directory, 77, 78);
     let config = configured(directory.path(), &log_sections(ORIGIN, ""));
-    let refused = Parts::open(config).map(drop).expect_err("another key");
+    let refused = opened(config).map(drop).expect_err("another key");
     assert!(refused.to_string().contains("not this log's"), "{refused}");
     crate::harness::keys(&directory, 3, 4);
     let config = configured(directory.path(), &log_sections("other.example/log", ""));
-    assert!(Parts::open(config).is_err());
+    assert!(opened(config).is_err());
     LogNode::start_in(directory, &log_sections(ORIGIN, "")).grow(3..4);
 }
 

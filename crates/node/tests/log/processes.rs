@@ -166,7 +166,7 @@ fn a_stopped_process_is_waited_for_and_holds_up_nobody_else() {
         &[Receipts::of("other.example/log").key()],
         "",
     );
-    let sections = FOLLOWING.replace("request_ms = 2000", "request_ms = 300");
+    let sections = FOLLOWING.replace("request_ms = 2000", "request_ms = 1500");
     let following = Following::start_in(directory(), &[process.peer(), other_peer], &sections);
     let receipts = Receipts::of(ORIGIN);
     for number in 0..5 {

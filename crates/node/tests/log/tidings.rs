@@ -4,11 +4,10 @@ use tenzik_log::checkpoint::Origin;
 use tenzik_receipt::{
     Blake3, Claim, Disclosed, KeyUse, LogPromise, SecretKey, SignedReceipt, Timestamp,
 };
-use tenzik_store::{DiskStorage, Records};
 
 use crate::common::{ALL, TestNode, capsule_file, order_total, until};
 use crate::hand::{HAND, HandLog, hand_key, hand_node};
-use crate::harness::{FOLLOWING, LogNode, directory, peer, write_peers};
+use crate::harness::{FOLLOWING, LogNode, directory, forget, peer, write_peers};
 use crate::served::{Reply, Served, honest};
 
 /// A run that took place, with another output, signed by the hand's node.
@@ -69,10 +68,7 @@ fn a_forged_claim_freezes_and_still_does_after_a_crash() {
 
     // As if it had ended after the evidence was kept, and before the peer's record was written.
     let directory = node.stop();
-    let store = DiskStorage::at(directory.path().join("data/store")).expect("a storage");
-    let records = Records::new(store.database()).expect("records");
-    assert!(records.delete("peer", "liar").expect("deleted"));
-    drop((records, store));
+    forget(&directory, "liar");
     let node = start(directory);
     let record = frozen(&node);
     assert_eq!(record["reason"], "evidence against it was kept");

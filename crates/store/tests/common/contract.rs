@@ -3,7 +3,7 @@
 use tenzik_log::tile::{TileKind, TilePath, changed};
 use tenzik_log::{Storage, StorageError, Stored};
 
-use super::{Make, commit, entries, grow, id, integrate, tile_bytes, tiles};
+use super::{Make, commit, entries, grow, id, integrate, opened_again, tile_bytes, tiles};
 
 /// `make` opens one place, which is new at the first call.
 pub(crate) fn contract(make: Make<'_>) {
@@ -18,7 +18,7 @@ pub(crate) fn contract(make: Make<'_>) {
 }
 
 fn opened(make: Make<'_>) -> (Box<dyn Storage>, Stored) {
-    let storage = make().expect("a storage");
+    let storage = opened_again(make).expect("a storage");
     let stored = storage.open().expect("what it holds");
     (storage, stored)
 }
@@ -37,14 +37,14 @@ fn a_new_one_is_empty(make: Make<'_>) {
 }
 
 fn one_process_has_it(make: Make<'_>) {
-    let first = make().expect("a storage");
+    let first = opened_again(make).expect("a storage");
     assert!(matches!(make(), Err(StorageError::Locked { .. })));
     drop(first);
-    make().expect("it is free again");
+    opened_again(make).expect("it is free again");
 }
 
 fn nothing_is_appended_before_it_is_open(make: Make<'_>) {
-    let storage = make().expect("a storage");
+    let storage = opened_again(make).expect("a storage");
     assert!(storage.append(&entries(0..1)).is_err());
     drop(storage);
     assert_eq!(opened(make).1, Stored::default());

@@ -8,6 +8,9 @@ mod server;
 pub(crate) use contract::contract;
 pub(crate) use server::Server;
 
+use std::thread;
+use std::time::Duration;
+
 use tenzik_log::bundle;
 use tenzik_log::tile::{TileKind, TilePath, changed};
 use tenzik_log::{Commit, Entry, Storage, StorageError};
@@ -15,6 +18,20 @@ use tenzik_receipt::{ReceiptId, SignedReceipt, Timestamp};
 
 /// Opens the same place again and again.
 pub(crate) type Make<'a> = &'a dyn Fn() -> Result<Box<dyn Storage>, StorageError>;
+
+/// Opens what was open before, where another thread may be about to start a process: until that is another program, it has
+/// this one's files open, locked ones too.
+pub(crate) fn opened_again<T>(
+    open: impl Fn() -> Result<T, StorageError>,
+) -> Result<T, StorageError> {
+    for _ in 0..1_500 {
+        match open() {
+            Err(StorageError::Locked { .. }) => thread::sleep(Duration::from_millis(20)),
+            other => return other,
+        }
+    }
+    open()
+}
 
 pub(crate) fn id(index: u64) -> ReceiptId {
     let mut id = [0x17; 32];
