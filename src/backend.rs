@@ -41,10 +41,10 @@ pub trait Backend: Send + Sync {
     /// The languages that it runs.
     fn languages(&self) -> Vec<Label>;
 
-    /// Whether it holds a limit, at a profile. At `dev` one that is not held is reported as such; above it a request that
-    /// asks for it is refused, and a default is left out of the claim. A job has that default all the same: a backend does for
-    /// it what it can.
-    fn holds(&self, limit: Limit, profile: Profile) -> bool;
+    /// Whether it holds a limit for code in a language, at a profile. At `dev` one that is not held is reported as such; above it
+    /// a request that asks for it is refused, and a default is left out of the claim. A job has that default all the same: a
+    /// backend does for it what it can. It is asked before a run, and may block as [`probe`](Self::probe) does.
+    fn holds(&self, limit: Limit, language: &Label, profile: Profile) -> bool;
 
     /// Looks whether it could run something now. Takes seconds at most.
     fn probe(&self) -> Readiness;
@@ -85,8 +85,10 @@ pub struct Job<'a> {
     pub input_type: InputType,
     /// The effective profile.
     pub profile: Profile,
-    /// The limits in force.
+    /// The limits, those asked for and the profile's defaults.
     pub limits: &'a RunLimits,
+    /// Those of them that the claim has: without defaults that this backend [does not hold](Backend::holds).
+    pub claimed: &'a RunLimits,
     /// For whom it runs: what is kept warm of one tenant never serves another. `None` is a tenant too.
     pub tenant: Option<&'a Label>,
     /// The way to tools, if the request has one.
@@ -105,7 +107,7 @@ impl Job<'_> {
             self.code,
             Disclosed::Open(Blake3::of(self.input)),
             self.input_type,
-            crate::router::claimed(self.limits),
+            crate::router::claimed(self.claimed),
         )
     }
 }

@@ -11,6 +11,7 @@
 //! A capsule goes to the pipeline, and its claim can be re-run. Everything else is *attested*: the receipt says what this
 //! node saw. This module and the pipeline are the only places that seal.
 
+mod capsule;
 mod choose;
 mod code;
 mod error;

@@ -3,10 +3,11 @@
 //! Enters: a request that was checked. Leaves: a backend that can hold what its profile promises, or the capsule path.
 //! Refuses: to fall back. Each backend that was looked at is told, with the reason why not.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tenzik_receipt::Label;
+use tenzik_receipt::{Label, Profile};
 
 use super::request::{Capsule, Code, ExecuteRequest, WASM};
 use super::{READY_FOR, Refusal, Router, UNAVAILABLE_FOR};
@@ -43,6 +44,29 @@ impl Router {
             )),
             (None, Code::Program(_)) => self.first(request),
         }
+    }
+
+    /// The limits that programs can be held to at a profile, by language: those of the backend that holds the most of them, of all
+    /// that are ready. A language that none runs at that profile is not there. Blocks while backends are probed.
+    pub fn limits_held(&self, profile: Profile) -> BTreeMap<Label, Vec<Limit>> {
+        let mut all: BTreeMap<Label, Vec<Limit>> = BTreeMap::new();
+        for backend in self.all() {
+            for language in backend.languages() {
+                let serves = self.serves(&*backend, &language, profile).is_ok();
+                if !serves || self.is_ready(&*backend).is_err() {
+                    continue;
+                }
+                let is_held = |limit: &Limit| {
+                    limit.is_the_routers() || backend.holds(*limit, &language, profile)
+                };
+                let held: Vec<_> = Limit::ALL.into_iter().filter(is_held).collect();
+                let most = all.entry(language).or_default();
+                if held.len() > most.len() {
+                    *most = held;
+                }
+            }
+        }
+        all
     }
 
     fn named<'a>(&self, request: &ExecuteRequest, kind: &Label) -> Result<Chosen<'a>, Refusal> {
@@ -92,31 +116,43 @@ impl Router {
 
     fn fits(&self, request: &ExecuteRequest, backend: &dyn Backend) -> Result<Readiness, Unfit> {
         let (language, profile) = (request.code.language(), request.profile);
-        let deny = |reason: String| Err(Unfit::Denied(reason));
-        if !backend.languages().contains(language) {
-            return deny(format!("it does not run {language}"));
-        }
-        if !backend.profile_max().is_at_least(profile) {
-            return deny(format!(
-                "it serves {} at most",
-                backend.profile_max().name()
-            ));
-        }
-        if self.denies(backend) {
-            return deny(
-                "it isolates nothing, and the configuration does not allow that".to_owned(),
-            );
-        }
+        self.serves(backend, language, profile)
+            .map_err(Unfit::Denied)?;
         let asked = |limit: &Limit| request.limits.get(*limit).is_some_and(|asked| asked > 0);
         let lost = Limit::ALL
             .into_iter()
             .filter(asked)
-            .find(|limit| !limit.is_the_routers() && !backend.holds(*limit, profile));
+            .find(|limit| !limit.is_the_routers() && !backend.holds(*limit, language, profile));
         match lost {
-            Some(limit) if profile != tenzik_receipt::Profile::Dev => {
-                deny(format!("it cannot hold the limit {}", limit.name()))
-            }
+            Some(limit) if profile != Profile::Dev => Err(Unfit::Denied(format!(
+                "it cannot hold the limit {}",
+                limit.name()
+            ))),
             _ => self.is_ready(backend),
+        }
+    }
+
+    /// Whether a backend runs a language at a profile at all, or why not.
+    fn serves(
+        &self,
+        backend: &dyn Backend,
+        language: &Label,
+        profile: Profile,
+    ) -> Result<(), String> {
+        if !backend.languages().contains(language) {
+            return Err(format!("it does not run {language}"));
+        }
+        if !backend.profile_max().is_at_least(profile) {
+            return Err(format!(
+                "it serves {} at most",
+                backend.profile_max().name()
+            ));
+        }
+        match self.denies(backend) {
+            true => {
+                Err("it isolates nothing, and the configuration does not allow that".to_owned())
+            }
+            false => Ok(()),
         }
     }
 

@@ -7,21 +7,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tenzik_receipt::{InputType, Label, Profile, Stage};
+use tenzik_receipt::{InputType, Stage};
 
+use super::capsule::order;
 use super::limits::{Held, Limit, LimitsAsked, PerLimit, RunLimits};
-use super::request::{Capsule, Code, ExecuteRequest, Execution, WASM};
+use super::request::{Code, ExecuteRequest, Execution, WASM};
 use super::{Refusal, RouteError, Router};
-use crate::backend::{Attempt, Backend, BackendError, Captured, Ended, Isolation, Job, Readiness};
+use crate::backend::{Attempt, Backend, BackendError, Ended, Job, Readiness};
 use crate::capability::Capability;
 use crate::control::{Control, Phase};
-use crate::gateway::{Session, SessionLimits, Tools, Transcript};
+use crate::gateway::{Session, SessionLimits, Transcript};
 use crate::json;
-use crate::limits::{Limits, LimitsAsked as CapsuleLimits, PAGE_BYTES, label};
-use crate::outcome::{AbortCode, Ending, HostFault, Outcome, Request};
-use crate::pipeline::{Order, Run, RunError};
+use crate::limits::{Limits, label};
 use crate::receipts::{Attested, Circumstances, Subject};
-use crate::sandbox::Terms;
 
 /// The longest input that is taken; a backend's own may be lower.
 const INPUT_BYTES_MAX: usize = json::TEXT_BYTES_MAX;
@@ -97,6 +95,7 @@ impl Router {
         control: &Control,
     ) -> Result<Execution, RouteError> {
         let session = session(request, limits, control);
+        let in_force = in_force(request, backend, limits);
         let started = Instant::now();
         let job = Job {
             code: &request.code,
@@ -104,6 +103,7 @@ impl Router {
             input_type: request.input_type,
             profile: request.profile,
             limits,
+            claimed: &in_force,
             tenant: request.tenant.as_ref(),
             gateway: session.as_ref(),
             control,
@@ -135,7 +135,7 @@ impl Router {
         let held = with_the_routers(attempt.limits, limits, tool_calls);
         let attested = Attested {
             request,
-            limits: super::claimed(&in_force(request, backend, limits)),
+            limits: super::claimed(&in_force),
             backend: backend.kind(),
             attempt: &attempt,
             held: &held,
@@ -204,26 +204,6 @@ impl Router {
             Err(error) => RouteError::Capsule(Box::new(error.into())),
         }
     }
-
-    /// Runs a capsule: the claim is one that anyone can re-run.
-    pub(super) fn run_capsule(
-        &self,
-        (request, capsule): (&ExecuteRequest, &Capsule),
-        limits: &RunLimits,
-        circumstances: Circumstances,
-        control: &Control,
-    ) -> Result<Execution, RouteError> {
-        let order = order(request, capsule, limits);
-        let run = self.pipeline.run_controlled(&order, circumstances, control);
-        let run = match run {
-            Ok(run) => run,
-            // The caller of a router asks for the run's end, and gets it with the receipt.
-            Err(RunError::Aborted { run, .. }) => *run,
-            Err(RunError::Cancelled) => return Err(RouteError::Cancelled),
-            Err(error) => return Err(RouteError::Capsule(Box::new(error))),
-        };
-        delivered(of_capsule(run, request, limits), limits)
-    }
 }
 
 /// The limits as a claim has them. What a backend does not hold is denied above `dev` where it was asked for; a profile's default
@@ -232,7 +212,7 @@ fn in_force(request: &ExecuteRequest, backend: &dyn Backend, limits: &RunLimits)
     let is_held = |limit: Limit| {
         request.limits.get(limit).is_some()
             || limit.is_the_routers()
-            || backend.holds(limit, request.profile)
+            || backend.holds(limit, request.code.language(), request.profile)
     };
     RunLimits::of(|limit| limits.get(limit).filter(|_| is_held(limit)))
 }
@@ -247,12 +227,7 @@ fn session(
     Some(Arc::new(session))
 }
 
-fn tools(request: &ExecuteRequest, limits: &RunLimits) -> Option<Tools> {
-    let gateway = Arc::clone(request.gateway.as_ref()?);
-    Some(Tools::new(gateway, session_limits(limits)))
-}
-
-fn session_limits(limits: &RunLimits) -> SessionLimits {
+pub(super) fn session_limits(limits: &RunLimits) -> SessionLimits {
     let narrow = |limit| u32::try_from(limits.get(limit).unwrap_or(0)).unwrap_or(u32::MAX);
     SessionLimits {
         tool_calls: narrow(Limit::ToolCalls),
@@ -316,130 +291,8 @@ fn with_the_routers(held: PerLimit<Held>, limits: &RunLimits, calls: u32) -> Per
         .with(Limit::ChainSteps, own(Limit::ChainSteps, None))
 }
 
-pub(super) fn order(request: &ExecuteRequest, capsule: &Capsule, limits: &RunLimits) -> Order {
-    let narrow = |limit| {
-        limits
-            .get(limit)
-            .map(|number| u32::try_from(number).unwrap_or(u32::MAX))
-    };
-    let asked = |limit: Limit| request.limits.get(limit).is_some();
-    // A capsule has one thread: what it takes of the clock bounds what it takes of a processor. It has no process, no file
-    // and no thread to make, so those limits hold by themselves.
-    let time = [Limit::CpuMs, Limit::WallMs]
-        .into_iter()
-        .filter(|limit| asked(*limit))
-        .filter_map(narrow)
-        .min();
-    Order {
-        capsule: Arc::clone(&capsule.bytes),
-        terms: Terms {
-            grants: capsule.grants.clone(),
-            limits: CapsuleLimits {
-                fuel: capsule.fuel,
-                memory_pages: limits
-                    .get(Limit::MemoryBytes)
-                    .filter(|_| asked(Limit::MemoryBytes))
-                    .map(|bytes| u32::try_from(bytes / PAGE_BYTES).unwrap_or(u32::MAX)),
-                output_bytes: narrow(Limit::OutputBytes).filter(|_| asked(Limit::OutputBytes)),
-                time_ms: time,
-                ..CapsuleLimits::default()
-            },
-            policy: None,
-            tools: tools(request, limits),
-        },
-        request: Request {
-            input: Arc::clone(&request.input),
-            input_type: request.input_type,
-            clock_ms: capsule.clock_ms,
-            seed: capsule.seed,
-        },
-    }
-}
-
-fn of_capsule(run: Run, request: &ExecuteRequest, limits: &RunLimits) -> Execution {
-    let Run { outcome, receipt } = run;
-    Execution {
-        limits: capsule_limits(&outcome, limits),
-        wall: outcome.wall(),
-        ended: ended(&outcome),
-        stdout: Captured::default(),
-        stderr: Captured::default(),
-        tool_calls: outcome.called.tool_calls,
-        transcript: outcome.called.transcript,
-        backend: WASM.clone(),
-        readiness: Readiness::Ready {
-            version: outcome.engine.clone(),
-        },
-        version: outcome.engine,
-        profile: Profile::Hardened,
-        asked: request.limits,
-        isolation: Isolation::default(),
-        receipt,
-    }
-}
-
-fn ended(outcome: &Outcome) -> Ended {
-    let failed = |code: Label| Ended::Failed {
-        code,
-        message: None,
-    };
-    match outcome.ending() {
-        Ending::Aborted(AbortCode::TimeLimit) => Ended::LimitReached(Limit::WallMs),
-        Ending::Aborted(code) => Ended::Aborted {
-            // Whoever is told wants to know more than the claim may say.
-            code: label(
-                outcome
-                    .diagnostics()
-                    .fault
-                    .map_or(code.name(), HostFault::name),
-            ),
-        },
-        Ending::Exited(code) => failed(Label::new(format!("exit:{code}")).unwrap_or(label("exit"))),
-        Ending::Failed(message) => Ended::Failed {
-            code: label("fail"),
-            message: Some(message.clone()),
-        },
-        Ending::FailedByAbort => failed(label("abort")),
-        Ending::InvalidOutput => failed(label("invalid_output")),
-        Ending::Ok(output) => Ended::Ok(output.as_slice().into()),
-        Ending::OutOfFuel => Ended::LimitReached(Limit::CpuMs),
-        Ending::OutOfStack => Ended::LimitReached(Limit::MemoryBytes),
-        Ending::OutputTooLarge => Ended::LimitReached(Limit::OutputBytes),
-        Ending::TooManyCalls => failed(label("too_many_calls")),
-        Ending::Trapped(code) => failed(label(code.name())),
-    }
-}
-
-/// A capsule's limits in the router's terms. What it cannot do at all is held at whatever was asked.
-fn capsule_limits(outcome: &Outcome, limits: &RunLimits) -> PerLimit<Held> {
-    let applied = outcome.terms.limits;
-    PerLimit::of(|limit| {
-        let (applied, observed) = match limit {
-            Limit::CpuMs | Limit::WallMs => (Some(applied.time_ms.into()), None),
-            Limit::DiskBytes | Limit::Pids => (limits.get(limit), Some(0)),
-            Limit::MemoryBytes => (
-                Some(u64::from(applied.memory_pages) * PAGE_BYTES),
-                outcome
-                    .usage()
-                    .map(|usage| u64::from(usage.memory_pages_peak) * PAGE_BYTES),
-            ),
-            Limit::OutputBytes => (
-                Some(applied.output_bytes.into()),
-                outcome.output().map(|output| output.len() as u64),
-            ),
-            Limit::ChainSteps => (limits.get(limit), Some(0)),
-            Limit::ToolCalls => (limits.get(limit), Some(outcome.called.tool_calls.into())),
-        };
-        Held {
-            applied,
-            enforced: applied.is_some(),
-            observed,
-        }
-    })
-}
-
 /// The run to its caller: an end that is no result is an error that has it.
-fn delivered(execution: Execution, limits: &RunLimits) -> Result<Execution, RouteError> {
+pub(super) fn delivered(execution: Execution, limits: &RunLimits) -> Result<Execution, RouteError> {
     let ended = execution.ended.clone();
     let execution = Box::new(execution);
     Err(match ended {

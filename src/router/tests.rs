@@ -93,7 +93,7 @@ impl Backend for Told {
     fn languages(&self) -> Vec<Label> {
         vec![label("shell")]
     }
-    fn holds(&self, limit: Limit, _: Profile) -> bool {
+    fn holds(&self, limit: Limit, _: &Label, _: Profile) -> bool {
         self.holds.contains(&limit)
     }
     fn probe(&self) -> Readiness {
@@ -316,7 +316,7 @@ fn a_refused_capsule_has_the_request_that_its_requester_signed() {
     let Code::Capsule(capsule) = &request.code else {
         panic!("another code");
     };
-    let order = run::order(&request, capsule, &limits);
+    let order = capsule::order(&request, capsule, &limits);
     let signed = router.pipeline().request(&order, None).id();
     let refused = execute(&router, &request).expect_err("it has no tools");
     assert_eq!(refused.code(), "missing_gateway");

@@ -56,7 +56,7 @@ pub struct Programs {
 /// What a job could leave behind, and how it is seen.
 #[derive(Clone, Debug)]
 pub struct Leftovers {
-    /// Starts a process that would run for a minute, takes two seconds, and gives the result `1` without ending it.
+    /// Starts a process that would run for a minute, takes some seconds, and gives the result `1` without ending it.
     pub program: CodeTree,
     /// Each must find something while the program runs, and nothing when `run` has returned.
     pub looks: Vec<Look>,
@@ -140,10 +140,23 @@ impl Suite<'_> {
         }
     }
 
+    /// As a router has it: what is another number than the default was asked for.
+    fn claimed(&self, wanted: &Wanted) -> RunLimits {
+        let (language, profile) = (wanted.code.language(), wanted.profile);
+        let is_held = |limit: Limit| {
+            wanted.limits.get(limit) != limit.default_at(profile)
+                || limit.is_the_routers()
+                || self.backend.holds(limit, language, profile)
+        };
+        RunLimits::of(|limit| wanted.limits.get(limit).filter(|_| is_held(limit)))
+    }
+
     fn run(&self, wanted: &Wanted) -> Result<Attempt, BackendError> {
         let wall = wanted.limits.get(Limit::WallMs).map(Duration::from_millis);
         let deadline = wall.map(|wall| Instant::now() + wall);
+        let claimed = self.claimed(wanted);
         let came = self.backend.run(&Job {
+            claimed: &claimed,
             code: &wanted.code,
             input: &wanted.input,
             input_type: wanted.input_type,

@@ -30,7 +30,7 @@ impl Backend for Echo {
         vec![Label::constant("shell")]
     }
 
-    fn holds(&self, _: Limit, _: Profile) -> bool {
+    fn holds(&self, _: Limit, _: &Label, _: Profile) -> bool {
         true
     }
 

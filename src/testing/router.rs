@@ -9,7 +9,7 @@ use std::thread;
 use tenzik_receipt::{InputType, Profile, Timestamp};
 
 use super::{KERNEL, PATIENCE, Programs, joined, soon};
-use crate::control::Control;
+use crate::control::{Control, Phase};
 use crate::receipts::Circumstances;
 use crate::router::{
     Code, CodeTree, ExecuteRequest, Execution, Limit, Program, RouteError, Router,
@@ -117,6 +117,13 @@ impl Suite<'_> {
         let control = Control::default();
         let ended = thread::scope(|scope| {
             let run = scope.spawn(|| self.run_controlled(&request, &control));
+            let is_begun = || control.progress().phase == Phase::Running || run.is_finished();
+            holds!(
+                CANCELLATION,
+                soon(PATIENCE, is_begun),
+                "a request runs, and its control tells so"
+            );
+            // The backend has it by now, or is about to: either way it is aborted.
             thread::sleep(std::time::Duration::from_millis(300));
             control.cancel();
             holds!(

@@ -194,7 +194,7 @@ impl Backend for Docker {
     }
 
     /// Under gVisor processes are its own affair: the kernel would count its threads.
-    fn holds(&self, limit: Limit, _: Profile) -> bool {
+    fn holds(&self, limit: Limit, _: &Label, _: Profile) -> bool {
         match limit {
             Limit::MemoryBytes => cgroup::can_bound_memory(),
             Limit::Pids => self.config.gvisor.is_none(),

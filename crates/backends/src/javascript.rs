@@ -224,7 +224,7 @@ impl Backend for JavaScript {
         vec![Label::constant("javascript"), Label::constant("typescript")]
     }
 
-    fn holds(&self, limit: Limit, _: Profile) -> bool {
+    fn holds(&self, limit: Limit, _: &Label, _: Profile) -> bool {
         match (&self.enclosure, limit) {
             (_, Limit::OutputBytes | Limit::WallMs) => true,
             (Some(_), Limit::MemoryBytes) => cgroup::can_bound_memory(),

@@ -171,7 +171,7 @@ impl Backend for Oci {
     }
 
     /// Under gVisor a bound on processes would count the Sentry's own.
-    fn holds(&self, limit: Limit, _: Profile) -> bool {
+    fn holds(&self, limit: Limit, _: &Label, _: Profile) -> bool {
         match limit {
             Limit::MemoryBytes => cgroup::can_bound_memory(),
             Limit::Pids => self.config.kind != OciRuntime::Gvisor,

@@ -77,7 +77,7 @@ impl Backend for Process {
         self.config.commands.keys().cloned().collect()
     }
 
-    fn holds(&self, limit: Limit, _: Profile) -> bool {
+    fn holds(&self, limit: Limit, _: &Label, _: Profile) -> bool {
         matches!(limit, Limit::OutputBytes | Limit::WallMs)
     }
 

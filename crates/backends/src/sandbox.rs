@@ -185,7 +185,7 @@ impl Backend for Sandbox {
         self.commands.keys().cloned().collect()
     }
 
-    fn holds(&self, limit: Limit, _: Profile) -> bool {
+    fn holds(&self, limit: Limit, _: &Label, _: Profile) -> bool {
         limit != Limit::MemoryBytes || cgroup::can_bound_memory()
     }
 

@@ -23,8 +23,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tenzik::backend::Backend;
-use tenzik::router::{AlreadyRegistered, ExecuteRequest, Router, RouterConfig};
-use tenzik_receipt::{Audience, Blake3, Label, RunSecret, Timestamp, Value, to_hex};
+use tenzik::router::{AlreadyRegistered, ExecuteRequest, Limit, Router, RouterConfig};
+use tenzik_receipt::{Audience, Blake3, Label, Profile, RunSecret, Timestamp, Value, to_hex};
 use tokio::sync::Semaphore;
 
 use crate::config::ExecutionsConfig;
@@ -147,6 +147,19 @@ impl Executions {
     /// Room for a body of the caller's.
     pub(crate) fn room(&self, share: &Share) -> Room {
         self.shares.room(share)
+    }
+
+    /// The limits that programs can be held to, by profile and language. Blocks while backends are probed.
+    pub(crate) fn limits_held(
+        &self,
+    ) -> BTreeMap<&'static str, BTreeMap<String, Vec<&'static str>>> {
+        let names = |limits: Vec<Limit>| limits.into_iter().map(Limit::name).collect();
+        let by_language = |profile: &Profile| {
+            let held = self.router.limits_held(*profile).into_iter();
+            let held = held.map(|(language, limits)| (language.to_string(), names(limits)));
+            (profile.name(), held.collect())
+        };
+        self.config.profiles.iter().map(by_language).collect()
     }
 
     /// What is free for bodies, in KiB.

@@ -11,6 +11,7 @@
 //! run's time is over. A program may have some: it is begun once, and followed (see `program`).
 
 mod answer;
+mod described;
 mod elsewhere;
 mod ended;
 mod lines;
@@ -18,15 +19,15 @@ mod program;
 mod request;
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::time::{Duration, Instant};
 
 use tenzik::backend::{Attempt, Backend, BackendError, Ended, Isolation, Job, Readiness};
 use tenzik::router::{Code, Held, Limit, PerLimit, WASM};
 use tenzik_receipt::{Label, Profile, PublicKey, SignedReceipt, Trust, Value};
 
-use crate::federation::client::{Asking, Client, ClientError, is_in_clear};
+use crate::federation::client::{Client, ClientError, is_in_clear};
 use answer::{Answered, Unaccepted};
+use described::Known;
 use elsewhere::{Waited, elsewhere, rest, wait};
 use program::Following;
 use request::Asked;
@@ -35,8 +36,6 @@ use request::Asked;
 const ANSWER_BYTES_MAX: u64 = 40 << 20;
 /// The longest answer about the node itself.
 const NODE_BYTES_MAX: u64 = 64 * 1024;
-/// How long it may take to say who it is.
-const DESCRIBE: Duration = Duration::from_secs(5);
 const ASK: &str = "ask the node";
 /// The first pause before a request is sent again, and the longest.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -67,6 +66,7 @@ pub struct Remote {
     config: RemoteConfig,
     client: Client,
     trust: Trust,
+    known: Known,
 }
 
 /// A configuration that could not work, or not safely.
@@ -105,31 +105,12 @@ impl Remote {
             trust: Trust::in_receipts_of(node).map_err(key)?,
             client,
             config,
+            known: Known::default(),
         })
     }
 
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.config.url.trim_end_matches('/'))
-    }
-
-    /// What the node says of itself, where it runs programs for this one.
-    fn describe(&self) -> Result<Vec<u8>, BackendError> {
-        let url = self.url("/v1/executions");
-        let token = self.config.token.as_deref();
-        let opened = self.client.open(Asking::Get, &url, token, DESCRIBE);
-        let opened = opened.map_err(|error| BackendError::failed(ASK, error))?;
-        let denied = |reason: String| Err(BackendError::denied(ASK, reason));
-        match opened.status {
-            200 => {
-                let mut body = Vec::new();
-                let read = opened.body.take(NODE_BYTES_MAX).read_to_end(&mut body);
-                read.map_err(|error| BackendError::failed(ASK, error))?;
-                Ok(body)
-            }
-            404 => denied("it runs no programs".to_owned()),
-            status @ (401 | 403) => denied(format!("the node answers with status {status}")),
-            status => Err(BackendError::failed(ASK, format!("status {status}"))),
-        }
     }
 
     /// Asks, again and again where that may help, until there is an answer or the time is over.
@@ -224,10 +205,14 @@ impl Backend for Remote {
         std::iter::once(WASM.clone()).chain(programs).collect()
     }
 
-    /// Whatever a limit is, it is in the request that the other node's receipt must be about; a capsule can make no process and
-    /// no file, and a program's result is taken only if the receipt says of each limit that it was enforced.
-    fn holds(&self, _: Limit, _: Profile) -> bool {
-        true
+    /// Whatever a limit is, it is in the request that the other node's receipt must be about. A capsule can make no process and
+    /// no file; a program's limits are those that the node says it can hold, and a result is taken only if the receipt says of
+    /// each that it was enforced. A node that does not say is asked all the same, and refuses by itself.
+    fn holds(&self, limit: Limit, language: &Label, profile: Profile) -> bool {
+        *language == WASM
+            || self
+                .limits(language, profile)
+                .is_none_or(|held| held.contains(&limit))
     }
 
     fn probe(&self) -> Readiness {

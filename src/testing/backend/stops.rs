@@ -27,7 +27,7 @@ impl Suite<'_> {
 
     pub(super) fn stops(&self) {
         let mut quick = self.wanted(&self.programs.sleeps, "null");
-        quick.limits = quick.limits.with(Limit::WallMs, Some(700));
+        quick.limits = quick.limits.with(Limit::WallMs, Some(3_000));
         let late = self.stopped(&quick, || {});
         holds!(
             CANCELLATION,

@@ -34,7 +34,7 @@ impl Suite<'_> {
         let failed = self.run(&self.request(&self.programs.fails, "null"));
         self.is_told("failed", failed, "code that fails");
         let mut late = self.request(&self.programs.sleeps, "null");
-        late.limits = late.limits.with(Limit::WallMs, Some(500));
+        late.limits = late.limits.with(Limit::WallMs, Some(3_000));
         let late = self.run(&late);
         holds!(
             ERRORS,

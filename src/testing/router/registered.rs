@@ -36,7 +36,7 @@ impl Backend for StandIn {
         vec![self.language.clone()]
     }
 
-    fn holds(&self, _: Limit, _: Profile) -> bool {
+    fn holds(&self, _: Limit, _: &Label, _: Profile) -> bool {
         true
     }
 

@@ -144,7 +144,7 @@ impl Backend for Liar {
         vec![Label::constant("names")]
     }
 
-    fn holds(&self, limit: Limit, _: Profile) -> bool {
+    fn holds(&self, limit: Limit, _: &Label, _: Profile) -> bool {
         limit == Limit::WallMs
     }
 

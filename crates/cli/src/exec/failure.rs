@@ -120,7 +120,7 @@ mod tests {
         fn languages(&self) -> Vec<Label> {
             vec![Label::constant("shell")]
         }
-        fn holds(&self, _: Limit, _: Profile) -> bool {
+        fn holds(&self, _: Limit, _: &Label, _: Profile) -> bool {
             true
         }
         fn probe(&self) -> Readiness {

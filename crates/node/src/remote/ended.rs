@@ -123,7 +123,7 @@ fn is_about(claimed: &AttestedRequest, job: &Job<'_>) -> bool {
 fn check_limits(receipt: &SignedReceipt, job: &Job<'_>) -> Result<(), Unaccepted> {
     let entries = &receipt.receipt().backend.enforced;
     let is_held = |limit: &Limit| {
-        let Some(asked) = job.limits.get(*limit) else {
+        let Some(asked) = job.claimed.get(*limit) else {
             return true;
         };
         let entry = entries

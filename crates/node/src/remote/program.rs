@@ -9,14 +9,12 @@
 //!
 //! A node that says nothing for [`SILENCE`] is asked again. One that is well says something every five seconds.
 
-use std::fmt::Display;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use tenzik::backend::{BackendError, Ended, Job};
 use tenzik::control::Phase;
-use tenzik_receipt::from_hex;
 
 use super::answer::Unaccepted;
 use super::elsewhere::{Waited, elsewhere, rest, unwanted, wait};
@@ -41,11 +39,6 @@ pub(super) struct Came {
     pub(super) ended: Ended,
     /// What the node's receipt says, if it gave one.
     pub(super) answered: Option<ProgramAnswered>,
-}
-
-#[derive(Deserialize)]
-struct Node {
-    boot: String,
 }
 
 /// One job at the node.
@@ -85,16 +78,7 @@ impl Next {
 impl<'a> Following<'a> {
     /// Asks the node which life of it is meant.
     pub(super) fn new(remote: &'a Remote, job: &'a Job<'a>) -> Result<Self, BackendError> {
-        let node = remote.describe()?;
-        let unknown = |error: &dyn Display| {
-            let reason = format!("it does not say who it is: {error}");
-            BackendError::denied(ASK, text::shown(&reason))
-        };
-        let Node { boot } = serde_json::from_slice(&node).map_err(|error| unknown(&error))?;
-        // It stands in a URL.
-        if from_hex(&boot).is_none() {
-            return Err(unknown(&"no life of a node is written so"));
-        }
+        let boot = remote.describe()?.boot;
         let asked = ProgramAsked::new(job, &remote.config.audience, &boot)
             .map_err(|error| BackendError::failed("make the request", error))?;
         Ok(Self {

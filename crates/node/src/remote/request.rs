@@ -108,12 +108,13 @@ impl ProgramAsked {
                 )
             })
             .collect();
-        // Every limit by its number: the other node's defaults are not this one's. There are no tools there, so that none can
-        // be asked for on how many are called; one on chains is harmless, and a part of what the receipt is about.
+        // Every limit by its number: the other node's defaults are not this one's. A default that nothing there can hold is left
+        // to the node, which refuses what it is asked for and cannot do. There are no tools there, so that none can be asked for
+        // on how many are called; one on chains is harmless, and a part of what the receipt is about.
         let is_sent = |limit: &Limit| match limit {
             Limit::ChainSteps => job.limits.get(*limit) != limit.default_at(job.profile),
             Limit::ToolCalls => false,
-            _ => true,
+            _ => job.claimed.get(*limit) == job.limits.get(*limit),
         };
         let limits: BTreeMap<_, _> = Limit::ALL
             .into_iter()

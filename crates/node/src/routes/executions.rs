@@ -10,6 +10,7 @@
 mod events;
 mod request;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,9 @@ pub(crate) struct ExecutionsAnswer {
     boot: String,
     /// The profiles that may be asked for.
     profiles: Vec<&'static str>,
+    /// The limits that programs can be held to, by profile and language. A language that nothing is ready to run at a profile is
+    /// not there.
+    limits: BTreeMap<&'static str, BTreeMap<String, Vec<&'static str>>>,
 }
 
 /// Whether an execution is over.
@@ -67,7 +71,7 @@ pub(crate) struct CancelQuery {
     boot: Option<String>,
 }
 
-/// Says which life of the node this is, and which profiles it runs programs at. Needs the role `execute`.
+/// Says which life of the node this is, at which profiles it runs programs, and what it can hold them to. Needs the role `execute`.
 #[utoipa::path(get, path = "/v1/executions", security(("bearer" = [])), responses(
     (status = 200, body = ExecutionsAnswer),
     (status = "default", description = "It runs no programs, or not for this caller.", body = ErrorBody),
@@ -78,10 +82,14 @@ pub(super) async fn describe(
 ) -> Result<Response, ApiError> {
     let executions = open(&node, &caller)?;
     let profiles = executions.config().profiles.iter();
+    let asked = Arc::clone(executions);
+    // Backends are probed.
+    let limits = tokio::task::spawn_blocking(move || asked.limits_held());
     let answer = ExecutionsAnswer {
         version: 1,
         boot: executions.boot().to_owned(),
         profiles: profiles.map(|profile| profile.name()).collect(),
+        limits: limits.await.map_err(ApiError::internal)?,
     };
     Ok(Json(answer).into_response())
 }

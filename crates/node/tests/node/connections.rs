@@ -80,10 +80,10 @@ fn a_client_that_reads_a_little_now_and_then_is_cut() {
     let sections = "[limits]\nanswer_timeout_ms = 1000\n";
     let node = TestNode::start_with(sections, |_| {}, |routes| routes.route("/large", large()));
     let mut stream = node.connect();
+    let began = Instant::now();
     stream
         .write_all(b"GET /large HTTP/1.1\r\nhost: n\r\n\r\n")
         .expect("written");
-    let began = Instant::now();
     until("it is cut", || {
         // The node sees something taken again and again, far within `write_timeout_ms`.
         let _ = stream.read(&mut [0; 128 * 1024]);
@@ -97,7 +97,7 @@ fn a_client_that_reads_a_little_now_and_then_is_cut() {
 
 #[test]
 fn a_client_that_reads_in_time_has_one_answer_after_the_other() {
-    let sections = "[limits]\nanswer_timeout_ms = 500\n";
+    let sections = "[limits]\nanswer_timeout_ms = 5000\n";
     let node = TestNode::start(sections);
     let mut stream = node.connect();
     // Each answer has a deadline of its own, and silence between two has none of these.
@@ -107,7 +107,7 @@ fn a_client_that_reads_in_time_has_one_answer_after_the_other() {
             .expect("written");
         let count = stream.read(&mut [0; 4_096]).expect("an answer");
         assert!(count > 0);
-        thread::sleep(Duration::from_millis(300));
+        thread::sleep(Duration::from_secs(3));
     }
 }
 

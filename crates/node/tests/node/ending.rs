@@ -13,15 +13,14 @@ fn runs_that_go_on_are_answered() {
     let mut node = TestNode::start(LASTING);
     let ended = thread::scope(|scope| {
         let mut stream = node.connect();
-        let request = request(&endless(1_000).to_string());
+        let request = request(&endless(3_000).to_string());
         stream.write_all(&request).expect("written");
         let answer = scope.spawn(move || {
             let mut bytes = Vec::new();
             stream.read_to_end(&mut bytes).expect("an answer");
             crate::common::Answer::parse(&bytes)
         });
-        until("it runs", || node.figure("tenzik_connections ") == 2.0);
-        thread::sleep(Duration::from_millis(100));
+        until_read(&node);
         node.tell();
         let ended = node.ended();
         let answer = answer.join().expect("an answer");
@@ -42,6 +41,12 @@ fn request(body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// Waits until the node is at a request: its body has room from the first byte until it is answered.
+#[track_caller]
+fn until_read(node: &TestNode) {
+    until("it is read", || node.figure("tenzik_bodies_bytes ") > 0.0);
+}
+
 #[test]
 fn what_outlasts_the_grace_is_cut() {
     let mut node = TestNode::start(&format!("[limits]\ngrace_ms = 200\n{LASTING}"));
@@ -49,7 +54,7 @@ fn what_outlasts_the_grace_is_cut() {
     stream
         .write_all(&request(&endless(60_000).to_string()))
         .expect("written");
-    until("it runs", || node.figure("tenzik_connections ") == 2.0);
+    until_read(&node);
     node.tell();
     // Joining the node's thread joins its workers too: the run was cancelled.
     assert_eq!(node.ended().cut, 1);
@@ -60,7 +65,7 @@ fn what_outlasts_the_grace_is_cut() {
 
 #[test]
 fn balancers_are_told_before_the_door_is_shut() {
-    let mut node = TestNode::start("[limits]\ndrain_ms = 1500\n");
+    let mut node = TestNode::start("[limits]\ndrain_ms = 8000\n");
     assert_eq!(node.get("/readyz").status, 200);
     node.tell();
     until("not ready", || node.get("/readyz").status == 503);

@@ -102,7 +102,7 @@ impl Backend for Gate {
         vec![Label::constant("shell")]
     }
 
-    fn holds(&self, _: Limit, _: Profile) -> bool {
+    fn holds(&self, _: Limit, _: &Label, _: Profile) -> bool {
         true
     }
 

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod between;
 mod callers;
 mod cancelled;
 mod connections;
@@ -10,7 +11,9 @@ mod ending;
 mod fair;
 mod flood;
 mod gate;
+mod held;
 mod hostile;
+mod interfered;
 mod programs;
 mod remote;
 mod runs;

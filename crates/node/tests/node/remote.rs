@@ -20,7 +20,7 @@ use tenzik_node::federation::client::{Client, Patience};
 use tenzik_node::remote::{Remote, RemoteConfig, RemoteError};
 use tenzik_receipt::{Epoch, KeyUse, Label, Profile, PublicKey, SecretKey, Timestamp};
 
-use crate::common::{ALL, Answer, TestNode};
+use crate::common::{ALL, Answer, TestNode, until};
 
 fn now() -> Timestamp {
     "2026-11-28T12:00:00Z".parse().expect("a time")
@@ -323,6 +323,18 @@ fn a_silent_node_is_not_waited_for_beyond_the_limit_or_the_callers_wish() {
     let node = TestNode::start("");
     let silent = Between::start(|_, _| None);
     let router = router(&silent.url, node.key);
+    let control = Control::default();
+    let cancelled = thread::scope(|scope| {
+        let asking =
+            scope.spawn(|| router.execute_controlled(&echo(), Circumstances::at(now()), &control));
+        until("it is asked", || silent.asked.load(Ordering::SeqCst) > 0);
+        control.cancel();
+        asking.join().expect("no panic")
+    });
+    assert!(
+        matches!(cancelled, Err(RouteError::Aborted { .. })),
+        "{cancelled:?}"
+    );
     let mut request = echo();
     request.limits = request.limits.with(Limit::WallMs, Some(300));
     let late = run(&router, &request);
@@ -335,18 +347,6 @@ fn a_silent_node_is_not_waited_for_beyond_the_limit_or_the_callers_wish() {
             })
         ),
         "{late:?}"
-    );
-    let control = Control::default();
-    let cancelled = thread::scope(|scope| {
-        let asking =
-            scope.spawn(|| router.execute_controlled(&echo(), Circumstances::at(now()), &control));
-        thread::sleep(Duration::from_millis(200));
-        control.cancel();
-        asking.join().expect("no panic")
-    });
-    assert!(
-        matches!(cancelled, Err(RouteError::Aborted { .. })),
-        "{cancelled:?}"
     );
 }
 

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tenzik_node::{Callers, NodeConfig, NodeError, Parts};
 use tenzik_receipt::{Blake3, KeyUse};
 
-use crate::common::{TestNode, configured, write_key};
+use crate::common::{TestNode, configured, opened, write_key};
 
 fn refused(sections: &str) -> String {
     let directory = TempDir::new().expect("a directory");
@@ -124,7 +124,7 @@ fn one_process_has_the_directory() {
     let second = Parts::open(configured(directory.path(), ""));
     assert!(matches!(second, Err(NodeError::InUse { .. })));
     drop(first);
-    assert!(Parts::open(configured(directory.path(), "")).is_ok());
+    assert!(opened(configured(directory.path(), "")).is_ok());
 }
 
 #[test]
@@ -133,11 +133,7 @@ fn keys_are_secret_and_have_one_use() {
     let key = directory.path().join("receipt.key");
     let open = |sections| {
         let config = configured(directory.path(), sections);
-        move || {
-            Parts::open(config)
-                .map(drop)
-                .map_err(|error| error.to_string())
-        }
+        move || opened(config).map(drop).map_err(|error| error.to_string())
     };
     let wrong_use = open("");
     write_key(&key, 7, KeyUse::Witness);

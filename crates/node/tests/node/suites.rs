@@ -49,8 +49,8 @@ impl Backend for AtDev {
         self.0.languages()
     }
 
-    fn holds(&self, limit: Limit, profile: Profile) -> bool {
-        self.0.holds(limit, profile)
+    fn holds(&self, limit: Limit, language: &Label, profile: Profile) -> bool {
+        self.0.holds(limit, language, profile)
     }
 
     fn probe(&self) -> Readiness {
@@ -77,7 +77,7 @@ fn programs() -> Programs {
         says_nothing: Some(tree("true")),
         calls_tool: None,
         leaves: Some(Leftovers {
-            program: tree(r#"sleep 73950 & sleep 2; echo '{"ok":1}' >&3"#),
+            program: tree(r#"sleep 73950 & sleep 8; echo '{"ok":1}' >&3"#),
             looks: vec![Look::new("process", || is_running("73950"))],
         }),
     }

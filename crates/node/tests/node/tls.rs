@@ -9,12 +9,11 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_tim
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tempfile::TempDir;
-use tenzik_node::Parts;
 use tenzik_node::federation::Client;
 use tenzik_node::federation::client::Patience;
 use tenzik_receipt::Sha256;
 
-use crate::common::{ALL, Answer, TestNode, configured, order_total, secret};
+use crate::common::{ALL, Answer, TestNode, configured, opened, order_total, secret};
 
 const TLS: &str = "[tls]\ncertificate = \"node.pem\"\nkey = \"node-key.pem\"\n";
 const MUTUAL: &str =
@@ -199,7 +198,7 @@ fn a_certificate_that_nobody_would_ask_for_is_refused() {
     let rows = row("a", "\"metrics\"", &own);
     write(directory.path(), "more-callers.toml", &rows);
     for sections in [TLS, ""] {
-        let refused = Parts::open(configured(directory.path(), sections)).map(drop);
+        let refused = opened(configured(directory.path(), sections)).map(drop);
         let refused = refused.expect_err("a certificate").to_string();
         assert!(refused.contains("without tls.client_ca"), "{refused}");
     }
@@ -207,7 +206,7 @@ fn a_certificate_that_nobody_would_ask_for_is_refused() {
 
 #[test]
 fn handshakes_that_do_not_come_hold_nobody_else() {
-    let sections = format!("[limits]\nheader_timeout_ms = 500\n{TLS}");
+    let sections = format!("[limits]\nheader_timeout_ms = 3000\n{TLS}");
     let secure = secure(&sections, &Authority::new(), "");
     let mut silent = secure.node.connect();
     let mut plain = secure.node.connect();
@@ -236,8 +235,8 @@ fn keys_that_others_may_read_are_refused() {
     write(directory.path(), "node-key.pem", &own.key.serialize_pem());
     let key = directory.path().join("node-key.pem");
     let bind = || {
-        let config = crate::common::configured(directory.path(), TLS);
-        let node = tenzik_node::Node::new(tenzik_node::Parts::open(config).expect("a node"));
+        let config = configured(directory.path(), TLS);
+        let node = tenzik_node::Node::new(opened(config).expect("a node"));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
