@@ -1,19 +1,19 @@
-//! Builds the launcher of the Docker backend: one static executable, so that it runs in any image.
+//! Builds the launcher of containers and of gVisor: one static executable, so that it runs in any root file system.
 //!
-//! Enters: `src/docker/launch.c`. Leaves: `launch` in the output directory. Refuses nothing: where no C compiler is, or no
-//! static C library, the file is empty, and the backend says so when it is asked.
+//! Enters: `src/launch.c`. Leaves: `launch` in the output directory. Refuses nothing: where no C compiler is, or no
+//! static C library, the file is empty, and the backends say so when they are asked.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() {
-    println!("cargo:rerun-if-changed=src/docker/launch.c");
+    println!("cargo:rerun-if-changed=src/launch.c");
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("launch");
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {
         return;
     }
     if let Err(reason) = compile(&out) {
-        println!("cargo:warning=the Docker backend will not be there: {reason}");
+        println!("cargo:warning=Docker and gVisor will not be there: {reason}");
         if let Err(error) = fs::write(&out, b"") {
             println!("cargo:warning={}: {error}", out.display());
         }
@@ -26,7 +26,7 @@ fn compile(out: &Path) -> Result<(), String> {
     let done = command
         .args(["-static", "-s", "-Wall", "-Werror", "-o"])
         .arg(out)
-        .arg("src/docker/launch.c")
+        .arg("src/launch.c")
         .status();
     match done {
         Ok(status) if status.success() => Ok(()),

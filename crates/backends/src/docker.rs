@@ -11,16 +11,16 @@
 mod container;
 mod engine;
 mod leftovers;
+mod removals;
 mod spec;
 mod way;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::{Mutex, PoisonError};
-use std::thread::Builder;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tenzik::backend::{Attempt, Backend, BackendError, Ended, Isolation, Job, Readiness};
 use tenzik::router::{Limit, Program};
@@ -29,23 +29,20 @@ use tenzik_receipt::{Blake3, Label, Profile, Sha256, to_hex};
 use crate::cgroup;
 use crate::digest::Digests;
 use crate::filter::SECCOMP;
+use crate::launcher::{LAUNCHER, UNBUILT, UNBUILT_REMEDY};
 use crate::process::held;
 use crate::program::{self, Private};
 use crate::supervise::{Filtered, First, Gone, Guard as _, Stopped, Watched, ended_with};
 use crate::tools;
 
 use container::{Container, End};
-use engine::{Engine, Facts};
+use engine::{Engine, Facts, REMOVED_WITHIN, Removed};
 use leftovers::{OWNER, Owner};
-use way::{LAUNCHER, Way};
+use removals::{Removals, ToRemove};
+use way::Way;
 
 /// The runtime that an engine has of itself.
 const RUNC: &str = "runc";
-/// How long a run that was stopped waits for the removal of its container.
-const DISCARDED_WITHIN: Duration = Duration::from_secs(5);
-/// How long a container is looked for that an engine may make after nobody waits for it, and how often.
-const MADE_WITHIN: Duration = Duration::from_secs(60);
-const LOOKED_AGAIN: Duration = Duration::from_millis(200);
 /// What a container exits with if its first process was killed: 128 and SIGKILL.
 const KILLED: i32 = 128 + 9;
 
@@ -81,6 +78,7 @@ pub struct Docker {
     digests: Digests,
     seccomp: Blake3,
     known: Mutex<Known>,
+    removals: Removals,
 }
 
 /// What was learnt of an engine.
@@ -88,8 +86,6 @@ pub struct Docker {
 struct Known {
     facts: Option<Facts>,
     swept: bool,
-    /// Containers that could not be removed when they were to be.
-    left: BTreeSet<String>,
 }
 
 impl Docker {
@@ -100,6 +96,7 @@ impl Docker {
             digests: Digests::default(),
             seccomp: Blake3::of(SECCOMP.as_bytes()),
             known: Mutex::default(),
+            removals: Removals::default(),
         }
     }
 
@@ -114,47 +111,41 @@ impl Docker {
         Ok(facts)
     }
 
-    /// Who this host is to the engine; leftovers of others, and of ours, are removed first.
-    fn owner(&self, engine: &Engine<'_>) -> Result<Owner, BackendError> {
+    /// Who this host is to the engine. What a host that is gone left there is removed first, or where that takes long, beside.
+    fn owner(&self, engine: &Engine<'_>, facts: &Facts) -> Result<Owner, BackendError> {
         let owner = Owner::this()?;
         let swept = self.known().swept;
         if !swept {
-            leftovers::sweep(engine, &owner)?;
-            self.known().swept = true;
-        }
-        let left: Vec<_> = self.known().left.iter().cloned().collect();
-        for name in left {
-            // One that cannot be removed yet is another run's, and stays to be removed.
-            if engine.remove(&name).is_ok() {
-                self.known().left.remove(&name);
+            for id in leftovers::dead(engine, &owner)? {
+                self.leave(id, ToRemove::default(), facts);
             }
+            self.known().swept = true;
+            let goes_on = || !engine.is_stopped();
+            self.removals.wait(REMOVED_WITHIN, goes_on);
         }
-        Ok(owner)
+        self.removals.work(&self.config.socket, facts);
+        match self.removals.is_full() {
+            true => Err(BackendError::failed(
+                "start",
+                "the engine is slow to remove what has run",
+            )),
+            false => Ok(owner),
+        }
     }
 
-    /// Removes the container of a run that was stopped while the engine was at it. An engine that is slow may make it yet: then
-    /// it is removed by a thread, and where that does not come to it, by the next run.
-    fn discard(&self, engine: &Engine<'_>, facts: &Facts, name: String) {
-        if let Ok(true) = engine.remove_within(&name, DISCARDED_WITHIN, DISCARDED_WITHIN) {
-            return;
+    /// Removes the container of a run that was stopped while the engine was at it. An engine that is slow may make it yet.
+    fn discard(&self, engine: &Engine<'_>, facts: &Facts, name: String, files: Files) {
+        let starting = engine.started().err();
+        let removed = starting.is_none() && matches!(engine.remove(&name), Ok(Removed::Done));
+        if !removed {
+            self.leave(name, ToRemove::coming(files, starting), facts);
         }
-        self.known().left.insert(name.clone());
-        let (socket, facts) = (self.config.socket.clone(), facts.clone());
-        let thread = Builder::new().name("docker removal".to_owned());
-        // Without one the next run removes it.
-        let _ = thread.spawn(move || {
-            let Ok(engine) = Engine::new(&socket, None).map(|engine| engine.speak(&facts)) else {
-                return;
-            };
-            let until = Instant::now() + MADE_WITHIN;
-            while !matches!(
-                engine.remove_within(&name, MADE_WITHIN, MADE_WITHIN),
-                Ok(true)
-            ) && Instant::now() < until
-            {
-                std::thread::sleep(LOOKED_AGAIN);
-            }
-        });
+    }
+
+    /// Has a container removed by a thread.
+    fn leave(&self, name: String, container: ToRemove, facts: &Facts) {
+        self.removals
+            .add(name, container, &self.config.socket, facts);
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
@@ -208,10 +199,7 @@ impl Backend for Docker {
             remedy: remedy.to_owned(),
         };
         if LAUNCHER.is_empty() {
-            return unavailable(
-                "it was built without its launcher".to_owned(),
-                "build it where a C compiler and a static C library are: apt-get install gcc libc6-dev",
-            );
+            return unavailable(UNBUILT.to_owned(), UNBUILT_REMEDY);
         }
         let asked = Engine::new(&self.config.socket, None).and_then(|engine| self.ask(&engine));
         let facts = match asked {
@@ -235,10 +223,7 @@ impl Backend for Docker {
         let image = program.image.or(self.config.image);
         let image = image.ok_or_else(|| BackendError::denied("start", "it needs an image"))?;
         if LAUNCHER.is_empty() {
-            return Err(BackendError::denied(
-                "start",
-                "it was built without its launcher",
-            ));
+            return Err(BackendError::denied("start", UNBUILT));
         }
         let started = Instant::now();
         let engine = Engine::new(&self.config.socket, Some(*job))?;
@@ -253,7 +238,14 @@ impl Backend for Docker {
     }
 }
 
-/// What came of a run, or that it was stopped: then what was not waited for is no failure of the engine's.
+impl Drop for Docker {
+    /// With a process that ends nobody removes any more.
+    fn drop(&mut self) {
+        self.removals.wait(REMOVED_WITHIN, || true);
+    }
+}
+
+/// What came of a run that had not begun, or that it was stopped: then what was not waited for is no failure of the engine's.
 fn unless_stopped(
     came: Result<Attempt, BackendError>,
     engine: &Engine<'_>,
@@ -261,7 +253,7 @@ fn unless_stopped(
     started: Instant,
 ) -> Result<Attempt, BackendError> {
     match (came, Stopped::of(job)) {
-        (Err(_), Some(stopped)) if engine.has_given_up() => {
+        (Err(error), Some(stopped)) if engine.has_given_up() && error.retryable => {
             let version = Label::constant("docker");
             Ok(stopped.before_it_began(job, version, started.elapsed()))
         }
@@ -283,17 +275,26 @@ impl Docker {
             program,
             words,
             gvisor: self.gvisor(facts)?,
-            owner: self.owner(engine)?,
+            owner: self.owner(engine, facts)?,
         };
+        let mut files = Files::new(program, job)?;
         let name = name()?;
-        let came = self.contained(engine, name.clone(), &plan, job, started);
-        if engine.has_given_up() {
-            self.discard(engine, facts, name);
-        } else if came.is_err() {
-            // A container that is still there is remembered: the engine did not hear us.
-            self.known().left.insert(name);
+        let came = self.contained(engine, name.clone(), &plan, &mut files, job, started);
+        match &came {
+            Ok((_, true)) => {}
+            _ if engine.has_given_up() => self.discard(engine, facts, name, files),
+            Ok((_, false)) => self.leave(name, ToRemove::of(files), facts),
+            Err(_) if engine.has_not_answered() => {
+                self.leave(name, ToRemove::coming(files, None), facts);
+            }
+            // It was removed, or never made, but where that failed.
+            Err(_) => {
+                if !matches!(engine.remove(&name), Ok(Removed::Done | Removed::NotThere)) {
+                    self.leave(name, ToRemove::of(files), facts);
+                }
+            }
         }
-        let mut attempt = came?;
+        let (mut attempt, _) = came?;
         attempt.version = self.version(facts);
         Ok(attempt)
     }
@@ -308,23 +309,44 @@ struct Plan<'a> {
     owner: Owner,
 }
 
+/// What a container sees of this system.
+#[derive(Debug)]
+struct Files {
+    private: Private,
+    /// Until its program begins.
+    way: Option<Way>,
+}
+
+impl Files {
+    fn new(program: &Program, job: &Job<'_>) -> Result<Self, BackendError> {
+        let private = Private::new(program)?;
+        let way = Way::new(private.path(), job.input, job.gateway.is_some())?;
+        Ok(Self {
+            private,
+            way: Some(way),
+        })
+    }
+}
+
 impl Docker {
+    /// What came of it, and whether the engine has removed the container.
     fn contained(
         &self,
         engine: &Engine<'_>,
         name: String,
         plan: &Plan<'_>,
+        files: &mut Files,
         job: &Job<'_>,
         started: Instant,
-    ) -> Result<Attempt, BackendError> {
-        let private = Private::new(plan.program)?;
-        let mut way = Way::new(private.path(), job.input, job.gateway.is_some())?;
+    ) -> Result<(Attempt, bool), BackendError> {
+        let begun = || BackendError::failed("start", "it has begun already");
+        let way = files.way.as_mut().ok_or_else(begun)?;
         let body = spec::body(&spec::Parts {
             runtime: self.runtime(),
             gvisor: plan.gvisor.is_some(),
             image: plan.image,
             labels: HashMap::from([(OWNER.to_owned(), plan.owner.label())]),
-            code: private.code(),
+            code: files.private.code(),
             way: way.path(),
             program: plan.program,
             words: plan.words,
@@ -332,16 +354,18 @@ impl Docker {
             limits: job.limits,
         });
         let mut container = Container::start(engine, name, &body, job.limits, plan.gvisor)?;
-        let report = match container.wait(&spec::image(plan.image), &mut way, job)? {
+        let report = match container.wait(&spec::image(plan.image), way, job)? {
             Ok(report) => report,
             Err(stopped) => {
                 engine.give_up();
                 let version = Label::constant("docker");
-                return Ok(stopped.before_it_began(job, version, started.elapsed()));
+                let attempt = stopped.before_it_began(job, version, started.elapsed());
+                return Ok((attempt, false));
             }
         };
         container.check(report)?;
         let isolation = self.isolation(&container, plan)?;
+        let way = files.way.take().ok_or_else(begun)?;
         let gone = followed(&mut container, way, job, started)?;
         let end = gone.end;
         let mut attempt = Attempt::new(
@@ -353,12 +377,8 @@ impl Docker {
         attempt.isolation = isolation;
         attempt.stdout = gone.gone.stdout;
         attempt.stderr = gone.gone.stderr;
-        match Stopped::of(job) {
-            // Whoever stopped it waits no longer than he must.
-            Some(_) => engine.give_up(),
-            None => container.remove().map_err(BackendError::since_it_began)?,
-        }
-        Ok(attempt)
+        let removed = container.remove().map_err(BackendError::since_it_began)?;
+        Ok((attempt, removed))
     }
 
     fn isolation(

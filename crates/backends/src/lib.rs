@@ -37,6 +37,7 @@ mod docker;
 mod filter;
 mod guest;
 mod javascript;
+mod launcher;
 mod oci;
 mod process;
 mod program;

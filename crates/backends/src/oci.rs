@@ -8,7 +8,8 @@
 //! alone. Its root is read-only; `/tmp` is in memory and bounded. Nothing of it is left when the run is over.
 //!
 //! With gVisor the system that a container sees is a process of its own, the Sentry, and no call of the container's reaches
-//! this one. What is told of it is what is seen of the Sentry from outside.
+//! this one. What is told of it is what is seen of the Sentry from outside; the size of its `/tmp` is told from inside, by a
+//! launcher of ours that runs before the program.
 
 mod bundle;
 mod guard;
@@ -16,7 +17,8 @@ mod root;
 mod sentry;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::OnceLock;
@@ -29,9 +31,10 @@ use tenzik_receipt::{Blake3, Label, Profile, to_hex};
 use crate::cgroup;
 use crate::digest::{Digests, executable};
 use crate::filter::SECCOMP;
+use crate::launcher::{LAUNCHER, UNBUILT, UNBUILT_REMEDY};
 use crate::process::held;
 use crate::program::{self, Private};
-use crate::supervise::{Filtered, Gone, ended_with, pid, supervise};
+use crate::supervise::{Filtered, Gone, Started, ended_with, pid, supervise};
 
 use guard::Container;
 use root::Root;
@@ -83,8 +86,8 @@ pub struct OciConfig {
     pub kind: OciRuntime,
     /// The runtime's executable. Default: `runc` or `runsc`, where the system has it.
     pub runtime: PathBuf,
-    /// The directory that is a container's root, read-only. It has `code`, `dev`, `proc` and `tmp`, empty
-    /// directories, `tmp` with mode 1777.
+    /// The directory that is a container's root, read-only. It has `.tenzik`, `code`, `dev`, `proc` and `tmp`,
+    /// empty directories, `tmp` with mode 1777.
     pub root_file_system: PathBuf,
     /// For each language the command inside that runs an entrypoint, whose path is added as the last word.
     pub commands: BTreeMap<Label, Vec<String>>,
@@ -190,18 +193,28 @@ impl Backend for Oci {
             .map_err(|error| BackendError::failed("name a container", error))?;
         let id = format!("tenzik-{}", to_hex(&chance));
         let private = Private::new(program)?;
+        let launcher = match self.config.kind {
+            OciRuntime::Gvisor => Some(place_launcher(&private)?),
+            OciRuntime::Runc => None,
+        };
         let parts = bundle::Parts {
             id: &id,
             root: self.root.path(),
             code: private.code(),
+            launcher: launcher.as_deref(),
             program,
             words,
             limits: job.limits,
         };
-        match self.config.kind {
+        // Before it runs: what may be there later is not what ran.
+        let runtime = self.digests.of(&self.config.runtime);
+        let runtime = runtime.map_err(|error| BackendError::failed("read", error))?;
+        let mut attempt = match self.config.kind {
             OciRuntime::Gvisor => self.run_gvisor(job, &private, &parts),
             OciRuntime::Runc => self.run_runc(job, &private, &parts),
-        }
+        }?;
+        attempt.isolation.runtime = Some(runtime);
+        Ok(attempt)
     }
 }
 
@@ -245,7 +258,7 @@ impl Oci {
             .counted
             .held(held(job, gone.wall.as_millis()), bounded);
         let ended = ended_with(&gone, container.counted.limit_met(), Filtered::Ours);
-        self.attempt(gone, ended, held, container.seen())
+        Ok(self.attempt(gone, ended, held, container.seen()))
     }
 
     fn run_gvisor(
@@ -265,17 +278,26 @@ impl Oci {
             gateway: job.gateway.is_some(),
         });
         command.env_clear().env("PATH", PATH);
-        let (gone, mut sentry) = supervise(command, job, |_| sentry)?;
+        let started = Started::new(command, job)?.reporting();
+        let (gone, mut sentry) = started.follow(job, sentry)?;
         sentry.remove().map_err(BackendError::since_it_began)?;
         let ended = ended_with(&gone, sentry.limit_met(), Filtered::NotOurs);
-        if !sentry.began() && matches!(ended, Ended::Failed { .. }) {
+        // The launcher reports, and then is the program.
+        if gone.report.is_none() && matches!(ended, Ended::Failed { .. }) {
             return Err(BackendError::failed(
                 "start",
                 String::from_utf8_lossy(&gone.stderr.bytes),
             ));
         }
-        let held = sentry.held(held(job, gone.wall.as_millis()));
-        self.attempt(gone, ended, held, sentry.seen())
+        let disk_bytes = job.limits.get(Limit::DiskBytes);
+        let bounded = disk_bytes.zip(gone.report);
+        // Nothing else is there to write to.
+        let bounded = bounded
+            .is_some_and(|(bytes, report)| report.root_read_only && report.bounds_tmp(bytes));
+        let held = sentry.held(held(job, gone.wall.as_millis()), bounded);
+        let mut seen = sentry.seen().to_vec();
+        seen.extend(bounded.then_some("bounded_tmp"));
+        Ok(self.attempt(gone, ended, held, &seen))
     }
 
     /// A directory for the state of one sandbox, which goes with it: there is nothing to ask the runtime to remove.
@@ -291,21 +313,19 @@ impl Oci {
         ended: Ended,
         held: PerLimit<Held>,
         seen: &[&'static str],
-    ) -> Result<Attempt, BackendError> {
-        let runtime = self.digests.of(&self.config.runtime);
+    ) -> Attempt {
         let mut attempt = Attempt::new(ended, self.version(), gone.wall);
         attempt.limits = held;
         attempt.isolation = Isolation {
             seen: seen.iter().copied().map(Label::constant).collect(),
             root_file_system: Some(self.root.digest()),
-            runtime: Some(runtime.map_err(|error| BackendError::lost("read", error))?),
             // The Sentry's filter is a part of the runtime.
             seccomp: (self.config.kind == OciRuntime::Runc).then_some(self.seccomp),
             ..Isolation::default()
         };
         attempt.stdout = gone.stdout;
         attempt.stderr = gone.stderr;
-        Ok(attempt)
+        attempt
     }
 
     /// The runtime's own word, asked once: it is part of no claim.
@@ -319,6 +339,22 @@ impl Oci {
         });
         told.clone().unwrap_or(self.kind())
     }
+}
+
+/// The launcher, in a directory that the sandbox sees.
+fn place_launcher(private: &Private) -> Result<PathBuf, BackendError> {
+    if LAUNCHER.is_empty() {
+        return Err(BackendError::denied("start", UNBUILT));
+    }
+    let directory = private.path().join("launcher");
+    let path = directory.join("launch");
+    let open = |path: &Path| fs::set_permissions(path, Permissions::from_mode(0o755));
+    fs::create_dir(&directory)
+        .and_then(|()| fs::write(&path, LAUNCHER))
+        .and_then(|()| open(&path))
+        .and_then(|()| open(&directory))
+        .map_err(|error| BackendError::failed("place the launcher", error))?;
+    Ok(directory)
 }
 
 fn write_bundle(private: &Private, spec: &serde_json::Value) -> Result<(), BackendError> {
@@ -341,6 +377,9 @@ fn ready(kind: OciRuntime, runtime: &Path) -> Readiness {
     {
         let reason = format!("{version} has no systrap platform, which came in {SYSTRAP_SINCE}");
         return unavailable(reason, kind.remedy());
+    }
+    if kind == OciRuntime::Gvisor && LAUNCHER.is_empty() {
+        return unavailable(UNBUILT.to_owned(), UNBUILT_REMEDY);
     }
     match cgroup::Version::found() {
         Some(_) => Readiness::Ready { version },

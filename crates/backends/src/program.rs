@@ -58,6 +58,7 @@ pub(crate) fn with_image<'a>(
 }
 
 /// A directory of mode 0700 with a copy of the code in it. Dropped, it is removed with all that is in it.
+#[derive(Debug)]
 pub(crate) struct Private {
     directory: TempDir,
     code: PathBuf,

@@ -203,6 +203,8 @@ impl Backend for Sandbox {
         })?;
         words[0] = interpreter.to_string_lossy().into_owned();
         let ext = self.interpreter(&interpreter)?;
+        // Before it runs: what may be there later is not what ran.
+        let runtime = self.digest(&self.enclosure.bubblewrap)?;
         let private = Private::new(program)?;
         private.lend_to_nobody()?;
         words.push(format!("/code/{}", program.tree.entrypoint()));
@@ -232,7 +234,7 @@ impl Backend for Sandbox {
             gone.wall,
         );
         attempt.limits = enclosed.held(held(job, gone.wall.as_millis()));
-        attempt.isolation = self.isolation(&enclosed)?;
+        attempt.isolation = isolation(&enclosed, runtime);
         attempt.ext = ext;
         attempt.stdout = gone.stdout;
         attempt.stderr = gone.stderr;
@@ -241,25 +243,14 @@ impl Backend for Sandbox {
 }
 
 impl Sandbox {
-    fn isolation(&self, enclosed: &Enclosed) -> Result<Isolation, BackendError> {
-        let runtime = self.digests.of(&self.enclosure.bubblewrap);
-        Ok(Isolation {
-            seen: enclosed
-                .seen()
-                .iter()
-                .copied()
-                .map(Label::constant)
-                .collect(),
-            runtime: Some(runtime.map_err(|error| BackendError::lost("read", error))?),
-            seccomp: Some(Blake3::of(SECCOMP.as_bytes())),
-            ..Isolation::default()
-        })
+    fn digest(&self, path: &Path) -> Result<Blake3, BackendError> {
+        let digest = self.digests.of(path);
+        digest.map_err(|error| BackendError::failed("read", error))
     }
 
     /// The digest of the executable that runs the code, as the extension `interpreter`: there is no image that would say it.
     fn interpreter(&self, path: &Path) -> Result<BTreeMap<Label, Value>, BackendError> {
-        let digest = self.digests.of(path);
-        let digest = digest.map_err(|error| BackendError::failed("read", error))?;
+        let digest = self.digest(path)?;
         let told = Label::new(digest.to_string()).map_or(Value::Null, Value::Text);
         Ok(BTreeMap::from([(Label::constant("interpreter"), told)]))
     }
@@ -269,6 +260,16 @@ impl Sandbox {
             .version
             .get_or_init(|| version(&self.enclosure.bubblewrap));
         told.clone().unwrap_or(Label::constant("bubblewrap"))
+    }
+}
+
+fn isolation(enclosed: &Enclosed, runtime: Blake3) -> Isolation {
+    let seen = enclosed.seen().iter().copied();
+    Isolation {
+        seen: seen.map(Label::constant).collect(),
+        runtime: Some(runtime),
+        seccomp: Some(Blake3::of(SECCOMP.as_bytes())),
+        ..Isolation::default()
     }
 }
 

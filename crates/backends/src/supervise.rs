@@ -23,6 +23,7 @@ use tenzik::router::Limit;
 use tenzik_receipt::Label;
 
 use crate::guest::{ResultLine, failed};
+use crate::launcher::{Report, ReportLine};
 use crate::process::held;
 use crate::program::NOBODY;
 use crate::tools::{self, Tools};
@@ -84,6 +85,8 @@ impl From<Command> for Prepared {
 pub(crate) struct Gone {
     pub(crate) ended: Ended,
     pub(crate) status: Option<ExitStatus>,
+    /// What the launcher said, where there is one.
+    pub(crate) report: Option<Report>,
     pub(crate) stdout: Captured,
     pub(crate) stderr: Captured,
     pub(crate) wall: Duration,
@@ -93,6 +96,7 @@ pub(crate) struct Gone {
 pub(crate) struct Started {
     pub(crate) child: Child,
     result: OwnedFd,
+    reports: bool,
     tools: Option<Tools>,
     at: Instant,
 }
@@ -117,9 +121,16 @@ impl Started {
         Ok(Self {
             child,
             result,
+            reports: false,
             tools,
             at,
         })
+    }
+
+    /// One in which the launcher's report comes before the result.
+    pub(crate) fn reporting(mut self) -> Self {
+        self.reports = true;
+        self
     }
 
     /// Ends it, where it is not to go on.
@@ -138,6 +149,7 @@ impl Started {
         let Self {
             mut child,
             result,
+            reports,
             tools,
             at,
         } = self;
@@ -148,6 +160,7 @@ impl Started {
             result: Some(result),
         };
         let mut watched = Watched::new(streams, job);
+        watched.report = reports.then(ReportLine::default);
         let stopped = watched.until_over(&First::child(&child), job, &mut guard);
         guard.kill();
         // With the run its way to tools is over, and its token is worth nothing.
@@ -317,6 +330,8 @@ pub(crate) struct Watched<'a> {
     stdout: Stream,
     stderr: Stream,
     result: Stream,
+    /// The launcher's line before the result's, where there is one.
+    report: Option<ReportLine>,
     line: ResultLine,
     /// What the result line says, and when it came.
     said: Option<(Ended, Instant)>,
@@ -379,6 +394,7 @@ impl<'a> Watched<'a> {
             stdout: Stream::new(streams.stdout, room),
             stderr: Stream::new(streams.stderr, room),
             result: Stream::new(streams.result, 0),
+            report: None,
             line: ResultLine::new(job.input_type, output),
             said: None,
             exited: None,
@@ -465,10 +481,13 @@ impl<'a> Watched<'a> {
             .read(&mut buffer)
             .filter(|_| self.said.is_none())
         {
-            self.said = self
-                .line
-                .take(&buffer[..count])
-                .map(|ended| (ended, Instant::now()));
+            let bytes = &buffer[..count];
+            let line = match &mut self.report {
+                Some(report) => report.take(bytes),
+                None => bytes,
+            };
+            let ended = self.line.take(line);
+            self.said = ended.map(|ended| (ended, Instant::now()));
         }
     }
 
@@ -525,6 +544,7 @@ impl<'a> Watched<'a> {
                 (None, None) => without_result(status),
             },
             status,
+            report: self.report.and_then(|line| line.report()),
             stdout: self.stdout.captured,
             stderr: self.stderr.captured,
             wall,

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::engine::{Engine, engine};
-use common::hostile::{self, Target};
+use common::hostile::{self, Target, WALLS_MS};
 use common::watch::{argued, bombed, watched};
 use common::{
     busybox_root, is_gone, is_running, limited, router, run, shell, shell_command, value,
@@ -147,24 +147,27 @@ fn a_program_cannot_say_that_it_met_a_limit() {
 #[test]
 fn a_fork_bomb_meets_a_limit_and_is_gone() {
     for (router, profile) in runtimes() {
-        let mut limits = vec![(Limit::WallMs, 4_000), (Limit::MemoryBytes, 128 << 20)];
-        if profile == Profile::Standard {
-            limits.push((Limit::Pids, 16));
+        let bounds_processes = profile == Profile::Standard;
+        let mut bomb = argued(shell(hostile::BOMB, profile), "98871");
+        bomb = limited(bomb, &[(Limit::MemoryBytes, 128 << 20)]);
+        if bounds_processes {
+            bomb = limited(bomb, &[(Limit::Pids, 16)]);
         }
-        let bomb = argued(limited(shell(hostile::BOMB, profile), &limits), "98871");
-        let (came, found) = watched(&["98871"], || run(&router, &bomb));
-        let (limit, execution) = reached(came);
-        let met = [Limit::CpuMs, Limit::MemoryBytes, Limit::Pids, Limit::WallMs];
-        assert!(met.contains(&limit), "{limit:?}");
-        if profile == Profile::Standard {
-            let held = execution.limits.get(Limit::Pids);
-            assert!(
-                held.enforced && held.observed.is_some_and(|peak| peak <= 16),
-                "{held:?}"
-            );
-        }
-        assert!(bombed(&execution) && found.is_whole(), "it never went off");
-        assert!(found.is_gone());
+        // One that was over before it went off shows nothing, and is given more time.
+        let went_off = WALLS_MS.into_iter().any(|wall_ms| {
+            let bomb = limited(bomb.clone(), &[(Limit::WallMs, wall_ms)]);
+            let (came, found) = watched(&["98871"], || run(&router, &bomb));
+            let (limit, execution) = reached(came);
+            let met = [Limit::CpuMs, Limit::MemoryBytes, Limit::Pids, Limit::WallMs];
+            assert!(met.contains(&limit), "{limit:?}");
+            assert!(found.is_gone());
+            let went_off = bombed(&execution) && found.is_whole();
+            if went_off && bounds_processes {
+                hostile::holds_processes(&execution, 16);
+            }
+            went_off
+        });
+        assert!(went_off, "it never went off");
     }
 }
 
@@ -408,7 +411,7 @@ struct Changes {
 }
 
 /// How late what is kept back is passed on.
-const LATE: Duration = Duration::from_secs(6);
+const LATE: Duration = Duration::from_secs(12);
 
 impl Between {
     fn new(engine: &Engine, words: &'static [(&'static str, &'static str)]) -> Self {
@@ -522,6 +525,14 @@ fn has(engine: &Engine, word: &str) -> bool {
     names(engine).iter().any(|name| name.contains(word))
 }
 
+/// Waits until the engine has none: what was stopped while it was made is removed by a thread.
+fn is_removed(engine: &Engine, word: &str) -> bool {
+    (0..600).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        !has(engine, word)
+    })
+}
+
 /// A shell program that its container's command shows by this word.
 fn marked(text: &str, word: &str) -> ExecuteRequest {
     let mut request = shell(text, Profile::Standard);
@@ -531,51 +542,63 @@ fn marked(text: &str, word: &str) -> ExecuteRequest {
     request
 }
 
+/// Without the engine nobody says how a program ended that gave no result. One that gave it has ended, too: its container is removed
+/// when the engine is there again.
 #[test]
-fn an_engine_that_dies_in_a_run_is_an_error_and_nothing_is_left() {
+fn an_engine_that_dies_in_a_run_takes_no_result_and_nothing_is_left() {
     let Some(engine) = engine() else { return };
     let between = Between::new(engine, &[]);
     let router = router(engine.backend_at(between.socket(), false));
-    let ended = std::thread::scope(|scope| {
-        let ran = scope.spawn(|| {
-            run(
-                &router,
-                &marked("sleep 98876; echo '{\"ok\":1}' >&3", "dies"),
-            )
-        });
-        assert!((0..1_000).any(|_| {
-            std::thread::sleep(Duration::from_millis(20));
-            is_running("98876")
-        }));
-        between.cut.store(true, Ordering::SeqCst);
-        let killed = Command::new("pkill")
-            .args(["-x", "-f", "sleep 98876"])
-            .status();
-        assert!(killed.expect("it starts").success());
-        ran.join().expect("no panic")
-    });
-    match ended {
+    let came = without_engine(
+        &between,
+        &router,
+        "sleep 98876; echo '{\"ok\":1}' >&3",
+        "98876",
+    );
+    assert_eq!(came.expect("a result").value(), Some(&b"1"[..]));
+    match without_engine(&between, &router, "sleep 98883; exit 3", "98883") {
+        // The program ran, so it is not to be run again.
         Err(RouteError::Backend { error, .. }) => {
-            // The program ran, so it is not to be run again.
-            assert!(!error.retryable && !error.denied, "{error}")
+            assert!(!error.retryable && !error.denied, "{error}");
         }
-        // The shell went on and gave its result, but nobody could remove its container.
         other => panic!("{other:?}"),
     }
-    assert!(is_gone("98876"));
-    between.cut.store(false, Ordering::SeqCst);
+    assert!(is_gone("98876") && is_gone("98883"));
     assert_eq!(
         value(&router, &shell(r#"echo '{"ok":1}' >&3"#, Profile::Standard)),
         "1"
     );
-    assert!(!has(engine, "dies"), "{:?}", names(engine));
+    assert!(is_removed(engine, "dies"), "{:?}", names(engine));
+}
+
+/// What comes of a program whose sleep is ended when its engine cannot be reached any more.
+fn without_engine(
+    between: &Between,
+    router: &Router,
+    text: &str,
+    word: &str,
+) -> Result<Execution, RouteError> {
+    let came = std::thread::scope(|scope| {
+        let ran = scope.spawn(|| run(router, &marked(text, "dies")));
+        assert!((0..1_000).any(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            is_running(word)
+        }));
+        between.cut.store(true, Ordering::SeqCst);
+        let sleep = format!("sleep {word}");
+        let killed = Command::new("pkill").args(["-x", "-f", &sleep]).status();
+        assert!(killed.expect("it starts").success());
+        ran.join().expect("no panic")
+    });
+    between.cut.store(false, Ordering::SeqCst);
+    came
 }
 
 #[test]
 fn nothing_of_a_container_is_left_at_the_engine_however_it_ended() {
     let Some(engine) = engine() else { return };
     for (router, profile) in runtimes() {
-        let mut slow = limited(marked("sleep 98877", "however"), &[(Limit::WallMs, 1_500)]);
+        let mut slow = limited(marked("sleep 98877", "stopped"), &[(Limit::WallMs, 1_500)]);
         slow.profile = profile;
         assert_eq!(reached(run(&router, &slow)).0, Limit::WallMs);
         let mut failing = marked("exit 3", "however");
@@ -585,6 +608,7 @@ fn nothing_of_a_container_is_left_at_the_engine_however_it_ended() {
         good.profile = profile;
         assert_eq!(value(&router, &good), "1");
         assert!(!has(engine, "however"), "{:?}", names(engine));
+        assert!(is_removed(engine, "stopped"), "{:?}", names(engine));
     }
 }
 
@@ -592,24 +616,78 @@ fn nothing_of_a_container_is_left_at_the_engine_however_it_ended() {
 #[test]
 fn an_engine_that_is_slow_is_waited_for_no_longer_than_the_run_may_take() {
     let Some(engine) = engine() else { return };
-    for late in ["/containers/json?", "/containers/create", "/start "] {
-        let changes = Changes {
-            words: &[],
-            late: Some(late),
-        };
-        let between = Between::with(engine, changes);
-        let router = router(engine.backend_at(between.socket(), false));
-        let request = limited(marked("sleep 98879", "slow"), &[(Limit::WallMs, 500)]);
-        let began = Instant::now();
-        assert_eq!(reached(run(&router, &request)).0, Limit::WallMs, "{late}");
-        assert!(began.elapsed() < LATE, "{late}: {:?}", began.elapsed());
-        // It comes to be, if at all, when nobody waits for it any more, and is removed then.
-        std::thread::sleep(LATE);
-        let gone = (0..200).any(|_| {
-            std::thread::sleep(Duration::from_millis(100));
-            !has(engine, "slow")
+    std::thread::scope(|scope| {
+        for (late, word) in [
+            ("/containers/json?", "98879"),
+            ("/containers/create", "98880"),
+            ("/start ", "98881"),
+        ] {
+            scope.spawn(move || is_not_waited_for(engine, late, word));
+        }
+    });
+}
+
+fn is_not_waited_for(engine: &Engine, late: &'static str, word: &str) {
+    let changes = Changes {
+        words: &[],
+        late: Some(late),
+    };
+    let between = Between::with(engine, changes);
+    let router = router(engine.backend_at(between.socket(), false));
+    let request = marked(&format!("sleep {word}"), word);
+    let request = limited(request, &[(Limit::WallMs, 500)]);
+    let began = Instant::now();
+    assert_eq!(reached(run(&router, &request)).0, Limit::WallMs, "{late}");
+    assert!(began.elapsed() < LATE, "{late}: {:?}", began.elapsed());
+    // It comes to be, if at all, when nobody waits for it any more, and is removed then.
+    std::thread::sleep(LATE);
+    let gone = is_removed(engine, word) && is_gone(word);
+    assert!(gone, "{late}: {:?}", names(engine));
+}
+
+/// A container that had very many processes may take an engine minutes to remove. Each further run waited for that, half a minute at
+/// a time, and was over before it began.
+#[test]
+fn an_engine_that_is_slow_to_remove_holds_no_run_up() {
+    let Some(engine) = engine() else { return };
+    let changes = Changes {
+        words: &[],
+        late: Some("DELETE "),
+    };
+    let between = Between::with(engine, changes);
+    let router = router(engine.backend_at(between.socket(), false));
+    let text = r#"echo '{"ok":1}' >&3"#;
+    let request = limited(marked(text, "removed-late"), &[(Limit::WallMs, 8_000)]);
+    for _ in 0..3 {
+        assert_eq!(value(&router, &request), "1");
+    }
+    assert!(is_removed(engine, "removed-late"), "{:?}", names(engine));
+}
+
+/// A run that was stopped while the engine started its container took the files away that the container was to mount: the engine
+/// forgot the container, and its shim stayed for ever. Where it came to be, its launcher waited for the word in a read that no
+/// signal ends under gVisor, and so did the engine that was to remove it.
+#[test]
+fn a_run_that_is_stopped_before_it_begins_leaves_nothing_of_the_engines_behind() {
+    let Some(engine) = Engine::another() else {
+        return;
+    };
+    let shim = engine.containerd();
+    let gvisor = [false, true]
+        .into_iter()
+        .filter(|gvisor| !gvisor || engine.gvisor);
+    for gvisor in gvisor {
+        let router = router(engine.backend(gvisor));
+        let (_, all) = watched(&[&shim], || {
+            for wall_ms in (50..800).step_by(50) {
+                let mut request =
+                    limited(marked("sleep 98882", "early"), &[(Limit::WallMs, wall_ms)]);
+                request.profile = Profile::Standard;
+                assert_eq!(reached(run(&router, &request)).0, Limit::WallMs);
+            }
         });
-        assert!(gone && is_gone("98879"), "{late}: {:?}", names(engine));
+        assert!(all.is_whole() && all.is_gone(), "gVisor: {gvisor}");
+        assert!(is_removed(&engine, "early"), "{:?}", names(&engine));
     }
 }
 

@@ -18,6 +18,7 @@ mod tools;
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Instant;
 
 use attempts::{Attempt, Became};
 use columns::{Column, columns};
@@ -59,10 +60,14 @@ fn at_once(columns: &[Column]) -> Vec<Vec<Became>> {
 
 fn attempts_of(column: &Column) -> Vec<Became> {
     attempts::control(column);
-    Attempt::ALL
-        .iter()
-        .map(|attempt| attempt.on(column))
-        .collect()
+    let became = |attempt: &Attempt| {
+        let began = Instant::now();
+        let became = attempt.on(column);
+        // Shown where the test fails: what was slow before says why.
+        eprintln!("{} {}: {:?}", column.name, attempt.name(), began.elapsed());
+        became
+    };
+    Attempt::ALL.iter().map(became).collect()
 }
 
 fn table(columns: &[Column], results: &[Vec<Became>]) -> String {

@@ -75,7 +75,7 @@ fn programs(word: String) -> Programs {
         export default () => {{
             if (globalThis.Deno) new Deno.Command('/bin/sleep', {{ args: ['{word}'] }}).spawn().unref();
             else spawn('/bin/sleep', ['{word}'], {{ stdio: 'ignore' }}).unref();
-            return new Promise((resolve) => setTimeout(() => resolve(1), 2000));
+            return new Promise((resolve) => setTimeout(() => resolve(1), 8000));
         }};"
     );
     Programs {

@@ -378,12 +378,17 @@ fn nothing_of_a_run_is_left_however_it_ended() {
         let limits = [(Limit::WallMs, 700), (Limit::MemoryBytes, 64 << 20)];
         drop(run(&target.router, &limited(target.request(text), &limits)));
     }
-    // Others run at the same time: what was there before and what came since are theirs, once they are done.
-    let gone = (0..500).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        left().difference(&before).next().is_none()
+    // Others run at the same time: some of it is theirs, and goes when they are done. No name is used again.
+    let since: BTreeSet<_> = left().difference(&before).cloned().collect();
+    let gone = (0..6_000).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        left().is_disjoint(&since)
     });
-    assert!(gone, "{:?}", left().difference(&before).collect::<Vec<_>>());
+    assert!(
+        gone,
+        "{:?}",
+        left().intersection(&since).collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -482,8 +487,7 @@ fn a_sandbox_that_hangs_while_it_is_started_is_ended_in_time() {
         hangs.display(),
         config.bubblewrap.display()
     );
-    fs::write(&bubblewrap, text).expect("a file");
-    fs::set_permissions(&bubblewrap, Permissions::from_mode(0o755)).expect("it is ours");
+    common::install(text.as_bytes(), &bubblewrap);
     config.bubblewrap = bubblewrap;
     let Some(router) = backend_with(config).map(router) else {
         return;
@@ -498,23 +502,21 @@ fn a_sandbox_that_hangs_while_it_is_started_is_ended_in_time() {
     assert!(matches!(late, Err(RouteError::Timeout { .. })), "{late:?}");
     let control = Control::default();
     let cancelled = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            std::thread::sleep(Duration::from_millis(300));
-            control.cancel();
-        });
+        scope.spawn(|| common::cancel_when_it_runs(&control));
         router.execute_controlled(&request, Circumstances::at(common::now()), &control)
     });
     match cancelled {
         Err(RouteError::Aborted { code, .. }) => assert_eq!(code.as_str(), "cancelled"),
         other => panic!("{other:?}"),
     }
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(began.elapsed() < Duration::from_secs(15));
     assert!(is_gone("97781"));
 }
 
-/// It gave its result, and nobody can say any more what it ran on: it is not to be run again for that.
+/// The runtime was digested when the run was over: a file that had been replaced by then was in the claim, and one that was gone made
+/// a run that had ended well a failure.
 #[test]
-fn a_failure_behind_the_program_s_result_is_not_to_be_tried_again() {
+fn a_claim_names_the_runtime_that_ran_it() {
     let Some(found) = backend_with(config()) else {
         return;
     };
@@ -523,8 +525,9 @@ fn a_failure_behind_the_program_s_result_is_not_to_be_tried_again() {
     fs::set_permissions(place.path(), Permissions::from_mode(0o755)).expect("it is ours");
     let mut config = config();
     let bubblewrap = place.path().join("bwrap");
-    fs::copy(&config.bubblewrap, &bubblewrap).expect("it can be read");
+    let program = fs::read(&config.bubblewrap).expect("it can be read");
+    common::install(&program, &bubblewrap);
     config.bubblewrap.clone_from(&bubblewrap);
     let router = router(Sandbox::new(config).expect("a launcher"));
-    common::fails_behind_its_result(&router, Profile::Standard, "98741", &bubblewrap);
+    common::names_what_ran(&router, Profile::Standard, "98741", &bubblewrap);
 }

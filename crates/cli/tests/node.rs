@@ -400,6 +400,69 @@ fn a_program_is_run_by_a_node_and_its_receipt_is_held_against_the_nodes_key() {
     assert_eq!(node.stop(), Some(0));
 }
 
+/// gVisor serves the strictest profile, and can hold no limit on processes, which is a default of that profile: every program was
+/// refused, as the limit had been asked for by its number.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_node_that_has_gvisor_alone_runs_hardened_programs_for_another() {
+    let machine = Machine::new();
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"].map(std::path::Path::new);
+    let busybox = busybox.into_iter().find(|path| path.is_file());
+    if !is_ready(&machine, "gvisor") {
+        return;
+    }
+    let Some(busybox) = busybox else {
+        let ci = std::env::var("CI").as_deref() == Ok("true");
+        assert!(!ci, "in CI nothing may be missing: no static busybox");
+        eprintln!(
+            "skipped: no static busybox for a root file system: apt-get install busybox-static"
+        );
+        return;
+    };
+    for place in ["bin", ".tenzik", "code", "dev", "proc", "tmp"] {
+        fs::create_dir_all(machine.path("root").join(place)).expect("a directory");
+    }
+    let everybody = fs::Permissions::from_mode(0o1777);
+    fs::set_permissions(machine.path("root/tmp"), everybody).expect("a mode");
+    fs::copy(busybox, machine.path("root/bin/sh")).expect("a file");
+    let made = made(&machine);
+    let key = made["node"].as_str().expect("a key");
+    runs_programs(&machine, "gvisor");
+    let text = fs::read_to_string(machine.path("node/node.toml")).expect("a file");
+    let root = format!(
+        "[executions]\nroot = {:?}\n",
+        machine::text(&machine.path("root"))
+    );
+    fs::write(
+        machine.path("node/node.toml"),
+        text.replacen("[executions]\n", &root, 1),
+    )
+    .expect("a file");
+    let node = Node::start(&machine);
+    let words = ["--json", "exec", "--profile", "hardened", "--lang", "shell"];
+    let code = [
+        "--code",
+        r#"read -r x; echo "{\"ok\":$x}" >&3"#,
+        "--input",
+        "[1]",
+    ];
+    let by = ["--url", &node.url, "--node", key, "--token-file", "token"];
+    let output = machine.run(&[&words[..], &code, &by].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told = json(&output);
+    assert_eq!(
+        (&told["backend"], &told["output"]),
+        (&"remote".into(), &"[1]".into())
+    );
+    for limit in told["limits"].as_array().expect("limits") {
+        assert_eq!(limit["enforced"], limit["limit"] != "pids", "{limit}");
+    }
+    let asked = [&words[..], &code, &by, &["--limit", "pids=8"]].concat();
+    let refused = machine.run(&asked);
+    assert_ne!(refused.status.code(), Some(0), "{refused:?}");
+    assert_eq!(node.stop(), Some(0));
+}
+
 #[test]
 fn whom_a_node_does_not_know_it_refuses() {
     let machine = Machine::new();

@@ -13,6 +13,7 @@
 mod answer;
 mod drive;
 mod figures;
+mod held;
 mod kept;
 mod live;
 mod logged;
@@ -23,8 +24,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tenzik::backend::Backend;
-use tenzik::router::{AlreadyRegistered, ExecuteRequest, Limit, Router, RouterConfig};
-use tenzik_receipt::{Audience, Blake3, Label, Profile, RunSecret, Timestamp, Value, to_hex};
+use tenzik::router::{AlreadyRegistered, ExecuteRequest, Router, RouterConfig};
+use tenzik_receipt::{Audience, Blake3, Label, RunSecret, Timestamp, Value, to_hex};
 use tokio::sync::Semaphore;
 
 use crate::config::ExecutionsConfig;
@@ -43,6 +44,7 @@ use share::Shares;
 use table::{Found, Table};
 
 pub(crate) use answer::End;
+pub(crate) use held::LimitsHeld;
 pub(crate) use live::{Attached, Live, State};
 pub(crate) use share::Share;
 pub(crate) use table::Key;
@@ -97,6 +99,7 @@ pub struct Executions {
     kept: Kept,
     shares: Shares,
     figures: Figures,
+    held: held::Held,
 }
 
 impl Executions {
@@ -126,6 +129,7 @@ impl Executions {
             kept: Kept::new(&config, figures.kept.clone()),
             shares: Shares::new(&config),
             figures,
+            held: held::Held::default(),
             config,
         })
     }
@@ -149,17 +153,12 @@ impl Executions {
         self.shares.room(share)
     }
 
-    /// The limits that programs can be held to, by profile and language. Blocks while backends are probed.
-    pub(crate) fn limits_held(
-        &self,
-    ) -> BTreeMap<&'static str, BTreeMap<String, Vec<&'static str>>> {
-        let names = |limits: Vec<Limit>| limits.into_iter().map(Limit::name).collect();
-        let by_language = |profile: &Profile| {
-            let held = self.router.limits_held(*profile).into_iter();
-            let held = held.map(|(language, limits)| (language.to_string(), names(limits)));
-            (profile.name(), held.collect())
-        };
-        self.config.profiles.iter().map(by_language).collect()
+    /// The limits that programs can be held to, as far as that is known now.
+    pub(crate) async fn limits_held(self: &Arc<Self>) -> LimitsHeld {
+        let asked = Arc::clone(self);
+        self.held
+            .told(move || held::ask(&asked.router, &asked.config.profiles))
+            .await
     }
 
     /// What is free for bodies, in KiB.

@@ -206,10 +206,12 @@ impl Backend for Remote {
     }
 
     /// Whatever a limit is, it is in the request that the other node's receipt must be about. A capsule can make no process and
-    /// no file; a program's limits are those that the node says it can hold, and a result is taken only if the receipt says of
-    /// each that it was enforced. A node that does not say is asked all the same, and refuses by itself.
+    /// no file. Of a program a result is taken only if the receipt says of each limit that it was enforced; `pids` alone may be
+    /// missing, where the node says that nothing there can hold it, as it is with gVisor. A node that does not say is asked for it
+    /// all the same, and refuses by itself.
     fn holds(&self, limit: Limit, language: &Label, profile: Profile) -> bool {
         *language == WASM
+            || limit != Limit::Pids
             || self
                 .limits(language, profile)
                 .is_none_or(|held| held.contains(&limit))

@@ -14,11 +14,12 @@ use serde_json::Value;
 use tenzik::backend::{BackendError, Job};
 use tenzik::router::{Held, Limit, PerLimit, RunLimits};
 
-use super::engine::{Engine, Told};
-use super::way::{Report, Way};
+use super::engine::{Engine, Removed, Told};
+use super::way::Way;
 use crate::cgroup::Group;
 use crate::counted::Counted;
-use crate::seen::{self, PAGE_BYTES};
+use crate::launcher::Report;
+use crate::seen;
 use crate::supervise::{Guard, Stopped, is_over};
 
 /// How often the launcher is looked for.
@@ -225,7 +226,11 @@ impl<'a> Container<'a> {
     pub(super) fn end(&self, job: &Job<'_>) -> Result<Result<End, Stopped>, BackendError> {
         let until = Instant::now() + SOON;
         loop {
-            let state = self.engine.inspect(&self.id)?.state;
+            let state = match self.engine.inspect(&self.id) {
+                Ok(told) => told.state,
+                // An engine that is slow takes nothing of what is known.
+                Err(error) => return Stopped::of(job).map(Err).ok_or(error),
+            };
             if !state.running {
                 return Ok(Ok(End {
                     code: state.exit_code,
@@ -245,10 +250,24 @@ impl<'a> Container<'a> {
         }
     }
 
-    /// Ends and removes it.
-    pub(super) fn remove(mut self) -> Result<(), BackendError> {
+    /// Ends and removes it, and says whether the engine has. Where it is slow, nothing of the container may run any more.
+    pub(super) fn remove(mut self) -> Result<bool, BackendError> {
         self.removed = true;
-        self.engine.remove(&self.name)
+        match self.engine.remove(&self.name) {
+            Ok(Removed::Done | Removed::NotThere) => Ok(true),
+            Ok(Removed::UnderWay) | Err(_) if self.is_empty() => Ok(false),
+            Ok(Removed::UnderWay) => Err(BackendError::failed(
+                "remove the container",
+                "it runs still",
+            )),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether no process of it is there.
+    fn is_empty(&self) -> bool {
+        let first = self.first.as_ref();
+        self.is_over() && first.is_none_or(|first| first.counted.group.processes().is_empty())
     }
 
     /// Whether its first process has ended, or never was.
@@ -290,8 +309,7 @@ fn of_gvisor(
     let executable = format!("/proc/{}/exe", pid.as_raw_nonzero());
     let is_runtime =
         identity(Path::new(&executable)).is_some_and(|exe| Some(exe) == identity(runtime));
-    let whole = |bytes: u64| bytes.div_ceil(PAGE_BYTES) * PAGE_BYTES;
-    let bounded = disk_bytes.is_some_and(|bytes| whole(report.tmp_bytes) == whole(bytes));
+    let bounded = disk_bytes.is_some_and(|bytes| report.bounds_tmp(bytes));
     for (is, what) in [
         (bounded, "bounded_tmp"),
         (is_runtime, "gvisor"),

@@ -10,6 +10,8 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -30,8 +32,11 @@ use crate::supervise::{Stopped, TICK};
 
 /// How long an engine may take for one answer. It makes a container in less than a second.
 const ANSWER: Duration = Duration::from_secs(30);
-/// How long a container is tried to be removed whose last process is not taken from the kernel yet, and how often.
-const REMOVED_WITHIN: Duration = Duration::from_secs(10);
+/// How long a start is waited for that no run waits for any more.
+const STARTED_WITHIN: Duration = Duration::from_secs(600);
+/// How long a run waits for the removal of its container, and before that for a start; and how often a removal is tried where the last
+/// process is not taken from the kernel yet.
+pub(super) const REMOVED_WITHIN: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);
 /// The longest answer: one about a thousand containers is a fraction of it.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
@@ -135,6 +140,17 @@ struct Complaint {
     message: String,
 }
 
+/// What came of a removal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Removed {
+    /// It is gone.
+    Done,
+    /// There was none.
+    NotThere,
+    /// Somebody else removes it now.
+    UnderWay,
+}
+
 /// A client for one run.
 pub(super) struct Engine<'a> {
     runtime: Runtime,
@@ -144,21 +160,23 @@ pub(super) struct Engine<'a> {
     job: Option<Job<'a>>,
     /// Whether an answer was not waited for, because the run was stopped.
     given_up: Cell<bool>,
+    /// Whether there was no answer to something: what the engine does with that is not known.
+    unanswered: Cell<bool>,
+    /// Who waits for a start that was not waited for here.
+    starting: Cell<Option<JoinHandle<()>>>,
 }
 
 impl<'a> Engine<'a> {
     /// A client that has not asked yet how an engine speaks.
     pub(super) fn new(socket: &Path, job: Option<Job<'a>>) -> Result<Self, BackendError> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| BackendError::failed("reach the engine", error))?;
         Ok(Self {
-            runtime,
+            runtime: asking().map_err(|error| BackendError::failed("reach the engine", error))?,
             socket: socket.to_owned(),
             prefix: String::new(),
             job,
             given_up: Cell::new(false),
+            unanswered: Cell::new(false),
+            starting: Cell::new(None),
         })
     }
 
@@ -172,6 +190,11 @@ impl<'a> Engine<'a> {
     /// Whether an answer was not waited for, because the run was stopped.
     pub(super) fn has_given_up(&self) -> bool {
         self.given_up.get()
+    }
+
+    /// Whether there was no answer to something: what the engine does with that is not known.
+    pub(super) fn has_not_answered(&self) -> bool {
+        self.unanswered.get()
     }
 
     /// The run was stopped: what the engine is at is not waited for.
@@ -217,44 +240,77 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Starts a container. An engine whose client leaves while it starts one loses what it has begun: it forgets the container,
+    /// and its shim stays for ever. So the answer is waited for in a thread, also by nobody else.
     pub(super) fn start(&self, id: &str) -> Result<(), BackendError> {
         let operation = "start the container";
-        let path = format!("/containers/{id}/start");
-        let (status, answer) = self.ask(operation, Method::POST, &path, None)?;
-        done(operation, status, &answer)
+        let failed = |error: std::io::Error| BackendError::failed(operation, error);
+        let exchange = self.exchange(Method::POST, &format!("/containers/{id}/start"), None);
+        let (sender, answers) = mpsc::channel();
+        let runtime = asking().map_err(failed)?;
+        let thread = std::thread::Builder::new().name("docker start".to_owned());
+        let waiting = thread.spawn(move || {
+            // Nobody may be waiting any more.
+            let _ = sender.send(bounded(&runtime, operation, STARTED_WITHIN, exchange));
+        });
+        let waiting = waiting.map_err(failed)?;
+        let until = Instant::now() + ANSWER;
+        loop {
+            match answers.recv_timeout(TICK) {
+                Ok(answer) => {
+                    self.unanswered
+                        .set(self.unanswered.get() || answer.is_err());
+                    return answer.and_then(|(status, body)| done(operation, status, &body));
+                }
+                Err(RecvTimeoutError::Timeout) if !self.is_stopped() && Instant::now() < until => {}
+                Err(_) => {
+                    self.give_up();
+                    self.starting.set(Some(waiting));
+                    return Err(BackendError::failed(
+                        operation,
+                        "the engine did not answer in time",
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Waits for a start that the run does not wait for any more; not for long, and then gives it back.
+    pub(super) fn started(&self) -> Result<(), JoinHandle<()>> {
+        let Some(starting) = self.starting.take() else {
+            return Ok(());
+        };
+        let until = Instant::now() + REMOVED_WITHIN;
+        while !starting.is_finished() {
+            if Instant::now() >= until {
+                return Err(starting);
+            }
+            std::thread::sleep(TICK);
+        }
+        Ok(())
     }
 
     pub(super) fn inspect(&self, id: &str) -> Result<Told, BackendError> {
         self.get("look at the container", &format!("/containers/{id}/json"))
     }
 
-    /// Ends a container and removes it with its volumes. One that is not there is removed.
-    pub(super) fn remove(&self, name: &str) -> Result<(), BackendError> {
-        self.remove_within(name, REMOVED_WITHIN, ANSWER).map(drop)
-    }
-
-    /// As [`remove`](Self::remove), and no longer than this; whether it was there. Whoever removes does not give up.
-    pub(super) fn remove_within(
-        &self,
-        name: &str,
-        within: Duration,
-        answer: Duration,
-    ) -> Result<bool, BackendError> {
+    /// Ends a container and removes it with its volumes: within 5 s, or not here. Whoever removes does not give up.
+    pub(super) fn remove(&self, name: &str) -> Result<Removed, BackendError> {
         let operation = "remove the container";
         let path = format!("/containers/{name}?force=1&v=1");
-        let until = Instant::now() + within;
+        let until = Instant::now() + REMOVED_WITHIN;
         loop {
             let exchange = self.exchange(Method::DELETE, &path, None);
-            let (status, body) = self.within(operation, answer, exchange)?;
+            let left = until.saturating_duration_since(Instant::now());
+            let (status, body) = bounded(&self.runtime, operation, left, exchange)?;
             match status {
-                StatusCode::NOT_FOUND => return Ok(false),
-                // Somebody else removes it now.
-                StatusCode::CONFLICT => return Ok(true),
+                StatusCode::NOT_FOUND => return Ok(Removed::NotThere),
+                StatusCode::CONFLICT => return Ok(Removed::UnderWay),
                 // Its last process has ended, and whoever is to take that from the kernel has not yet.
                 StatusCode::INTERNAL_SERVER_ERROR if Instant::now() < until => {
                     std::thread::sleep(PAUSE);
                 }
-                _ => return done(operation, status, &body).map(|()| true),
+                _ => return done(operation, status, &body).map(|()| Removed::Done),
             }
         }
     }
@@ -284,7 +340,7 @@ impl<'a> Engine<'a> {
         body: Option<&Value>,
     ) -> Result<(StatusCode, Bytes), BackendError> {
         let exchange = self.exchange(method, path, body);
-        self.within(operation, ANSWER, async {
+        let answer = bounded(&self.runtime, operation, ANSWER, async {
             tokio::select! {
                 answer = exchange => answer,
                 () = self.stopped() => {
@@ -292,7 +348,10 @@ impl<'a> Engine<'a> {
                     Err("the run was stopped".into())
                 }
             }
-        })
+        });
+        self.unanswered
+            .set(self.unanswered.get() || answer.is_err());
+        answer
     }
 
     fn exchange(
@@ -300,39 +359,44 @@ impl<'a> Engine<'a> {
         method: Method,
         path: &str,
         body: Option<&Value>,
-    ) -> impl Future<Output = Answered> {
+    ) -> impl Future<Output = Answered> + use<> {
         let target = format!("{}{path}", self.prefix);
         let body = body.map(Value::to_string).unwrap_or_default();
         exchange(self.socket.clone(), method, target, body)
     }
 
-    fn within(
-        &self,
-        operation: &'static str,
-        most: Duration,
-        exchange: impl Future<Output = Answered>,
-    ) -> Result<(StatusCode, Bytes), BackendError> {
-        let answered = self
-            .runtime
-            .block_on(async { tokio::time::timeout(most, exchange).await });
-        match answered {
-            Ok(answer) => answer.map_err(|error| BackendError::failed(operation, error)),
-            Err(_) => Err(BackendError::failed(
-                operation,
-                format!("the engine said nothing for {} s", most.as_secs()),
-            )),
+    /// Until the run is to stop.
+    async fn stopped(&self) {
+        while !self.is_stopped() {
+            tokio::time::sleep(TICK).await;
         }
     }
 
-    /// Until the run is to stop.
-    async fn stopped(&self) {
-        while self
-            .job
-            .as_ref()
-            .is_none_or(|job| Stopped::of(job).is_none())
-        {
-            tokio::time::sleep(TICK).await;
-        }
+    /// Whether whoever it asks for is to stop.
+    pub(super) fn is_stopped(&self) -> bool {
+        let stopped = self.job.as_ref().and_then(Stopped::of);
+        stopped.is_some()
+    }
+}
+
+/// A runtime in the caller's thread.
+fn asking() -> std::io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+fn bounded(
+    runtime: &Runtime,
+    operation: &'static str,
+    most: Duration,
+    exchange: impl Future<Output = Answered>,
+) -> Result<(StatusCode, Bytes), BackendError> {
+    let answered = runtime.block_on(async { tokio::time::timeout(most, exchange).await });
+    match answered {
+        Ok(answer) => answer.map_err(|error| BackendError::failed(operation, error)),
+        Err(_) => Err(BackendError::failed(
+            operation,
+            format!("the engine said nothing for {} s", most.as_secs()),
+        )),
     }
 }
 

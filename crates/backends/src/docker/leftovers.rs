@@ -1,6 +1,6 @@
 //! Containers of a host that is gone.
 //!
-//! Enters: the containers that have our label. Leaves: none whose host ended without removing it. Refuses: to touch one whose
+//! Enters: the containers that have our label. Leaves: those whose host ended without removing them. Refuses: to name one whose
 //! host may be alive, such as another host on the same engine.
 //!
 //! A label names the host's boot, its namespaces of processes and of time, its process, and when that began. One of the same
@@ -79,16 +79,13 @@ enum Process {
     Unknown,
 }
 
-/// Removes what hosts left behind that are gone.
-pub(super) fn sweep(engine: &Engine<'_>, this: &Owner) -> Result<(), BackendError> {
+/// The ids of what hosts left behind that are gone.
+pub(super) fn dead(engine: &Engine<'_>, this: &Owner) -> Result<Vec<String>, BackendError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |since| since.as_secs());
-    for container in engine.labelled(OWNER)? {
-        if is_dead(&container, this, now, process) {
-            engine.remove(&container.id)?;
-        }
-    }
-    Ok(())
+    let all = engine.labelled(OWNER)?.into_iter();
+    let dead = all.filter(|container| is_dead(container, this, now, process));
+    Ok(dead.map(|container| container.id).collect())
 }
 
 fn is_dead(container: &Listed, this: &Owner, now: u64, process: impl Fn(u32) -> Process) -> bool {

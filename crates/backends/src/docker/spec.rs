@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tenzik::router::{Limit, Program, RunLimits};
 use tenzik_receipt::Sha256;
 
-use super::way::PLACE;
 use crate::filter::SECCOMP;
+use crate::launcher::PLACE;
 use crate::program::environment;
 
 /// The user and group `nobody`.

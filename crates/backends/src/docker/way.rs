@@ -24,14 +24,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use tenzik::backend::BackendError;
 
+use crate::launcher::{LAUNCHER, Report, ReportLine};
 use crate::supervise::Streams;
-
-/// The launcher's executable; nothing where it could not be built.
-pub(super) const LAUNCHER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/launch"));
-/// Where the directory is in a container.
-pub(super) const PLACE: &str = "/.tenzik";
-/// The longest line of a launcher's.
-const REPORT_BYTES_MAX: usize = 64;
 
 /// The host's side.
 #[derive(Debug)]
@@ -42,16 +36,7 @@ pub(super) struct Way {
     err: File,
     result: File,
     tools: Option<UnixListener>,
-    told: Vec<u8>,
-}
-
-/// What the launcher says of the sandbox that it is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Report {
-    /// The size of what is mounted at `/tmp`.
-    pub(super) tmp_bytes: u64,
-    /// Whether the root is read-only.
-    pub(super) root_read_only: bool,
+    told: ReportLine,
 }
 
 impl Way {
@@ -73,7 +58,7 @@ impl Way {
             err: pipe(&path.join("err"))?,
             result: pipe(&path.join("result"))?,
             tools: listener,
-            told: Vec::new(),
+            told: ReportLine::default(),
             path,
         })
     }
@@ -85,16 +70,17 @@ impl Way {
 
     /// The launcher's report, once it is there whole: then every stream is open at the other end.
     pub(super) fn report(&mut self) -> Result<Option<Report>, BackendError> {
-        let mut piece = [0; REPORT_BYTES_MAX];
-        match self.result.read(&mut piece) {
-            Ok(count) => self.told.extend_from_slice(&piece[..count]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        // What is behind the line would be nobody's: the launcher says no more before it has the word.
+        let mut piece = [0; 64];
+        let count = match self.result.read(&mut piece) {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => return Err(failed(&error)),
-        }
-        let whole = self.told.ends_with(b"\n");
-        match read(&self.told) {
-            Some(report) if whole => Ok(Some(report)),
-            _ if whole || self.told.len() > REPORT_BYTES_MAX => {
+        };
+        let rest = self.told.take(&piece[..count]);
+        match self.told.report() {
+            Some(report) if rest.is_empty() => Ok(Some(report)),
+            _ if self.told.is_whole() => {
                 Err(BackendError::failed("start", "the launcher said nonsense"))
             }
             _ => Ok(None),
@@ -124,14 +110,6 @@ impl Way {
             result: some(self.result),
         })
     }
-}
-
-fn read(told: &[u8]) -> Option<Report> {
-    let (bytes, read_only) = std::str::from_utf8(told).ok()?.trim_end().split_once(' ')?;
-    Some(Report {
-        tmp_bytes: bytes.parse().ok()?,
-        root_read_only: read_only == "1",
-    })
 }
 
 fn place(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
@@ -164,6 +142,7 @@ fn failed(error: &io::Error) -> BackendError {
 mod tests {
     use super::*;
     use crate::digest::executable;
+    use crate::launcher::PLACE;
 
     #[test]
     fn a_report_is_two_numbers_and_a_program_has_not_spoken_before_it() {

@@ -9,12 +9,15 @@ use serde_json::{Value, json};
 use tenzik::router::{Limit, Program, RunLimits};
 
 use crate::filter::SECCOMP;
+use crate::launcher::PLACE;
 use crate::program::{NOBODY, environment};
 
 pub(super) struct Parts<'a> {
     pub(super) id: &'a str,
     pub(super) root: &'a Path,
     pub(super) code: &'a Path,
+    /// The launcher's directory, where the program has one before it.
+    pub(super) launcher: Option<&'a Path>,
     pub(super) program: &'a Program,
     pub(super) words: &'a [String],
     pub(super) limits: &'a RunLimits,
@@ -54,7 +57,11 @@ pub(super) fn spec_for_sentry(parts: &Parts<'_>) -> Value {
 }
 
 fn process(parts: &Parts<'_>) -> Value {
-    let mut arguments = parts.words.to_vec();
+    let launcher = parts
+        .launcher
+        .map(|_| [format!("{PLACE}/launch"), "open".to_owned()]);
+    let mut arguments: Vec<String> = launcher.into_iter().flatten().collect();
+    arguments.extend_from_slice(parts.words);
     arguments.push(format!("/code/{}", parts.program.tree.entrypoint()));
     arguments.extend(parts.program.arguments.iter().cloned());
     let environment: Vec<String> = environment(parts.program)
@@ -89,14 +96,20 @@ fn mounts(parts: &Parts<'_>) -> Value {
         "mode=1777".to_owned(),
     ];
     tmp.extend(size);
-    json!([
+    let launcher = parts.launcher.map(|place| read_only(place, PLACE));
+    let own = json!([
         {"destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "noexec", "nodev"]},
         {"destination": "/dev", "type": "tmpfs", "source": "tmpfs",
             "options": ["nosuid", "noexec", "strictatime", "mode=755", "size=64k"]},
         {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs", "options": tmp},
-        {"destination": "/code", "type": "bind", "source": parts.code,
-            "options": ["bind", "ro", "nosuid", "nodev"]},
-    ])
+        read_only(parts.code, "/code"),
+    ]);
+    let own = own.as_array().into_iter().flatten().cloned();
+    own.chain(launcher).collect()
+}
+
+fn read_only(source: &Path, destination: &str) -> Value {
+    json!({"destination": destination, "type": "bind", "source": source, "options": ["bind", "ro", "nosuid", "nodev"]})
 }
 
 fn resources(limits: &RunLimits) -> Value {

@@ -17,8 +17,9 @@ use std::path::{Path, PathBuf};
 use tenzik_receipt::Blake3;
 
 const CONTEXT: &str = "tenzik 2026 root file system v1";
-/// Where a container's own mounts go.
-const PLACES: [&str; 4] = ["code", "dev", "proc", "tmp"];
+/// Where a container's own mounts go. gVisor would make what is not there, in the root itself. Its launcher's is asked for in every
+/// root, so that one serves both runtimes.
+const PLACES: [&str; 5] = ["code", "dev", "proc", "tmp", ".tenzik"];
 
 /// Why a directory is no root file system.
 #[derive(Debug, thiserror::Error)]

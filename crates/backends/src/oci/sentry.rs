@@ -30,8 +30,6 @@ const HOST_PIDS_MAX: u64 = 4_096;
 pub(super) struct Sentry {
     counted: Counted,
     pid_file: PathBuf,
-    /// Whether the runtime told a number: it may have ended before it was looked at.
-    began: bool,
     sentry: Option<seen::Held>,
     gofer: Option<seen::Held>,
     seen: Vec<&'static str>,
@@ -53,7 +51,6 @@ impl Sentry {
         Ok(Self {
             counted: Counted::new(group, limits.with(Limit::Pids, None)),
             pid_file,
-            began: false,
             sentry: None,
             gofer: None,
             seen: Vec::new(),
@@ -87,11 +84,6 @@ impl Sentry {
         command
     }
 
-    /// Whether there ever was a sandbox.
-    pub(super) const fn began(&self) -> bool {
-        self.began
-    }
-
     /// What was seen to keep it apart.
     pub(super) fn seen(&self) -> &[&'static str] {
         &self.seen
@@ -104,10 +96,10 @@ impl Sentry {
             .filter(|limit| *limit != Limit::Pids)
     }
 
-    /// What was done about each limit. The bound on `/tmp` was asked of the Sentry, and is not seen from here.
-    pub(super) fn held(&self, held: PerLimit<Held>) -> PerLimit<Held> {
+    /// What was done about each limit. The bound on `/tmp` is the Sentry's, and is not seen from here.
+    pub(super) fn held(&self, held: PerLimit<Held>, disk_bounded: bool) -> PerLimit<Held> {
         self.counted
-            .held(held, false)
+            .held(held, disk_bounded)
             .with(Limit::Pids, Held::default())
     }
 
@@ -123,7 +115,6 @@ impl Sentry {
         if self.sentry.is_none() {
             let text = fs::read_to_string(&self.pid_file).unwrap_or_default();
             let pid = text.trim().parse().ok().and_then(Pid::from_raw);
-            self.began |= pid.is_some();
             let is_ours = |pid| group.processes().contains(&pid);
             self.sentry = pid.and_then(|pid| seen::Held::of(pid, is_ours));
         }

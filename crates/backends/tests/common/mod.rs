@@ -8,14 +8,17 @@ pub(crate) mod engine;
 pub(crate) mod watch;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tenzik::backend::{Backend, Readiness};
 use tenzik::config::{RuntimeConfig, SecurityConfig};
+use tenzik::control::{Control, Phase};
 use tenzik::gateway::{ToolGateway, ToolId, direct};
 use tenzik::pipeline::Pipeline;
 use tenzik::receipts::{Circumstances, Sealer};
@@ -26,8 +29,8 @@ use tenzik::router::{
 use tenzik::testing::{Leftovers, Look, Programs};
 use tenzik_backends::Runtime;
 use tenzik_receipt::{
-    Claim, Epoch, Expectations, KeyUse, Label, Profile, SecretKey, Timestamp, Trust, Verdict,
-    verify,
+    Blake3, Claim, Epoch, Expectations, KeyUse, Label, Profile, SecretKey, Timestamp, Trust,
+    Verdict, verify,
 };
 
 pub(crate) fn now() -> Timestamp {
@@ -189,37 +192,31 @@ pub(crate) fn programs() -> Programs {
     }
 }
 
-/// Takes away the executable that a receipt must name while a program runs, so that its backend fails behind its result.
-pub(crate) fn fails_behind_its_result(
-    router: &Router,
-    profile: Profile,
-    word: &str,
-    executable: &Path,
-) {
-    // Three seconds are there for the file to be taken away in.
-    let text = format!(r#"sleep {word} & sleep 3; kill $!; echo '{{"ok":1}}' >&3"#);
-    let request = shell(&text, profile);
+/// Takes away the executable that a receipt must name while a program runs. `word` is a number of seconds that no other test sleeps
+/// for.
+pub(crate) fn names_what_ran(router: &Router, profile: Profile, word: &str, executable: &Path) {
+    let digest = Blake3::of(&std::fs::read(executable).expect("it is there"));
+    let request = shell(&format!(r#"sleep {word}; echo '{{"ok":1}}' >&3"#), profile);
+    let request = limited(request, &[(Limit::WallMs, 120_000)]);
     let came = std::thread::scope(|scope| {
         let running = scope.spawn(|| run(router, &request));
         let seen = (0..2_000).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(5));
             is_running(word)
         });
         std::fs::remove_file(executable).expect("it was there");
-        assert!(seen, "it never ran");
+        let sleep = format!("sleep {word}");
+        let ended = Command::new("pkill").args(["-x", "-f", &sleep]).status();
+        assert!(seen && ended.expect("it starts").success());
         running.join().expect("no panic")
     });
-    let error = came.expect_err("nobody knows what it ran on");
-    assert!(
-        matches!(&error, RouteError::Backend { error, .. } if !error.denied),
-        "{error}"
-    );
-    assert!(!error.is_retryable(), "{error}");
+    let execution = came.expect("a result");
+    assert_eq!(execution.isolation.runtime, Some(digest));
 }
 
 /// The same, with one that leaves a process. `word` is a number of seconds that no other test sleeps for.
 pub(crate) fn programs_that_leave(word: &str, looks: Vec<Look>) -> Programs {
-    let text = format!("sleep {word} & sleep 2; echo '{{\"ok\":1}}' >&3");
+    let text = format!("sleep {word} & sleep 8; echo '{{\"ok\":1}}' >&3");
     let program = CodeTree::single(&entrypoint(word), text.as_bytes()).expect("a tree");
     Programs {
         leaves: Some(Leftovers { program, looks }),
@@ -282,9 +279,35 @@ pub(crate) fn is_running_with(text: &str) -> bool {
 /// Waits until there is none: the kernel ends what was killed in its own time.
 pub(crate) fn is_gone(word: &str) -> bool {
     (0..200).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(10));
         !is_running(word)
     })
+}
+
+/// Cancels a run a moment after it began: one that is cancelled before never does.
+pub(crate) fn cancel_when_it_runs(control: &Control) {
+    let runs = (0..6_000).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        control.progress().phase >= Phase::Running
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    control.cancel();
+    assert!(runs, "it never ran");
+}
+
+/// Writes a program by a process of its own. What this one has open to write a child of another test has too for a moment, and
+/// nothing can be run that somebody has open to write.
+pub(crate) fn install(program: &[u8], path: &Path) {
+    let mut writer = Command::new("install")
+        .args(["-m", "755", "/dev/stdin"])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("a process");
+    let mut stdin = writer.stdin.take().expect("a pipe");
+    stdin.write_all(program).expect("it reads");
+    drop(stdin);
+    assert!(writer.wait().expect("an end").success());
 }
 
 /// Whether a part is missing: told on a user's machine, an error in continuous integration.
@@ -336,12 +359,12 @@ fn make_root() -> Option<PathBuf> {
         .find(|path| Path::new(path).is_file())?;
     let root =
         PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("root-{}", std::process::id()));
-    for place in ["bin", "code", "dev", "proc", "tmp"] {
+    for place in ["bin", ".tenzik", "code", "dev", "proc", "tmp"] {
         std::fs::create_dir_all(root.join(place)).ok()?;
     }
     let everybody = std::fs::Permissions::from_mode(0o1777);
     std::fs::set_permissions(root.join("tmp"), everybody).ok()?;
-    std::fs::copy(busybox, root.join("bin/busybox")).ok()?;
+    install(&std::fs::read(busybox).ok()?, &root.join("bin/busybox"));
     let listed = Command::new(busybox).arg("--list").output().ok()?;
     for name in String::from_utf8(listed.stdout).ok()?.lines() {
         // One that is there already is the file itself.

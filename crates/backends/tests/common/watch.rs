@@ -18,7 +18,7 @@ use tenzik::router::{Code, ExecuteRequest, Execution};
 /// How often it is looked.
 const PAUSE: Duration = Duration::from_millis(10);
 /// How often at most until all is gone: the kernel ends what was killed in its own time.
-const LOOKS_MAX: usize = 300;
+const LOOKS_MAX: usize = 3_000;
 
 /// A process, which is not taken for another that has its number later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

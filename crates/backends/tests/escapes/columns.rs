@@ -104,13 +104,12 @@ fn runc() -> Option<Column> {
     container("`runc`", Profile::Standard, config)
 }
 
-/// It counts the Sentry's threads with the program's, so it bounds no processes; what the Sentry holds of its files is not seen.
+/// It counts the Sentry's threads with the program's, so it bounds no processes.
 fn gvisor() -> Option<Column> {
     let config = OciConfig::gvisor(root()?.to_owned(), shell_command());
     let column = container("`gvisor`", Profile::Hardened, config)?;
     Some(Column {
         holds_pids: false,
-        sees_disk: false,
         ..column
     })
 }

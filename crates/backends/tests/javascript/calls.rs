@@ -272,8 +272,7 @@ on_each! {
         let request = module("export default () => { for (;;); };");
         let came = std::thread::scope(|scope| {
             let run = scope.spawn(|| router.execute_controlled(&request, Circumstances::at(common::now()), &control));
-            std::thread::sleep(std::time::Duration::from_millis(300));
-            control.cancel();
+            common::cancel_when_it_runs(&control);
             run.join().expect("no panic")
         });
         assert!(matches!(came, Err(RouteError::Aborted { .. })), "{came:?}");

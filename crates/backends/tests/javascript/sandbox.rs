@@ -10,6 +10,7 @@ use tenzik_receipt::{Label, Profile};
 
 use super::permissions::TRIES;
 use super::{failure, named, on_each, program, programs, with_children, word};
+use crate::common::hostile::{WALLS_MS, holds_processes};
 use crate::common::{cannot_run, limited, run, tools, value};
 
 /// A backend in the sandbox; `None` where there can be none.
@@ -157,14 +158,21 @@ on_each! {
                 for (;;) { try { begin(); } catch {} await new Promise((done) => setTimeout(done, 1)); }
             };",
         );
-        let limits = [(Limit::Pids, 64), (Limit::WallMs, 4_000)];
-        let execution = match run(&router, &limited(begins, &limits)) {
-            Err(RouteError::Timeout { execution, .. })
-            | Err(RouteError::ResourceLimit { limit: Limit::Pids, execution }) => execution,
-            other => panic!("{other:?}"),
-        };
-        let held = execution.limits.get(Limit::Pids);
-        assert!(held.enforced && held.observed.is_some_and(|peak| peak <= 64), "{held:?}");
+        // A run that was over before its worker began has no limits yet, and is given more time.
+        let began = WALLS_MS.into_iter().any(|wall_ms| {
+            let limits = [(Limit::Pids, 64), (Limit::WallMs, wall_ms)];
+            let execution = match run(&router, &limited(begins.clone(), &limits)) {
+                Err(RouteError::Timeout { execution, .. })
+                | Err(RouteError::ResourceLimit { limit: Limit::CpuMs | Limit::Pids, execution }) => execution,
+                other => panic!("{other:?}"),
+            };
+            let began = execution.limits.get(Limit::Pids).applied.is_some();
+            if began {
+                holds_processes(&execution, 64);
+            }
+            began
+        });
+        assert!(began, "it never began");
     }
 }
 
@@ -185,7 +193,7 @@ on_each! {
             };",
         ), &limits);
         let mut cpu = Vec::new();
-        for count in 1..=3_u32 {
+        for count in 1..=8_u32 {
             // Each call from a thread of its own, which is gone when the next begins.
             let execution = std::thread::scope(|scope| {
                 scope.spawn(|| run(&router, &request).expect("a result")).join().expect("no panic")
@@ -193,13 +201,14 @@ on_each! {
             assert_eq!(execution.value(), Some(count.to_string().as_bytes()));
             cpu.push(execution.limits.get(Limit::CpuMs).observed.expect("a count"));
         }
-        // Each call is told its own, and none what was before it.
-        assert!(cpu[2] < 2 * cpu[0], "{cpu:?}");
+        // Each call is told its own, and none what was before it: a worker's whole time is more at each call, while of its calls
+        // some take less than the one before.
+        assert!(cpu.windows(2).any(|pair| pair[1] <= pair[0]), "{cpu:?}");
         let mut dev = request.clone();
         dev.profile = Profile::Dev;
         // Nothing else of its key is another.
         assert_eq!(value(&router, &dev), "1");
-        assert_eq!(value(&router, &request), "4");
+        assert_eq!(value(&router, &request), "9");
     }
 }
 

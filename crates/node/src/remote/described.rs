@@ -2,8 +2,8 @@
 //!
 //! Enters: its answer. Leaves: its `boot`, and limits by profile and language. Refuses: a `boot` that could not stand in a URL.
 //!
-//! It is a word without a signature. Who changes it on its way has a run refused, or a profile's default left to the node, which
-//! has its own; of what was held the receipt tells, and that is signed.
+//! It is a word without a signature. Who changes it on its way has a run refused or its result thrown away, or the default on
+//! processes left to the node, which has its own; of what was held the receipt tells, and that is signed.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -22,15 +22,18 @@ use crate::text;
 
 /// How long it may take to say who it is.
 const DESCRIBE: Duration = Duration::from_secs(5);
-/// For how long its word on limits holds: as long as a router takes a backend for ready.
+/// For how long its word on limits holds, and that there was none: as long as a router takes a backend for ready, or not.
 const HOLDS_FOR: Duration = Duration::from_secs(60);
+const SILENT_FOR: Duration = Duration::from_secs(5);
 
 /// Limits that are held, by profile and language.
 type Held = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 
-/// What it last said of its limits, and when.
+/// What it last said of its limits, or that it did not, and when.
 #[derive(Debug, Default)]
-pub(super) struct Known(Mutex<Option<(Instant, Held)>>);
+pub(super) struct Known(Mutex<Last>);
+
+type Last = Option<(Instant, Option<Held>)>;
 
 /// What it says.
 #[derive(Debug, Deserialize)]
@@ -43,6 +46,13 @@ pub(super) struct Described {
 impl Remote {
     /// Asks the node, and remembers its limits.
     pub(super) fn describe(&self) -> Result<Described, BackendError> {
+        let described = self.ask_description();
+        let limits = described.as_ref().ok().map(|told| told.limits.clone());
+        self.known.remember(limits);
+        described
+    }
+
+    fn ask_description(&self) -> Result<Described, BackendError> {
         let url = self.url("/v1/executions");
         let token = self.config.token.as_deref();
         let opened = self.client.open(Asking::Get, &url, token, DESCRIBE);
@@ -67,7 +77,6 @@ impl Remote {
         if from_hex(&described.boot).is_none() {
             return Err(unknown(&"no life of a node is written so"));
         }
-        self.known.remember(described.limits.clone());
         Ok(described)
     }
 
@@ -82,26 +91,32 @@ impl Remote {
 }
 
 impl Known {
-    fn remember(&self, held: Held) {
+    fn remember(&self, held: Option<Held>) {
         *self.lock() = Some((Instant::now(), held));
     }
 
     fn is_fresh(&self) -> bool {
-        self.lock()
-            .as_ref()
-            .is_some_and(|(at, _)| at.elapsed() < HOLDS_FOR)
+        let known = self.lock();
+        known.as_ref().is_some_and(|(at, held)| {
+            at.elapsed()
+                < if held.is_some() {
+                    HOLDS_FOR
+                } else {
+                    SILENT_FOR
+                }
+        })
     }
 
     fn limits(&self, language: &Label, profile: Profile) -> Option<Vec<Limit>> {
         let known = self.lock();
-        let (_, held) = known.as_ref()?;
+        let held = known.as_ref()?.1.as_ref()?;
         let names = held.get(profile.name())?.get(language.as_str())?;
         // A limit that is not known here is not asked for.
         let limits = names.iter().filter_map(|name| Limit::from_name(name));
         Some(limits.collect())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Held)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Last> {
         // It is whole between statements, whoever panicked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -121,7 +136,7 @@ mod tests {
     fn known(text: &str) -> Known {
         let described: Described = serde_json::from_str(text).expect("a description");
         let known = Known::default();
-        known.remember(described.limits);
+        known.remember(Some(described.limits));
         known
     }
 
@@ -132,6 +147,10 @@ mod tests {
         let other = known(r#"{"boot":"00","limits":{"hardened":{"javascript":["pids"]}}}"#);
         assert_eq!(other.limits(&SHELL, Profile::Hardened), None);
         assert_eq!(Known::default().limits(&SHELL, Profile::Hardened), None);
+        let known = Known::default();
+        known.remember(None);
+        assert!(known.is_fresh() && !Known::default().is_fresh());
+        assert_eq!(known.limits(&SHELL, Profile::Hardened), None);
     }
 
     #[test]

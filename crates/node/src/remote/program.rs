@@ -13,8 +13,9 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use tenzik::backend::{BackendError, Ended, Job};
+use tenzik::backend::{Backend as _, BackendError, Ended, Job};
 use tenzik::control::Phase;
+use tenzik::router::Limit;
 
 use super::answer::Unaccepted;
 use super::elsewhere::{Waited, elsewhere, rest, unwanted, wait};
@@ -79,6 +80,12 @@ impl<'a> Following<'a> {
     /// Asks the node which life of it is meant.
     pub(super) fn new(remote: &'a Remote, job: &'a Job<'a>) -> Result<Self, BackendError> {
         let boot = remote.describe()?.boot;
+        // What was claimed goes by an older word of the node's: its receipt would be about another request.
+        let holds = remote.holds(Limit::Pids, job.code.language(), job.profile);
+        if job.limits.get(Limit::Pids).is_some() && job.claimed.get(Limit::Pids).is_some() != holds
+        {
+            return Err(BackendError::failed(ASK, "what it can hold has changed"));
+        }
         let asked = ProgramAsked::new(job, &remote.config.audience, &boot)
             .map_err(|error| BackendError::failed("make the request", error))?;
         Ok(Self {

@@ -10,7 +10,6 @@
 mod events;
 mod request;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +28,7 @@ use super::blobs::bad_query;
 use crate::auth::Caller;
 use crate::callers::Role;
 use crate::error::{ApiError, ErrorBody};
-use crate::executions::{Attached, Executions, Key, State as Progress};
+use crate::executions::{Attached, Executions, Key, LimitsHeld, State as Progress};
 use crate::node::Node;
 use crate::server::{Intake, from_json};
 use crate::system;
@@ -50,7 +49,8 @@ pub(crate) struct ExecutionsAnswer {
     profiles: Vec<&'static str>,
     /// The limits that programs can be held to, by profile and language. A language that nothing is ready to run at a profile is
     /// not there.
-    limits: BTreeMap<&'static str, BTreeMap<String, Vec<&'static str>>>,
+    #[schema(value_type = BTreeMap<String, BTreeMap<String, Vec<String>>>)]
+    limits: LimitsHeld,
 }
 
 /// Whether an execution is over.
@@ -82,14 +82,11 @@ pub(super) async fn describe(
 ) -> Result<Response, ApiError> {
     let executions = open(&node, &caller)?;
     let profiles = executions.config().profiles.iter();
-    let asked = Arc::clone(executions);
-    // Backends are probed.
-    let limits = tokio::task::spawn_blocking(move || asked.limits_held());
     let answer = ExecutionsAnswer {
         version: 1,
         boot: executions.boot().to_owned(),
         profiles: profiles.map(|profile| profile.name()).collect(),
-        limits: limits.await.map_err(ApiError::internal)?,
+        limits: executions.limits_held().await,
     };
     Ok(Json(answer).into_response())
 }

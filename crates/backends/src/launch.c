@@ -1,12 +1,14 @@
-/* The first program in a container of an engine, which passes no descriptors on: it opens what a program of Tenzik finds
- * open, says that it is there, waits for the word, and becomes the program.
+/* The first program in a sandbox whose inside the host does not see: it says on descriptor 3 where it is, and becomes the
+ * program.
  *
- * Enters: the number of the last descriptor (3, or 4 where there are tools), and the program with its arguments. Leaves: the
- * program, in the same process. Refuses: to begin before the host has looked at the container.
+ * Enters: a word, and the program with its arguments. `open` is gVisor's, where all descriptors are open. `3`, or `4` where there
+ * are tools, is the number of the last descriptor in a container of an engine, which passes none on: there it opens them, and
+ * waits until the host has looked at the container. Leaves: the program, in the same process.
  *
  * It runs with the program's own rights, and before any code of the image.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -29,6 +31,15 @@ static void place(int fd, int number) {
     close(fd);
 }
 
+/* The end to write to, at once or not at all: under gVisor a program that waits for the other end cannot be ended by a signal,
+ * and where the host is gone nobody comes. The program finds a pipe that blocks. */
+static int open_pipe(const char *path) {
+    int fd = open(path, O_WRONLY | O_NONBLOCK);
+    if (fd < 0 || fcntl(fd, F_SETFL, O_WRONLY) < 0)
+        _exit(NO_WAY);
+    return fd;
+}
+
 static void connect_tools(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = WAY "tools"};
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -40,7 +51,7 @@ static void connect_tools(void) {
 /* The pipe of the word. It is opened before the host is told that all is: once it has spoken the host lets go of its end, and
  * a pipe that has no other end cannot be opened. */
 static int open_word(void) {
-    int fd = open(WAY "go", O_RDONLY | O_CLOEXEC);
+    int fd = open(WAY "go", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         _exit(NO_WAY);
     return fd;
@@ -58,26 +69,36 @@ static void report(void) {
         _exit(NO_WAY);
 }
 
+/* A read that blocks could not be ended by a signal either. */
 static void wait_for_word(int fd) {
+    struct pollfd word_is_there = {.fd = fd, .events = POLLIN};
     char word;
-    if (read(fd, &word, 1) != 1)
+    if (poll(&word_is_there, 1, -1) != 1 || read(fd, &word, 1) != 1)
         _exit(NO_WAY);
     close(fd);
+}
+
+static _Noreturn void become(char **words) {
+    execvp(words[0], words);
+    perror(words[0]);
+    _exit(NO_PROGRAM);
 }
 
 int main(int count, char **words) {
     if (count < 3)
         return NO_WAY;
+    if (strcmp(words[1], "open") == 0) {
+        report();
+        become(words + 2);
+    }
     place(open(WAY "in", O_RDONLY), 0);
-    place(open(WAY "out", O_WRONLY), 1);
-    place(open(WAY "err", O_WRONLY), 2);
-    place(open(WAY "result", O_WRONLY), 3);
+    place(open_pipe(WAY "out"), 1);
+    place(open_pipe(WAY "err"), 2);
+    place(open_pipe(WAY "result"), 3);
     if (strcmp(words[1], "4") == 0)
         connect_tools();
     int word = open_word();
     report();
     wait_for_word(word);
-    execvp(words[2], words + 2);
-    perror(words[2]);
-    return NO_PROGRAM;
+    become(words + 2);
 }
