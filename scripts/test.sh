@@ -258,7 +258,7 @@ check_fuzz() {
         export RUSTC_BOOTSTRAP=1
     fi
     cargo ${toolchain[@]+"${toolchain[@]}"} fuzz build -s none
-    local targets=(gateway host_calls log_files log_trees metering node_bodies peers_file pipeline receipt validation)
+    local targets=(gateway host_calls lines log_files log_trees metering node_bodies peers_file pipeline receipt validation)
     local logs target pids lines
     logs=$(mktemp -d)
     # As many at once as there are processors: each takes one.

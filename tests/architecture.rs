@@ -245,6 +245,19 @@ fn the_log_crate_is_without_io_and_runs_nothing() {
 }
 
 #[test]
+fn lines_of_sources_know_no_engine_and_open_nothing() {
+    let words = [
+        "std::fs",
+        "std::net",
+        "std::env::",
+        "SystemTime",
+        "tenzik::",
+        "wasmtime",
+    ];
+    assert_absent(&words, sources("crates/lines/src"));
+}
+
+#[test]
 fn the_store_knows_no_engine_and_no_network_but_its_database() {
     let words = ["tenzik::", "wasmtime", "std::net", "SystemTime"];
     assert_absent(&words, sources("crates/store/src"));

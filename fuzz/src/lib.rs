@@ -4,6 +4,7 @@
 
 mod gateway;
 mod host_calls;
+mod lines;
 mod log;
 mod node;
 mod receipt;
@@ -28,6 +29,7 @@ use second::Second;
 
 pub use gateway::gateway;
 pub use host_calls::host_calls;
+pub use lines::lines;
 pub use log::{log_files, log_trees, seeds};
 pub use node::{bodies, peers_file};
 pub use receipt::receipt;

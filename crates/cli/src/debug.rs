@@ -5,13 +5,10 @@
 //! but the one that was sealed. The receipt, the claim and the output are those of a run without it.
 
 mod calls;
-mod dwarf;
 mod flame;
 mod lines;
 mod report;
-mod source_map;
 mod symbols;
-mod vlq;
 
 use std::path::{Path, PathBuf};
 
@@ -27,11 +24,8 @@ use crate::{files, text};
 
 use flame::Flame;
 pub(crate) use report::Report;
-pub(crate) use source_map::{Line, lines_of_map};
 use symbols::Symbols;
 pub(crate) use symbols::{SOURCE_MAP, traces};
-#[cfg(test)]
-pub(crate) use vlq::write as write_vlq;
 
 /// Looks at runs, and writes down what it sees.
 pub(crate) struct Debugger {

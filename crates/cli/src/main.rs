@@ -29,7 +29,6 @@ mod output;
 mod own;
 mod own_words;
 mod peers;
-mod place;
 mod progress;
 mod receipts;
 mod remote;

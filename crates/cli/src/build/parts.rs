@@ -12,11 +12,11 @@ use std::ops::Range;
 use std::path::Path;
 
 use serde::Deserialize;
+use tenzik_lines::{Functions, Lines, Place};
 
 use super::size::Origin;
-use crate::debug::{Line, SOURCE_MAP, lines_of_map};
+use crate::debug::SOURCE_MAP;
 use crate::error::Failure;
-use crate::place::Functions;
 use crate::source::Source;
 
 /// How many parts are told in lines.
@@ -50,14 +50,15 @@ pub(super) fn read(module: &[u8], map: &Path) -> Result<Parts, Failure> {
 /// The parts of a module; none where the map is not of the form.
 fn parts(module: &[u8], map: &[u8]) -> Parts {
     let contents = serde_json::from_slice::<Contents>(map);
-    let (Some(lines), Ok(contents)) = (lines_of_map(map), contents) else {
+    let (Ok(lines), Ok(contents)) = (Lines::of_map(map), contents) else {
         return Vec::new();
     };
+    let lines: Vec<_> = lines.stretches().collect();
     let text = |source: usize| contents.texts.get(source).and_then(Option::as_deref);
     let mut names: BTreeMap<(usize, u32), Part> = BTreeMap::new();
-    let mut part = |line: &Line| {
+    let mut part = |line: Place<'_>| {
         let named = names.entry((line.source, line.line));
-        let name = || name::of(&line.name, line.line, text(line.source).unwrap_or_default());
+        let name = || name::of(line.name, line.line, text(line.source).unwrap_or_default());
         named.or_insert_with(name).clone()
     };
     let functions = Functions::of(module);
@@ -76,7 +77,7 @@ fn parts(module: &[u8], map: &[u8]) -> Parts {
         count(part(first.1), first.0 - body.start);
         for (index, (from, line)) in known.iter().enumerate() {
             let to = known.get(index + 1).map_or(body.end, |(byte, _)| *byte);
-            count(part(line), to - from);
+            count(part(*line), to - from);
         }
     }
     let mut parts: Parts = bytes.into_iter().filter(|(_, bytes)| *bytes > 0).collect();
@@ -85,12 +86,12 @@ fn parts(module: &[u8], map: &[u8]) -> Parts {
 }
 
 /// From which bytes of a function a line is known.
-fn known<'a>(lines: &'a [(usize, Option<Line>)], body: &Range<usize>) -> Vec<(usize, &'a Line)> {
+fn known<'a>(lines: &[(usize, Option<Place<'a>>)], body: &Range<usize>) -> Vec<(usize, Place<'a>)> {
     let first = lines.partition_point(|(byte, _)| *byte < body.start);
     let within = lines[first..].iter();
     let within = within.take_while(|(byte, _)| *byte < body.end);
     within
-        .filter_map(|(byte, line)| Some((*byte, line.as_ref()?)))
+        .filter_map(|(byte, line)| Some((*byte, (*line)?)))
         .collect()
 }
 
@@ -107,7 +108,6 @@ pub(super) fn origins(parts: &Parts) -> BTreeMap<Origin, usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::debug::write_vlq;
 
     /// Two functions, of which the second has code of four sources.
     const MODULE: &str = "(module (memory (export \"memory\") 1) (func $tenzik-like (nop) (nop))
@@ -117,7 +117,7 @@ mod tests {
         let bodies = Functions::of(module);
         let first = bodies.bodies()[0].start + 1;
         let mut head = String::new();
-        write_vlq(i32::try_from(first).expect("a small module"), &mut head);
+        tenzik_lines::vlq::write(i32::try_from(first).expect("a small module"), &mut head);
         let sources = [
             "tenzik-like.ts",
             "tenzik-run.ts",

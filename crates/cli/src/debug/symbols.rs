@@ -8,12 +8,11 @@
 
 use std::path::{Path, PathBuf};
 
+use tenzik_lines::{Functions, Lines};
 use wasmparser::{Parser, Payload};
 
-use super::lines::Lines;
-use super::{dwarf, source_map};
+use super::lines;
 use crate::error::Exit;
-use crate::place::Functions;
 use crate::source::{CAPSULE, Kind, Source};
 use crate::{files, text};
 
@@ -64,7 +63,7 @@ impl Symbols {
         }
         let body = self.functions.body(index);
         let first = self.lines.as_ref().zip(body);
-        let first = first.and_then(|(lines, body)| lines.first(body));
+        let first = first.and_then(|(lines, body)| lines::first(lines, body));
         first.unwrap_or_else(|| format!("function {index}"))
     }
 
@@ -72,7 +71,7 @@ impl Symbols {
     pub(super) fn place(&self, function: u32, byte: usize) -> String {
         let body = self.functions.body(function);
         let lines = self.lines.as_ref().zip(body);
-        let place = lines.and_then(|(lines, body)| lines.position(byte, body.start));
+        let place = lines.and_then(|(lines, body)| lines::position(lines, byte, body.start));
         place.unwrap_or_else(|| format!("byte {byte:#x}"))
     }
 
@@ -99,7 +98,7 @@ impl Symbols {
         }
         // Compilers name the folder as the system does.
         let folder = path.and_then(|path| files::directory(path).canonicalize().ok());
-        match dwarf::read(module, &self.functions, folder.as_deref()) {
+        match Lines::of_dwarf(module, &self.functions, folder.as_deref()) {
             Ok(lines) => self.lines = lines,
             Err(error) => {
                 let name = path.map_or_else(|| "stdin".to_owned(), text::path);
@@ -116,7 +115,7 @@ impl Symbols {
         let Ok(bytes) = self.read(path, SOURCE_MAP) else {
             return;
         };
-        match source_map::read(&bytes) {
+        match Lines::of_map(&bytes) {
             Ok(lines) => self.lines = Some(lines),
             Err(error) => {
                 let why = text::shown(&error.to_string(), text::MESSAGE_CHARS_MAX);

@@ -11,11 +11,12 @@ use tenzik::outcome::{AbortCode, Ending, HostFault, Outcome, TrapCode};
 use tenzik::pipeline::{Order, Refusal};
 use tenzik::sandbox::{BindError, GrantGap};
 use tenzik::validation::{ValidationConfig, validate};
+use tenzik_lines::Functions;
 use tenzik_receipt::{Claim, InputType, WasmLimits};
 
 use crate::error::{Exit, Failure};
 use crate::settings::Settings;
-use crate::{own_words, place, text};
+use crate::{own_words, text};
 
 /// The failure of a run that is over; none if it ended well.
 pub(super) fn of_outcome(
@@ -98,9 +99,10 @@ fn capsule_failed(
         Ending::Trapped(code) => (
             match told.trap_offset {
                 Some(offset) => {
-                    let function = place::function_at(&order.capsule, offset);
+                    let functions = Functions::of(&order.capsule);
+                    let function = functions.name_at(offset);
                     let function = function
-                        .map(|name| format!(" in {}", text::shown(&name, FUNCTION_CHARS_MAX)));
+                        .map(|name| format!(" in {}", text::shown(name, FUNCTION_CHARS_MAX)));
                     let function = function.unwrap_or_default();
                     format!("the capsule trapped: {code}, at byte {offset:#x}{function}")
                 }

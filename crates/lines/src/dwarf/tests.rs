@@ -132,7 +132,13 @@ fn lines(module: &[u8]) -> Result<Option<Lines>, String> {
 fn at(module: &[u8], function: usize, byte: usize) -> Option<String> {
     let lines = lines(module).expect("in order").expect("there are lines");
     let start = Functions::of(module).bodies()[function].start;
-    lines.position(start + byte, start)
+    let calls: Vec<_> = lines
+        .inlined(start + byte)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let place = lines.place(start + byte, start)?.to_string();
+    Some([vec![place], calls].concat().join(", inlined at "))
 }
 
 #[test]
@@ -277,7 +283,8 @@ proptest! {
         }
         if let Ok(Some(lines)) = lines(&module(&sections)) {
             for byte in 0..200 {
-                lines.position(byte, 0);
+                lines.place(byte, 0);
+                lines.inlined(byte);
                 lines.first(&(0..byte));
             }
         }

@@ -17,8 +17,8 @@ use std::path::Path;
 use gimli::{EndianSlice, LittleEndian};
 use wasmparser::{Parser, Payload};
 
-use super::lines::{Inlined, Lines, MAPPINGS_MAX, Mapping, SOURCES_MAX};
-use crate::place::Functions;
+use crate::functions::Functions;
+use crate::lines::{Inlined, Lines, MAPPINGS_MAX, Mapping, SOURCES_MAX};
 
 use paths::Sources;
 
@@ -36,7 +36,8 @@ const STEPS_MAX: usize = 10_000_000;
 
 /// Why DWARF is not used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DwarfError {
+#[non_exhaustive]
+pub enum DwarfError {
     /// It is not of the form.
     #[error("{0}")]
     Form(#[from] gimli::Error),
@@ -46,13 +47,15 @@ pub(super) enum DwarfError {
     /// There are too many of something.
     #[error("{what}: {got}, {allowed} are allowed")]
     Size {
+        /// Of what.
         what: &'static str,
+        /// How many there are.
         got: usize,
+        /// How many there may be.
         allowed: usize,
     },
 }
 
-/// The lines of a module that carries them, of whose sources those in the folder are named from there.
 pub(super) fn read(
     module: &[u8],
     functions: &Functions,

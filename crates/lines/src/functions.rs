@@ -1,36 +1,26 @@
-//! Which function of a module a byte is in, for whoever debugs one that has names.
+//! The functions of a module: where their code is, and what they are called.
 //!
-//! Enters: a module, an offset. Leaves: the function's name. Refuses nothing: a module without names, such as `tenzik build`
-//! makes without `--debug`, has none to give.
+//! Enters: a module. Leaves: [`Functions`], as far as it can be read. Refuses nothing: one without names has none to give.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
 use wasmparser::{KnownCustom, Name, NameSectionReader, Parser, Payload, TypeRef};
 
-/// The name of the function whose code has this byte.
-pub(crate) fn function_at(module: &[u8], offset: usize) -> Option<String> {
-    let mut functions = Functions::of(module);
-    let mut bodies = functions.bodies.iter();
-    let defined = bodies.position(|body| body.contains(&offset))?;
-    let index = functions.imported + u32::try_from(defined).ok()?;
-    functions.names.remove(&index)
-}
-
 /// The functions of a module, as far as it can be read.
 #[derive(Debug, Default)]
-pub(crate) struct Functions {
+pub struct Functions {
     /// How many are imported; they come first.
     imported: u32,
     /// The code of each that is not.
     bodies: Vec<Range<usize>>,
-    /// By index.
-    pub(crate) names: HashMap<u32, String>,
+    /// Names by index, as they are: whoever shows one bounds and escapes it.
+    pub names: HashMap<u32, String>,
 }
 
 impl Functions {
-    /// Reads a module.
-    pub(crate) fn of(module: &[u8]) -> Self {
+    /// Reads a module; what is behind a place that is not of the form is not read.
+    pub fn of(module: &[u8]) -> Self {
         let mut functions = Self::default();
         for payload in Parser::new(0).parse_all(module).map_while(Result::ok) {
             match payload {
@@ -52,18 +42,25 @@ impl Functions {
     }
 
     /// The code of each function that is not imported, in the module's order.
-    pub(crate) fn bodies(&self) -> &[Range<usize>] {
+    pub fn bodies(&self) -> &[Range<usize>] {
         &self.bodies
     }
 
+    /// The name of the function whose code has this byte of the module.
+    pub fn name_at(&self, byte: usize) -> Option<&str> {
+        let mut bodies = self.bodies.iter();
+        let defined = bodies.position(|body| body.contains(&byte))?;
+        self.name_of_body(defined)
+    }
+
     /// The name of a function that is not imported, by its place among those.
-    pub(crate) fn name_of_body(&self, defined: usize) -> Option<&str> {
+    pub fn name_of_body(&self, defined: usize) -> Option<&str> {
         let index = self.imported.checked_add(u32::try_from(defined).ok()?)?;
         self.names.get(&index).map(String::as_str)
     }
 
-    /// The code of a function.
-    pub(crate) fn body(&self, index: u32) -> Option<&Range<usize>> {
+    /// The code of a function, by its index.
+    pub fn body(&self, index: u32) -> Option<&Range<usize>> {
         let defined = index.checked_sub(self.imported)?;
         self.bodies.get(defined as usize)
     }
@@ -90,17 +87,13 @@ mod tests {
             "(module (import \"a\" \"b\" (func $other)) (func $first (nop)) (func $second (unreachable)))",
         )
         .expect("a module");
+        let functions = Functions::of(&module);
         let names: Vec<_> = (0..module.len())
-            .map(|byte| function_at(&module, byte))
+            .map(|byte| functions.name_at(byte))
             .collect();
-        let count = |name: &str| {
-            names
-                .iter()
-                .filter(|found| found.as_deref() == Some(name))
-                .count()
-        };
+        let count = |name: &str| names.iter().filter(|found| **found == Some(name)).count();
         // A count of locals, one instruction, and the end.
         assert_eq!((count("first"), count("second"), count("other")), (3, 3, 0));
-        assert_eq!(function_at(b"no module", 3), None);
+        assert_eq!(Functions::of(b"no module").name_at(3), None);
     }
 }

@@ -9,7 +9,7 @@ use gimli::{ColumnType, DebugLine, DebugLineOffset, LineProgramHeader, LineRow};
 
 use super::units::{Unit, Units};
 use super::{Claim, DwarfError, MAPPINGS_MAX, Reading, Sections, Slice, inlined, slice, within};
-use crate::debug::lines::{Mapping, Place};
+use crate::lines::{Mapping, Spot};
 
 /// What an address of WebAssembly takes.
 const ADDRESS_BYTES: u8 = 4;
@@ -116,7 +116,7 @@ impl<'a> Files<'a> {
         line: u32,
         column: Option<u32>,
         reading: &mut Reading<'a>,
-    ) -> Result<Option<Place>, DwarfError> {
+    ) -> Result<Option<Spot>, DwarfError> {
         let source = match self.sources.get(&file) {
             Some(source) => *source,
             None => {
@@ -125,7 +125,7 @@ impl<'a> Files<'a> {
                 source
             }
         };
-        Ok(source.map(|source| Place {
+        Ok(source.map(|source| Spot {
             source,
             line,
             column,

@@ -1,36 +1,56 @@
-//! A source map of version 3, as compilers write one beside a module: which line a byte of the module comes from.
+//! A source map of version 3, as compilers write one beside a module (ECMA-426).
 //!
 //! Enters: a stranger's JSON. Leaves: [`Lines`]. Refuses: other versions, maps that are too large, and mappings that are
-//! not in order or name what is not there. No file that it names is ever opened; the names are only shown.
+//! not in order or name what is not there.
 
 use serde::Deserialize;
 
-use super::lines::{Lines, MAPPINGS_MAX, Mapping, Place, SOURCES_MAX};
-use super::vlq::{self, VlqError};
+use crate::lines::{Lines, MAPPINGS_MAX, Mapping, SOURCES_MAX, Spot};
+use crate::vlq::{self, VlqError};
 
 /// Why a source map is not used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum MapError {
+#[non_exhaustive]
+pub enum MapError {
     /// A mapping has some other number of fields.
     #[error("mapping {mapping} has {got} fields, 1, 4 or 5 are allowed")]
-    Fields { mapping: usize, got: usize },
+    Fields {
+        /// Which, counted from 0.
+        mapping: usize,
+        /// How many.
+        got: usize,
+    },
     /// It is not of the form.
     #[error("{0}")]
     Form(#[from] serde_json::Error),
     /// A number of it is wrong.
     #[error("mapping {mapping}: {error}")]
-    Number { mapping: usize, error: VlqError },
+    Number {
+        /// Of which mapping, counted from 0.
+        mapping: usize,
+        /// Why.
+        error: VlqError,
+    },
     /// The bytes do not rise.
     #[error("mapping {mapping} stands before the one before it")]
-    Order { mapping: usize },
+    Order {
+        /// From which on, counted from 0.
+        mapping: usize,
+    },
     /// A place is below zero, or in no source.
     #[error("mapping {mapping} is of no place in a source")]
-    Place { mapping: usize },
+    Place {
+        /// Which, counted from 0.
+        mapping: usize,
+    },
     /// There are too many of something.
     #[error("it has {got} {what}, {allowed} are allowed")]
     Size {
+        /// Of what.
         what: &'static str,
+        /// How many there are.
         got: usize,
+        /// How many there may be.
         allowed: usize,
     },
     /// A module has one line.
@@ -49,7 +69,6 @@ struct Form {
     mappings: String,
 }
 
-/// Reads a map.
 pub(super) fn read(bytes: &[u8]) -> Result<Lines, MapError> {
     let form: Form = serde_json::from_slice(bytes)?;
     if form.version != 3 {
@@ -67,38 +86,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<Lines, MapError> {
         sources: form.sources,
         inlined: Vec::new(),
     })
-}
-
-/// A line of a source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
-    /// The number of the source in the map.
-    pub(crate) source: usize,
-    /// The source's name.
-    pub(crate) name: String,
-    /// Counted from 1.
-    pub(crate) line: u32,
-}
-
-/// From which byte on a module is of which line, in the order of the bytes, and of none where that is not known. Nothing where
-/// the map is not of the form.
-pub(crate) fn lines_of_map(bytes: &[u8]) -> Option<Vec<(usize, Option<Line>)>> {
-    let Lines {
-        mappings, sources, ..
-    } = read(bytes).ok()?;
-    let line = |place: Place| {
-        Some(Line {
-            source: place.source,
-            name: sources.get(place.source)?.clone()?,
-            line: place.line,
-        })
-    };
-    let lines = mappings.iter();
-    Some(
-        lines
-            .map(|mapping| (mapping.byte, mapping.place.and_then(line)))
-            .collect(),
-    )
 }
 
 /// The text without the lines at its end on which nothing stands.
@@ -142,8 +129,8 @@ fn mappings(text: &[u8], sources: usize) -> Result<Vec<Mapping>, MapError> {
 }
 
 /// A map counts from 0, people from 1.
-fn place([_, source, line, column]: [u32; 4], sources: usize) -> Option<Place> {
-    Some(Place {
+fn place([_, source, line, column]: [u32; 4], sources: usize) -> Option<Spot> {
+    Some(Spot {
         source: Some(source as usize).filter(|source| *source < sources)?,
         line: line.checked_add(1)?,
         column: Some(column.checked_add(1)?),
@@ -206,15 +193,16 @@ mod tests {
     fn a_byte_has_the_place_of_the_last_mapping_before_it() {
         let text = written(&[(10, Some((0, 4, 2))), (20, None), (30, Some((1, 0, 0)))]);
         let map = map(&["a.ts", "b.ts"], &text).expect("a map");
-        let at = |byte, least| map.position(byte, least);
+        let at = |byte, least| map.place(byte, least).map(|place| place.to_string());
         assert_eq!(at(9, 0), None);
         assert_eq!(at(10, 0).as_deref(), Some("a.ts:5:3"));
         assert_eq!(at(19, 0).as_deref(), Some("a.ts:5:3"));
         assert_eq!(at(19, 11), None, "what is mapped is another function");
         assert_eq!((at(20, 0), at(29, 0)), (None, None));
         assert_eq!(at(99, 0).as_deref(), Some("b.ts:1:1"));
-        assert_eq!(map.first(&(11..31)).as_deref(), Some("b.ts:1"));
-        assert_eq!(map.first(&(11..30)), None);
+        let first = |bytes| map.first(&bytes).map(|place| place.to_string());
+        assert_eq!(first(11..31).as_deref(), Some("b.ts:1:1"));
+        assert_eq!(first(11..30), None);
     }
 
     #[test]
@@ -249,7 +237,7 @@ mod tests {
         #[test]
         fn any_text_is_a_map_or_an_error(mappings in "[A-Za-z0-9+/,;]{0,80}", byte: usize) {
             if let Ok(map) = map(&["a", "b"], &mappings) {
-                map.position(byte, 0);
+                map.place(byte, 0);
                 map.first(&(0..byte));
             }
         }
@@ -264,7 +252,7 @@ mod tests {
             let map = map(&["a", "b"], &written(&mappings)).expect("a map");
             for (byte, place) in mappings {
                 let (source, line, column) = place.expect("each has one");
-                let found = map.position(byte, 0).expect("a place");
+                let found = map.place(byte, 0).expect("a place").to_string();
                 prop_assert_eq!(found, format!("{}:{}:{}", ["a", "b"][source], line + 1, column + 1));
             }
         }

@@ -12,7 +12,7 @@ use gimli::{
 use super::rows::Files;
 use super::units::Unit;
 use super::{DwarfError, MAPPINGS_MAX, Reading, Sections, Slice, slice, within};
-use crate::debug::lines::{Inlined, Place};
+use crate::lines::{Inlined, Spot};
 
 /// What an entry says of itself.
 #[derive(Default)]
@@ -72,7 +72,7 @@ fn keep(
     from: u64,
     to: u64,
     depth: usize,
-    call: Place,
+    call: Spot,
     reading: &mut Reading<'_>,
 ) -> Result<(), DwarfError> {
     if let Some((_, bytes)) = reading.stretch(from, to) {

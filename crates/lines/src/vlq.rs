@@ -1,11 +1,11 @@
-//! Base64 VLQ numbers, as source maps have them.
+//! Base64 VLQ numbers, as source maps have them (ECMA-426, section 6).
 //!
 //! Enters: characters. Leaves: numbers of 32 bits with a sign. Refuses: other characters, numbers that do not end, are too
 //! large, or stand in more digits than they need.
 
 /// Why it is no number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum VlqError {
+pub enum VlqError {
     /// It is no digit of base64.
     #[error("byte {0:#04x} is no base64 digit")]
     Digit(u8),
@@ -23,7 +23,6 @@ pub(super) enum VlqError {
     Size,
 }
 
-#[cfg(test)]
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 /// The bit that says that another digit follows.
 const MORE: u8 = 0x20;
@@ -32,7 +31,10 @@ const BITS: u32 = 5;
 const DIGITS_MAX: u32 = 7;
 
 /// The number at the beginning of a text, and the rest of it.
-pub(super) fn read(text: &[u8]) -> Result<(i32, &[u8]), VlqError> {
+///
+/// # Errors
+/// [`VlqError`].
+pub fn read(text: &[u8]) -> Result<(i32, &[u8]), VlqError> {
     let (mut number, mut digits, mut rest) = (0_u64, 0, text);
     loop {
         let (&byte, behind) = rest.split_first().ok_or(VlqError::Ends)?;
@@ -73,9 +75,8 @@ fn signed(number: u64) -> Result<i32, VlqError> {
     i32::try_from(number).map_err(|_| VlqError::Size)
 }
 
-/// Writes a number: for tests, which make maps.
-#[cfg(test)]
-pub(crate) fn write(number: i32, text: &mut String) {
+/// Writes a number behind a text.
+pub fn write(number: i32, text: &mut String) {
     let mut rest = (u64::from(number.unsigned_abs()) << 1) | u64::from(number < 0);
     loop {
         let (value, more) = ((rest & 0x1f) as u8, rest >> BITS);
