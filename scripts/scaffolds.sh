@@ -16,15 +16,7 @@ export TENZIK_HOME=$folder/home
 missing=()
 seconds_max=60
 
-# again COMMAND...: three times, with pauses, what takes something from a registry.
-again() {
-    local pause
-    for pause in 5 15; do
-        "$@" && return 0
-        sleep "$pause"
-    done
-    "$@"
-}
+source scripts/again.sh
 
 # try LANGUAGE NAME [OPTIONS OF new]: the compilers are those of $compilers, or of PATH. Tells how long all of it took.
 try() {

@@ -23,15 +23,7 @@ skip() {
     fi
 }
 
-# again COMMAND...: three times, with pauses, what takes something from a registry.
-again() {
-    local pause
-    for pause in 5 15; do
-        "$@" && return 0
-        sleep "$pause"
-    done
-    "$@"
-}
+source scripts/again.sh
 
 # have TOOL [DEBIAN PACKAGE]: whether the tool is there, installing it if this is root on Debian.
 have() {

@@ -10,15 +10,7 @@ trap 'rm -r "$folder"' EXIT
 mkdir "$folder/bin" "$folder/work"
 ln -s "$program" "$folder/bin/tenzik"
 
-# again COMMAND...: three times, with pauses, what takes something from a registry.
-again() {
-    local pause
-    for pause in 5 15; do
-        "$@" && return 0
-        sleep "$pause"
-    done
-    "$@"
-}
+source scripts/again.sh
 
 declare -f again >"$folder/steps.sh"
 awk '

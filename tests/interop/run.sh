@@ -17,15 +17,7 @@ missing() {
     exit 77
 }
 
-# again COMMAND...: three times, with pauses, what takes something from a registry.
-again() {
-    local pause
-    for pause in 5 15; do
-        "$@" && return 0
-        sleep "$pause"
-    done
-    "$@"
-}
+source scripts/again.sh
 
 # install PACKAGE...: from Debian, if this is root on Debian.
 install() {

@@ -1,5 +1,6 @@
 //! Programs at a node by way of somebody who breaks the connection, lies, floods or says nothing, and at one that begins anew.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -87,21 +88,10 @@ fn a_node_that_was_started_anew_does_not_run_it_again() {
     let folder = TempDir::new().expect("a directory");
     let file = folder.path().join("ran");
     let node = Reborn::start();
-    let (asked, born) = (Arc::clone(&node), Arc::clone(&node));
-    let written = file.clone();
-    let between = Between::start(
-        move || asked.address(),
-        move |_, before| {
-            if before == 1 {
-                soon(|| lines(&written) == 1);
-                born.begin_anew();
-            }
-            match before {
-                0 => Deed::Cut(0),
-                _ => Deed::Pass,
-            }
-        },
-    );
+    let between = begun_anew(&node, &file, |_, before| match before {
+        0 => Deed::Cut(0),
+        _ => Deed::Pass,
+    });
     let came = run(&router(between.address, node.key), &once(&file, 2.0));
     assert!(
         matches!(&came, Err(RouteError::Backend { error, .. }) if !error.retryable && error.reason.contains("other_boot")),
@@ -116,28 +106,36 @@ fn a_node_that_was_started_anew_does_not_say_that_nothing_ran() {
     let folder = TempDir::new().expect("a directory");
     let file = folder.path().join("ran");
     let node = Reborn::start();
-    let (asked, born) = (Arc::clone(&node), Arc::clone(&node));
-    let written = file.clone();
-    let between = Between::start(
+    let between = begun_anew(&node, &file, |first, before| match before {
+        0 => Deed::Cut(0),
+        _ if first.starts_with("POST") => Deed::Lose,
+        // Behind the cancellation that was sent with it.
+        _ => Deed::Late,
+    });
+    let mut request = once(&file, 30.0);
+    request.limits = request.limits.with(Limit::WallMs, Some(4_000));
+    let came = run(&router(between.address, node.key), &request);
+    assert!(matches!(came, Err(RouteError::Timeout { .. })), "{came:?}");
+    assert_eq!(lines(&file), 1);
+}
+
+/// Somebody before a node, which begins anew at the second exchange, once the program has written its line.
+fn begun_anew(
+    node: &Arc<Reborn>,
+    file: &Path,
+    deeds: impl Fn(&str, u32) -> Deed + Send + Sync + 'static,
+) -> Between {
+    let (asked, born, written) = (Arc::clone(node), Arc::clone(node), file.to_owned());
+    Between::start(
         move || asked.address(),
         move |first, before| {
             if before == 1 {
                 soon(|| lines(&written) == 1);
                 born.begin_anew();
             }
-            match before {
-                0 => Deed::Cut(0),
-                _ if first.starts_with("POST") => Deed::Lose,
-                // Behind the cancellation that was sent with it.
-                _ => Deed::Late,
-            }
+            deeds(first, before)
         },
-    );
-    let mut request = once(&file, 30.0);
-    request.limits = request.limits.with(Limit::WallMs, Some(4_000));
-    let came = run(&router(between.address, node.key), &request);
-    assert!(matches!(came, Err(RouteError::Timeout { .. })), "{came:?}");
-    assert_eq!(lines(&file), 1);
+    )
 }
 
 #[test]
